@@ -1,0 +1,118 @@
+//! Appending: an entry's way to the disk.
+
+use super::frame::{self, FrameHead};
+use super::segment::{self, SegmentHead};
+use super::{Journal, JournalError};
+use crate::entry::Entry;
+use crate::time::Offset;
+
+/// Bodies up to here are copied behind their frame's head, to be written at once.
+const COPY_BYTES_MAX: usize = 4096;
+
+impl Journal {
+    /// Writes an entry behind all others and tells its place. It is durable after the next
+    /// [`sync`](Self::sync).
+    ///
+    /// # Errors
+    /// [`JournalError::Full`] passes: nothing has changed, and the same call can be tried again.
+    ///
+    /// # Panics
+    /// When an intake's messages do not go on where the journal's have ended.
+    pub fn append(&mut self, entry: &Entry) -> Result<Offset, JournalError> {
+        self.check_poisoned()?;
+        if let Entry::Intake(intake) = entry {
+            assert_eq!(intake.first_message, self.next_message, "messages are numbered without gaps");
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let appended = self.append_with(entry, &mut scratch);
+        self.scratch = scratch;
+        appended?;
+
+        let offset = self.next_offset;
+        self.next_offset = offset.next();
+        self.last_at_ms = self.last_at_ms.max(entry.at_ms());
+        match entry {
+            Entry::Intake(intake) => self.next_message += u64::from(intake.messages()),
+            Entry::Cut { epoch, .. } => self.last_epoch = *epoch,
+            Entry::Tick { .. } | Entry::Configuration { .. } => {}
+        }
+        Ok(offset)
+    }
+
+    fn append_with(&mut self, entry: &Entry, scratch: &mut Vec<u8>) -> Result<(), JournalError> {
+        scratch.clear();
+        scratch.resize(frame::HEAD_BYTES, 0);
+        let mut body = entry.encode_head(scratch);
+        if body.len() <= COPY_BYTES_MAX {
+            scratch.extend_from_slice(body);
+            body = &[];
+        }
+        let entry_bytes = scratch.len() - frame::HEAD_BYTES + body.len();
+        if entry_bytes > super::ENTRY_BYTES_MAX {
+            return Err(JournalError::TooLarge { bytes: entry_bytes });
+        }
+        let frame_bytes = frame::frame_bytes(entry_bytes);
+        if self.position + frame_bytes > self.file_bytes {
+            self.begin_segment(frame_bytes)?;
+        }
+        let head = FrameHead::of(
+            self.next_offset,
+            self.durable,
+            self.next_message,
+            [&scratch[frame::HEAD_BYTES..], body],
+        );
+        scratch[..frame::HEAD_BYTES].copy_from_slice(&head.encode());
+
+        let failed = |error| JournalError::from_storage(error, &self.folder);
+        // The head last: who reads meanwhile sees the whole frame or none.
+        if !body.is_empty() {
+            self.file.write_at(self.position + scratch.len() as u64, body).map_err(failed)?;
+        }
+        self.file.write_at(self.position, scratch).map_err(failed)?;
+        self.position += frame_bytes;
+        Ok(())
+    }
+
+    /// Makes everything appended so far durable.
+    ///
+    /// # Errors
+    /// Any error is final: all later calls give [`JournalError::Poisoned`].
+    pub fn sync(&mut self) -> Result<(), JournalError> {
+        self.check_poisoned()?;
+        if self.durable < self.next_offset {
+            self.file.sync_data().map_err(|source| {
+                self.is_poisoned = true;
+                JournalError::Storage { source }
+            })?;
+            self.durable = self.next_offset;
+        }
+        Ok(())
+    }
+
+    /// Goes on in a new segment, which has room for the frame however large it is.
+    pub(super) fn begin_segment(&mut self, frame_bytes: u64) -> Result<(), JournalError> {
+        self.sync()?;
+        // A segment without entries is replaced by one of the same name that is large enough.
+        let previous = self.segments.iter().rev().find(|first| **first < self.next_offset);
+        let head = SegmentHead {
+            first: self.next_offset,
+            next_message: self.next_message,
+            last_at_ms: self.last_at_ms,
+            last_epoch: self.last_epoch,
+            previous: previous.copied().unwrap_or_default(),
+        };
+        let bytes = self.segment_bytes.max(segment::HEAD_BYTES as u64 + frame_bytes);
+        self.file = segment::create(&*self.storage, &self.folder, &head, bytes)
+            .map_err(|error| JournalError::from_storage(error, &self.folder))?;
+        self.file_bytes = bytes;
+        self.position = segment::HEAD_BYTES as u64;
+        if self.segments.last() != Some(&head.first) {
+            self.segments.push(head.first);
+        }
+        Ok(())
+    }
+
+    fn check_poisoned(&self) -> Result<(), JournalError> {
+        if self.is_poisoned { Err(JournalError::Poisoned) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,195 @@
+//! Reopening: where the journal ends, and whether what follows is a torn tail or damage.
+
+use std::io;
+use std::path::Path;
+
+use super::JournalError;
+use super::frame::{self, FrameHead};
+use super::read::{Found, SegmentReader};
+use super::segment::{self, SegmentHead};
+use crate::entry::Entry;
+use crate::storage::{Storage, StorageFile, is_full};
+use crate::time::{Epoch, Offset};
+
+/// What was found when the journal was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// The oldest entry that is kept; equal to `next_offset` where there is none.
+    pub first_offset: Offset,
+    /// Ordinal of the first message that is kept; above 1 where older ones are trimmed.
+    pub first_message: u64,
+    /// The place of the next entry.
+    pub next_offset: Offset,
+    /// Ordinal of the next message.
+    pub next_message: u64,
+    /// The largest time of any entry so far, ms since 1970 UTC.
+    pub last_at_ms: Option<i64>,
+    /// The last epoch that was cut; 0 where none was.
+    pub last_epoch: Epoch,
+    /// Bytes of a torn tail, which are gone: never synced, hence never acknowledged.
+    pub torn_bytes: u64,
+}
+
+/// A journal as it stands.
+#[derive(Debug)]
+pub(super) struct Survey {
+    /// First offsets, oldest first; at least one.
+    pub(super) segments: Vec<Offset>,
+    pub(super) recovered: Recovered,
+    /// Where in the newest segment the frames end.
+    pub(super) position: u64,
+}
+
+/// A journal that can be written on.
+#[derive(Debug)]
+pub(super) struct Reopened {
+    pub(super) survey: Survey,
+    /// The newest segment, and its length.
+    pub(super) file: Box<dyn StorageFile>,
+    pub(super) file_bytes: u64,
+    pub(super) lock: Box<dyn StorageFile>,
+}
+
+/// Makes the journal ours, and durable up to where its frames end. Makes one where there is none.
+pub(super) fn reopen(
+    storage: &dyn Storage,
+    folder: &Path,
+    segment_bytes: u64,
+) -> Result<Reopened, JournalError> {
+    let failed = |error| JournalError::from_storage(error, folder);
+    storage.create_folder(folder).map_err(failed)?;
+    let lock = storage.lock(&folder.join("lock")).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => JournalError::InUse { folder: folder.to_owned() },
+        _ => failed(error),
+    })?;
+    segment::remove_unfinished(storage, folder).map_err(failed)?;
+    let mut found = survey(storage, folder)?;
+    if found.is_none() {
+        segment::create(storage, folder, &SegmentHead::of_first(), segment_bytes).map_err(failed)?;
+        found = survey(storage, folder)?;
+    }
+    let survey = found.ok_or_else(|| JournalError::Missing { folder: folder.to_owned() })?;
+
+    let newest = survey.segments.last().expect("a survey finds at least one segment");
+    let path = folder.join(segment::name(*newest));
+    let file = storage.open_write(&path).map_err(failed)?;
+    if survey.recovered.torn_bytes > 0 {
+        cut_tail(&*file, &path, survey.position, survey.recovered.torn_bytes).map_err(failed)?;
+    }
+    // A killed process may have left what it wrote in the page cache alone.
+    file.sync_data().map_err(failed)?;
+    let file_bytes = file.len().map_err(failed)?;
+    Ok(Reopened { survey, file, file_bytes, lock })
+}
+
+/// Looks at the heads of all segments and at all of the newest; changes nothing. `None` where there is no
+/// journal. The frames of older segments are checked when they are read.
+pub(super) fn survey(storage: &dyn Storage, folder: &Path) -> Result<Option<Survey>, JournalError> {
+    let segments = match segment::list(storage, folder) {
+        Ok(segments) => segments,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(JournalError::Storage { source }),
+    };
+    let mut newest = None;
+    let mut first_message = 1;
+    let mut previous: Option<Offset> = None;
+    for &first in &segments {
+        let reader = SegmentReader::open(storage, folder, first)?;
+        if let Some(previous) = previous.filter(|previous| *previous != reader.head.previous) {
+            let missing = segment::name(reader.head.previous);
+            let expected = format!("`{missing}` before this file, and not `{}`", segment::name(previous));
+            return Err(reader.damaged_at(40, expected));
+        }
+        if previous.is_none() {
+            first_message = reader.head.next_message;
+        }
+        previous = Some(first);
+        newest = Some(reader);
+    }
+    let Some(mut reader) = newest else { return Ok(None) };
+
+    let mut recovered = Recovered {
+        first_offset: segments[0],
+        first_message,
+        next_offset: reader.head.first,
+        next_message: reader.head.next_message,
+        last_at_ms: reader.head.last_at_ms,
+        last_epoch: reader.head.last_epoch,
+        torn_bytes: 0,
+    };
+    let expected = loop {
+        match reader.next(recovered.next_offset)? {
+            Found::Frame { head, entry, position } => {
+                if head.next_message != recovered.next_message {
+                    break format!("a frame with message {} as the next", recovered.next_message);
+                }
+                let entry = reader.decode(entry, position)?;
+                recovered.next_offset = recovered.next_offset.next();
+                recovered.last_at_ms = recovered.last_at_ms.max(entry.at_ms());
+                match entry {
+                    Entry::Intake(intake) => recovered.next_message += u64::from(intake.messages()),
+                    Entry::Cut { epoch, .. } => recovered.last_epoch = epoch,
+                    Entry::Tick { .. } | Entry::Configuration { .. } => {}
+                }
+            }
+            Found::End => break "a frame, not zeroes".to_owned(),
+            Found::Bad { expected } => break expected,
+        }
+    };
+    recovered.torn_bytes = match look_at_tail(&reader, recovered.next_offset)? {
+        Tail::Torn { bytes } => bytes,
+        Tail::Damaged { witness } => {
+            let expected = format!("{expected}, since entry {} behind it was written later", witness.0);
+            return Err(reader.damaged_at(reader.position, expected));
+        }
+    };
+    Ok(Some(Survey { segments, recovered, position: reader.position }))
+}
+
+enum Tail {
+    /// Never synced; 0 bytes if the tail is all zeroes.
+    Torn { bytes: u64 },
+    /// A whole frame says that the entry which should be here was durable.
+    Damaged { witness: Offset },
+}
+
+/// Judges what follows where frame `expected` should be and is not.
+fn look_at_tail(reader: &SegmentReader, expected: Offset) -> Result<Tail, JournalError> {
+    let failed = |source| JournalError::Storage { source };
+    let Some(end) = reader.end_of_data().map_err(failed)? else {
+        return Ok(Tail::Torn { bytes: 0 });
+    };
+    let bytes = end - reader.position;
+    // All in memory, but only where there is something: a crash seldom happens, and a segment is bounded.
+    let tail = reader.read_exactly(reader.position, reader.file_bytes - reader.position).map_err(failed)?;
+    for at in (0..tail.len().saturating_sub(frame::HEAD_BYTES)).step_by(frame::ALIGN_BYTES) {
+        let (head, rest) = tail[at..].split_first_chunk().expect("the loop stops before the last head");
+        let head = FrameHead::decode(head);
+        // A frame that was written in the same group, or whose bytes are part of some payload, proves nothing.
+        let could_know = head.durable > expected && head.offset >= head.durable;
+        if !could_know || head.entry_bytes == 0 {
+            continue;
+        }
+        if rest.get(..head.entry_bytes as usize).is_some_and(|entry| head.is_of(entry)) {
+            return Ok(Tail::Damaged { witness: head.offset });
+        }
+    }
+    Ok(Tail::Torn { bytes })
+}
+
+/// Puts zeroes for the torn tail, so that nothing of it can ever be taken for a frame.
+fn cut_tail(file: &dyn StorageFile, path: &Path, position: u64, bytes: u64) -> io::Result<()> {
+    tracing::warn!(
+        file = %path.display(), position, bytes,
+        "the journal had a torn tail, which is cut off; it was never acknowledged"
+    );
+    metrics::counter!("andon_journal_torn_bytes_total").increment(bytes);
+    let file_bytes = file.len()?;
+    file.set_len(position)?;
+    match file.preallocate(file_bytes) {
+        // Then the file stays short, and the next entry asks for a new segment.
+        Err(error) if is_full(&error) => {}
+        preallocated => preallocated?,
+    }
+    file.sync_data()
+}

@@ -1,0 +1,274 @@
+//! The storage fails, or the power goes, at any of its operations.
+
+use std::io;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::{FOLDER, cut, entries, file, intake, open, tick};
+use crate::entry::Entry;
+use crate::journal::{Journal, JournalError};
+use crate::storage::{CrashStorage, PowerCut, Storage};
+use crate::time::Offset;
+
+const SEGMENT_BYTES: u64 = 1024;
+
+/// What a life of a process has done, as far as its callers were told.
+#[derive(Debug, Default)]
+struct Told {
+    /// All that was handed to `append`, from offset 1.
+    appended: Vec<Entry>,
+    /// How many of them a `sync` has promised.
+    synced: usize,
+    /// Entries before may be trimmed.
+    trimmed: u64,
+}
+
+/// Some seconds in the life of an intake loop.
+fn live(storage: &CrashStorage, told: &mut Told) -> Result<(), JournalError> {
+    let (mut journal, _) = open(storage, SEGMENT_BYTES)?;
+    for second in 0..12 {
+        let group = [
+            intake(journal.next_message(), 1 + (second * 5) % 17, 1_000 * second as i64),
+            tick(second as i64 + 1),
+            cut(second + 1, 1_000 * (second as i64 + 1)),
+        ];
+        for entry in &group {
+            told.appended.push(entry.clone());
+            journal.append(entry)?;
+        }
+        journal.sync()?;
+        told.synced = told.appended.len();
+        if second % 5 == 4 {
+            told.trimmed = journal.next_offset().0 - 6;
+            journal.trim(Offset(told.trimmed))?;
+        }
+    }
+    Ok(())
+}
+
+/// What every new process must find, and be able to go on with.
+fn check(storage: &CrashStorage, told: &Told, story: &str) {
+    let (mut journal, recovered) =
+        open(storage, SEGMENT_BYTES).unwrap_or_else(|error| panic!("{story}: {error}"));
+    let kept = (recovered.next_offset.0 - 1) as usize;
+    assert!(kept >= told.synced, "{story}: {kept} entries are left of {} synced", told.synced);
+    assert!(kept <= told.appended.len(), "{story}: more than was ever written");
+    assert!(recovered.first_offset.0 <= told.trimmed.max(1), "{story}: trimmed too much");
+    let first = recovered.first_offset;
+    assert_eq!(entries(&journal, first.0), told.appended[first.0 as usize - 1..kept], "{story}");
+
+    let next = intake(recovered.next_message, 3, 1_000_000);
+    journal.append(&next).unwrap();
+    journal.append(&tick(1_001)).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    storage.cut_power(PowerCut::LoseUnsynced);
+    storage.restart();
+    let (journal, recovered) = open(storage, SEGMENT_BYTES).unwrap();
+    assert_eq!(recovered.torn_bytes, 0, "{story}: something of the torn tail was left");
+    assert_eq!(entries(&journal, kept as u64 + 1), [next, tick(1_001)], "{story}");
+}
+
+fn calls_of_a_life() -> u64 {
+    let storage = CrashStorage::new(0);
+    live(&storage, &mut Told::default()).unwrap();
+    storage.calls()
+}
+
+#[test]
+fn a_power_cut_at_any_operation_loses_nothing_synced() {
+    for call in 1..=calls_of_a_life() {
+        for (cut, seeds) in [(PowerCut::LoseUnsynced, 1), (PowerCut::KeepSome, 12)] {
+            for seed in 0..seeds {
+                let story = format!("{cut:?} at operation {call}, seed {seed}");
+                let storage = CrashStorage::new(seed * 7919 + call);
+                storage.cut_power_at(call, cut);
+                let mut told = Told::default();
+                assert!(live(&storage, &mut told).is_err(), "{story}");
+                storage.restart();
+                check(&storage, &told, &story);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_power_cut_while_reopening_loses_nothing_synced() {
+    let mut torn = 0;
+    for seed in 0..60 {
+        let at = 40 + seed % 30;
+        for call in 1.. {
+            let storage = CrashStorage::new(seed);
+            storage.cut_power_at(at, PowerCut::KeepSome);
+            let mut told = Told::default();
+            let _ = live(&storage, &mut told);
+            storage.restart();
+            storage.cut_power_at(storage.calls() + call, PowerCut::KeepSome);
+            let opened = open(&storage, SEGMENT_BYTES);
+            let was_cut = storage.is_cut();
+            torn += u64::from(opened.is_ok_and(|(_, recovered)| recovered.torn_bytes > 0));
+            storage.restart();
+            check(&storage, &told, &format!("seed {seed}, operation {call} of reopening"));
+            if !was_cut {
+                break;
+            }
+        }
+    }
+    assert!(torn > 5, "only {torn} of the journals had a torn tail: the test has lost its point");
+}
+
+#[test]
+fn a_failure_of_any_operation_loses_nothing_synced() {
+    for call in 1..=calls_of_a_life() {
+        let storage = CrashStorage::new(call);
+        storage.fail_at(call, io::ErrorKind::Other);
+        let mut told = Told::default();
+        assert!(live(&storage, &mut told).is_err(), "operation {call}");
+        // Process and machine go on, then the power goes.
+        storage.cut_power(PowerCut::KeepSome);
+        storage.restart();
+        check(&storage, &told, &format!("operation {call} failed"));
+    }
+}
+
+#[test]
+fn after_a_failed_sync_the_journal_takes_nothing_more() {
+    let storage = CrashStorage::new(1);
+    let (mut journal, _) = open(&storage, SEGMENT_BYTES).unwrap();
+    journal.append(&tick(1)).unwrap();
+    storage.fail_at(storage.calls() + 1, io::ErrorKind::Other);
+    let error = journal.sync().unwrap_err();
+    assert!(matches!(error, JournalError::Storage { .. }) && !error.is_passing(), "{error}");
+    assert!(matches!(journal.sync(), Err(JournalError::Poisoned)));
+    assert!(matches!(journal.append(&tick(2)), Err(JournalError::Poisoned)));
+}
+
+#[test]
+fn a_full_disk_makes_the_journal_wait_and_go_on() {
+    let storage = CrashStorage::new(1);
+    let (mut journal, _) = open(&storage, SEGMENT_BYTES).unwrap();
+    storage.set_full(true);
+    let mut written = Vec::new();
+    let refused = loop {
+        let entry = tick(written.len() as i64 + 1);
+        match journal.append(&entry) {
+            Ok(_) => written.push(entry),
+            Err(error) => break error,
+        }
+    };
+    assert!(refused.is_passing(), "{refused}");
+    assert!(refused.to_string().starts_with("no room for the journal in `/andon/journal`"), "{refused}");
+    assert!(written.len() > 10, "the segment's own room is used first");
+    assert_eq!(journal.next_offset(), Offset(written.len() as u64 + 1));
+
+    let waiting = tick(100);
+    for _ in 0..3 {
+        assert!(matches!(journal.append(&waiting), Err(JournalError::Full { .. })));
+    }
+    journal.sync().unwrap();
+    assert_eq!(entries(&journal, 1), written, "nothing was half written");
+    assert_eq!(storage.list(Path::new(FOLDER)).unwrap(), [file(1), Path::new(FOLDER).join("lock")]);
+
+    storage.set_full(false);
+    assert_eq!(journal.append(&waiting).unwrap(), Offset(written.len() as u64 + 1));
+    journal.sync().unwrap();
+    written.push(waiting);
+    assert_eq!(entries(&journal, 1), written);
+}
+
+#[test]
+fn whichever_operation_finds_the_disk_full_the_same_append_can_be_tried_again() {
+    let written: Vec<Entry> = (1..40).map(tick).collect();
+    let write = |storage: &CrashStorage, call: u64| -> Option<(Journal, u64)> {
+        let (mut journal, _) = open(storage, SEGMENT_BYTES).unwrap();
+        if call > 0 {
+            storage.fail_at(storage.calls() + call, io::ErrorKind::StorageFull);
+        }
+        let started = storage.calls();
+        for entry in &written {
+            match journal.append(entry) {
+                Err(error) if error.is_passing() => journal.append(entry).map(|_| ()).unwrap(),
+                // The sync before a new segment has found it: that is final.
+                Err(error) => {
+                    assert!(journal.is_poisoned, "{error}");
+                    return None;
+                }
+                Ok(_) => {}
+            }
+        }
+        journal.sync().unwrap();
+        Some((journal, storage.calls() - started))
+    };
+    let (_, calls) = write(&CrashStorage::new(1), 0).unwrap();
+    let mut went_on = 0;
+    for call in 1..calls {
+        if let Some((journal, _)) = write(&CrashStorage::new(1), call) {
+            assert_eq!(entries(&journal, 1), written, "operation {call}");
+            went_on += 1;
+        }
+    }
+    assert!(went_on > calls * 4 / 5, "{went_on} of {calls}");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append(u64),
+    Sync,
+    Trim,
+    Reopen,
+    CutPower(PowerCut),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0..60_u64).prop_map(Step::Append),
+        4 => Just(Step::Sync),
+        1 => Just(Step::Trim),
+        1 => Just(Step::Reopen),
+        1 => Just(Step::CutPower(PowerCut::LoseUnsynced)),
+        3 => Just(Step::CutPower(PowerCut::KeepSome)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_life_ends_with_all_that_was_synced(seed: u64, steps in prop::collection::vec(step(), 1..60)) {
+        let storage = CrashStorage::new(seed);
+        let (mut journal, _) = open(&storage, SEGMENT_BYTES).unwrap();
+        let mut written: Vec<Entry> = Vec::new();
+        let mut synced = 0;
+        for (second, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Append(messages) => {
+                    let entry = match messages {
+                        0..10 => tick(second as i64),
+                        _ => intake(journal.next_message(), messages, 1_000 * second as i64),
+                    };
+                    journal.append(&entry).unwrap();
+                    written.push(entry);
+                }
+                Step::Sync => {
+                    journal.sync().unwrap();
+                    synced = written.len();
+                }
+                Step::Trim => journal.trim(Offset(synced as u64)).unwrap(),
+                Step::Reopen | Step::CutPower(_) => {
+                    if let Step::CutPower(cut) = step {
+                        storage.cut_power(cut);
+                        storage.restart();
+                    }
+                    drop(journal);
+                    let (opened, recovered) = open(&storage, SEGMENT_BYTES).unwrap();
+                    let kept = (recovered.next_offset.0 - 1) as usize;
+                    prop_assert!(kept >= synced && kept <= written.len());
+                    written.truncate(kept);
+                    synced = kept;
+                    journal = opened;
+                }
+            }
+            let first = journal.first_offset();
+            prop_assert_eq!(entries(&journal, first.0), &written[first.0 as usize - 1..]);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a message can say beside readings: step events, bookings, job cards, assets.
+
+/// What a message says beside readings.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Event {
+    pub message: u64,
+    /// Place in the message.
+    pub index: u32,
+    pub arrived_ms: i64,
+    /// Event time; arrival where the message has none and may do without (cards, assets).
+    pub ts_ms: i64,
+    pub boot: i64,
+    pub seq: i64,
+    /// XXH3 of the element's raw bytes.
+    pub hash: u64,
+    pub site: Box<str>,
+    pub what: What,
+}
+
+/// The kinds of [`Event`].
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub enum What {
+    Step(StepEvent),
+    Booking(Booking),
+    Job(JobCard),
+    Asset(Asset),
+}
+
+/// `workshop/{site}/{bay}/steps`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct StepEvent {
+    pub bay: Box<str>,
+    pub job: Box<str>,
+    pub step: Box<str>,
+    pub technician: Option<Box<str>>,
+    pub event: StepEventKind,
+}
+
+/// The event names of the contract, in lower case with underscores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepEventKind {
+    Assigned,
+    Started,
+    Paused,
+    Resumed,
+    Finished,
+    Failed,
+    Released,
+    QaSigned,
+    Reworked,
+}
+
+/// `workshop/{site}/{bay}/usage`: parts and consumables booked by hand.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Booking {
+    pub bay: Box<str>,
+    pub resource: Box<str>,
+    pub quantity: f64,
+    /// UCUM code, aliases resolved; empty for none.
+    pub unit: Box<str>,
+    /// Job and step, if the message names them; else the step active on the bay.
+    pub job: Option<Box<str>>,
+    pub step: Option<Box<str>>,
+}
+
+/// `workshop/{site}/jobs`.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct JobCard {
+    pub job: String,
+    #[serde(default)]
+    pub customer: Option<String>,
+    #[serde(default)]
+    pub vehicle: Option<String>,
+    /// RFC 3339 or ms since 1970, as given.
+    #[serde(default)]
+    pub promised: Option<serde_json::Value>,
+    pub steps: Vec<PlannedStep>,
+}
+
+/// A step as the job card plans it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PlannedStep {
+    pub step: String,
+    #[serde(default)]
+    pub operation: Option<String>,
+    /// Standard time in seconds.
+    #[serde(default)]
+    pub standard_s: Option<f64>,
+    #[serde(default)]
+    pub skills: Vec<String>,
+    #[serde(default)]
+    pub expect: Vec<Expectation>,
+    #[serde(default)]
+    pub resources: Vec<PlannedResource>,
+}
+
+/// What a step is expected to measure.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Expectation {
+    pub metric: String,
+    #[serde(default)]
+    pub min: Option<f64>,
+    #[serde(default)]
+    pub max: Option<f64>,
+    #[serde(default)]
+    pub count: Option<u32>,
+    #[serde(default)]
+    pub joint: Option<String>,
+    #[serde(default)]
+    pub pset: Option<String>,
+    #[serde(default)]
+    pub class: Option<String>,
+}
+
+/// What a step is planned to use.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PlannedResource {
+    pub resource: String,
+    pub quantity: f64,
+    #[serde(default)]
+    pub unit: Option<String>,
+}
+
+/// `workshop/{site}/assets`.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Asset {
+    /// Name of the asset; equals `tool` in topics.
+    pub asset: String,
+    #[serde(default)]
+    pub kind: Option<String>,
+    #[serde(default)]
+    pub bay: Option<String>,
+    #[serde(default)]
+    pub rated: Option<f64>,
+    #[serde(default)]
+    pub calibration_due: Option<serde_json::Value>,
+    #[serde(default)]
+    pub limits: Vec<AssetLimit>,
+}
+
+/// Limits of an asset's metric: used where the step expects none.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct AssetLimit {
+    pub metric: String,
+    #[serde(default)]
+    pub min: Option<f64>,
+    #[serde(default)]
+    pub max: Option<f64>,
+}

@@ -1,0 +1,188 @@
+//! The pipeline without a broker and without waiting: entries in, streams and figures out.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use ingest::entry::{Entry, IntakeBuilder};
+use ingest::intake::Arrivals;
+use ingest::journal::ReadOnlyJournal;
+use ingest::readings::{Reason, Reject};
+use ingest::recording::{MergedRecordings, Recorded, RecordedMessages, Recording};
+use ingest::time::{Clock, Epoch};
+use sinks::deliver::Delivery;
+use sinks::emission::Emission;
+use sinks::parquet::{ParquetSink, Show};
+
+use super::progress::Progress;
+use super::{no_journal, unreadable};
+use crate::commands::CommandError;
+use crate::config::Config;
+use crate::digest::Digest;
+use crate::engine::{Engine, EngineError};
+use crate::{exports, wire};
+
+/// An intake entry is handed on at this size.
+const INTAKE_BYTES: usize = 256 * 1024;
+/// Rows that may wait for the Parquet writer; the engine waits at the bound.
+const WAITING_ROWS_MAX: usize = 128 * 1024;
+/// How many unreadable lines are named on stderr.
+const LINES_NAMED: u64 = 5;
+
+/// A replay that runs.
+pub(super) struct Replay {
+    engine: Engine,
+    delivery: Delivery,
+    digest: Digest,
+    out: Vec<Emission>,
+    progress: Progress,
+    clock: Arc<dyn Clock>,
+    started_us: u64,
+    warned: u64,
+}
+
+impl Replay {
+    /// Writes into `out`, which must hold no Parquet yet.
+    pub(super) fn open(config: &Config, out: &Path, clock: Arc<dyn Clock>) -> Result<Self, CommandError> {
+        let engine = wire::engine(config).map_err(|error| CommandError::failed("could not start", error))?;
+        let settings = exports::parquet(&engine, out, config.export.file_rows_max, Show::AtEnd);
+        let sink = ParquetSink::new(settings).map_err(|error| CommandError::Input {
+            what: error.to_string(),
+            remedy: "name an empty folder with --out".into(),
+        })?;
+        let delivery = Delivery::spawn(Box::new(sink), WAITING_ROWS_MAX)
+            .map_err(|error| CommandError::failed("could not start the export", error))?;
+        let started_us = clock.monotonic_us();
+        Ok(Replay {
+            engine,
+            delivery,
+            digest: Digest::default(),
+            out: Vec::new(),
+            progress: Progress::new(),
+            clock,
+            started_us,
+            warned: 0,
+        })
+    }
+
+    /// Applies recordings, merged by time, up to the end of input.
+    pub(super) fn recordings(&mut self, config: &Config, inputs: Vec<Recording>) -> Result<(), CommandError> {
+        let mut recordings = MergedRecordings::new(inputs);
+        let mut intake = IntakeBuilder::new();
+        let mut next_message = 1;
+        let mut arrivals: Option<Arrivals> = None;
+        while recordings.advance().map_err(unreadable)? {
+            let message = recordings.current();
+            let arrivals = arrivals.get_or_insert_with(|| {
+                Arrivals::new(None, message.arrived_ms(), Epoch(0), config.engine.cut_interval)
+            });
+            if let Some(passed) = arrivals.pass(message.arrived_ms()) {
+                self.flush(&mut intake, &mut next_message)?;
+                for entry in passed.tick.iter().chain(&passed.cut) {
+                    self.apply(entry)?;
+                }
+            }
+            match message {
+                Recorded::Message { topic, payload, .. } => intake.push(topic, payload, arrivals.last_ms()),
+                Recorded::Unreadable { raw, detail, .. } => {
+                    self.flush(&mut intake, &mut next_message)?;
+                    self.engine.refuse(Reject {
+                        message: next_message,
+                        arrived_ms: arrivals.last_ms(),
+                        topic: "".into(),
+                        payload: raw.into(),
+                        reason: Reason::NotARecordingLine,
+                        detail: detail.to_owned(),
+                    });
+                    next_message += 1;
+                    self.warn(detail);
+                }
+            }
+            if intake.bytes() >= INTAKE_BYTES {
+                self.flush(&mut intake, &mut next_message)?;
+            }
+        }
+        self.flush(&mut intake, &mut next_message)?;
+        self.engine.end_of_input(&mut self.out).map_err(broken)?;
+        self.emit()
+    }
+
+    /// Applies a journal's entries exactly as they are.
+    pub(super) fn journal(&mut self, journal: &ReadOnlyJournal) -> Result<(), CommandError> {
+        for entry in journal.read(journal.first_offset()).map_err(no_journal)? {
+            let (_, entry) = entry.map_err(no_journal)?;
+            self.apply(&entry)?;
+        }
+        Ok(())
+    }
+
+    /// The first few lines that are none are named; all are in stream `quarantine`.
+    fn warn(&mut self, detail: &str) {
+        self.warned += 1;
+        if self.warned <= LINES_NAMED {
+            let _ = writeln!(std::io::stderr(), "andon: {detail}; it is in stream quarantine");
+        }
+    }
+
+    fn flush(&mut self, intake: &mut IntakeBuilder, next_message: &mut u64) -> Result<(), CommandError> {
+        if intake.is_empty() {
+            return Ok(());
+        }
+        let messages = u64::from(intake.messages());
+        let entry = Entry::Intake(intake.finish(*next_message));
+        *next_message += messages;
+        self.apply(&entry)
+    }
+
+    fn apply(&mut self, entry: &Entry) -> Result<(), CommandError> {
+        self.engine.apply(entry, &mut self.out).map_err(broken)?;
+        self.progress.show(self.engine.counts(), self.clock.as_ref(), self.started_us);
+        self.emit()
+    }
+
+    fn emit(&mut self) -> Result<(), CommandError> {
+        let failed =
+            |error: sinks::sink::SinkError| CommandError::failed("could not write the streams", error);
+        for emission in self.out.drain(..) {
+            let unknown = |error| CommandError::failed("could not hash the rows", error);
+            self.digest.take(&emission.stream, &emission.rows).map_err(unknown)?;
+            self.delivery.write(emission).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Shows the streams; the figures, as JSON.
+    pub(super) fn finish(mut self) -> Result<String, CommandError> {
+        let failed =
+            |error: sinks::sink::SinkError| CommandError::failed("could not write the streams", error);
+        self.delivery.finish().and_then(sinks::deliver::Answer::wait).map_err(failed)?;
+        self.progress.end();
+        let counts = self.engine.counts();
+        let seconds = (self.clock.monotonic_us() - self.started_us) as f64 / 1e6;
+        let state_hash = self.engine.state_hash().map_err(broken)?;
+        let figures = serde_json::json!({
+            "messages": counts.messages,
+            "undecodable": counts.undecodable,
+            "rows": counts.applied,
+            "duplicates": counts.duplicates,
+            "quarantined": counts.quarantined,
+            "on_time": counts.on_time,
+            "corrections": counts.corrections,
+            "late": counts.late,
+            "events": counts.events_applied,
+            "event_duplicates": counts.event_duplicates,
+            "events_quarantined": counts.events_quarantined,
+            "sequence_conflicts": counts.sequence_conflicts,
+            "exceptions": counts.exceptions,
+            "seconds": seconds,
+            "rows_per_second": (counts.applied as f64 / seconds.max(1e-9)).round(),
+            "output_hash": self.digest.finish(),
+            "state_hash": state_hash,
+        });
+        Ok(figures.to_string())
+    }
+}
+
+fn broken(error: EngineError) -> CommandError {
+    CommandError::failed("the engine stopped", error)
+}

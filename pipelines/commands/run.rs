@@ -1,0 +1,178 @@
+//! `andon run` and `andon demo`: the service, alone or with a workshop around it.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ingest::time::{Clock, SystemClock};
+
+use super::CommandError;
+use super::demo::DemoArgs;
+use crate::broker;
+use crate::config::Config;
+use crate::run::{Stop, serve};
+use crate::simulate::publish::{BrokerUrl, publish};
+use crate::simulate::{Faults, LIVE_SPEED, SimulateSettings};
+
+/// The service: takes in what sensors publish, and feeds board, exports and stores.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Ctrl-C or SIGTERM ends it cleanly: a last commit, a last checkpoint, DISCONNECT.
+
+Example:
+  andon run --config config/andon.toml")]
+pub struct RunArgs {
+    /// Configuration.
+    #[arg(long, value_name = "FILE", default_value = "config/andon.toml")]
+    config: PathBuf,
+}
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// The configuration, or what ended it.
+pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
+    let config = Config::load(&args.config).map_err(CommandError::Configuration)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let stop = Stop::default();
+    on_signal(&stop)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let told = |address| tell(format_args!("board on http://{address}"));
+    serve(&config, clock, &stop, told).map_err(|error| CommandError::failed("the service ended", error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a simulated workshop with everything around it in this process.
+///
+/// # Errors
+/// An address that is taken, or what ended the service.
+pub fn demo(args: &DemoArgs) -> Result<ExitCode, CommandError> {
+    let mqtt =
+        broker::start(args.mqtt).map_err(|error| CommandError::failed("could not start the demo", error))?;
+    let temporary = match &args.data {
+        Some(_) => None,
+        None => Some(
+            TemporaryFolder::new().map_err(|error| CommandError::failed("could not make a folder", error))?,
+        ),
+    };
+    let data =
+        args.data.clone().or_else(|| temporary.as_ref().map(|folder| folder.0.clone())).unwrap_or_default();
+    let config = Config::embedded_demo(&data, args.http, mqtt);
+    let stop = Stop::default();
+    on_signal(&stop)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let listening = Arc::new(OnceLock::new());
+    let workshop = workshop(args, mqtt, Arc::clone(&listening), Arc::clone(&clock), stop.clone())?;
+    let told = |address| {
+        let _ = listening.set(address);
+        tell(format_args!("board on http://{address}   (Ctrl-C stops)"));
+        tell(format_args!("broker on mqtt://{mqtt}, data in {}", data.display()));
+    };
+    let result =
+        serve(&config, clock, &stop, told).map_err(|error| CommandError::failed("the demo ended", error));
+    stop.ask();
+    let published = workshop.join();
+    drop(temporary);
+    result?;
+    if let Ok(Err(error)) = published {
+        return Err(CommandError::failed("the simulated workshop stopped", error));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line. A service goes on when nobody reads what it prints.
+fn tell(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+type Workshop = std::thread::JoinHandle<Result<(), crate::simulate::SimulateError>>;
+
+/// Publishes the simulated workshop on a thread of its own until `stop` is asked, or for `--for`.
+fn workshop(
+    args: &DemoArgs,
+    mqtt: SocketAddr,
+    listening: Arc<OnceLock<SocketAddr>>,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+) -> Result<Workshop, CommandError> {
+    let settings = SimulateSettings {
+        bays: args.bays,
+        rate: args.rate,
+        seed: args.seed,
+        faults: Faults::all(),
+        start_ms: clock.now_ms(),
+        speed: LIVE_SPEED,
+        ..SimulateSettings::default()
+    };
+    let broker = BrokerUrl::new(&mqtt.ip().to_string(), mqtt.port());
+    let duration = args.duration;
+    let failed = |error: std::io::Error| CommandError::failed("could not start the workshop", error);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let thread = std::thread::Builder::new().name("andon-workshop".to_owned()).spawn(move || {
+        // A message published before the service has subscribed would be lost: the workshop opens after it.
+        let is_ready =
+            |address: &SocketAddr| crate::http::get(&format!("http://{address}"), "/readyz").is_ok();
+        while !stop.is_asked() && !listening.get().is_some_and(is_ready) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let asked = async {
+            while !stop.is_asked() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let result = runtime.block_on(publish(settings, &broker, duration, clock.as_ref(), asked));
+        stop.ask();
+        result.map(|_| ())
+    });
+    thread.map_err(failed)
+}
+
+/// Ctrl-C and SIGTERM ask for a clean end; a second one ends at once.
+fn on_signal(stop: &Stop) -> Result<(), CommandError> {
+    let failed = |error: std::io::Error| CommandError::failed("could not listen for signals", error);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let stop = stop.clone();
+    let listen = move || {
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
+            for code in [0, 130] {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if code != 0 {
+                    std::process::exit(code);
+                }
+                stop.ask();
+            }
+        });
+    };
+    std::thread::Builder::new().name("andon-signals".to_owned()).spawn(listen).map_err(failed)?;
+    Ok(())
+}
+
+/// A folder that goes when the demo ends.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn new() -> std::io::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("andon-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        Ok(TemporaryFolder(folder))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,111 @@
+//! `andon status`: the conservation law, lags and latencies of a running service.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::CommandError;
+use super::output::print_line;
+use crate::config::Config;
+use crate::http;
+
+/// How a running service is doing: what came in and where it went, lags, latencies.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  andon status --config config/andon.toml
+  andon status --url http://127.0.0.1:8080 --json")]
+pub struct StatusArgs {
+    /// Configuration of the service; its `[http] listen` is asked.
+    #[arg(long, value_name = "FILE", default_value = "config/andon.toml", conflicts_with = "url")]
+    config: PathBuf,
+    /// Address of the service.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Print the service's own JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks and prints. Exit code 1 where the service is not ready or its counts do not add up.
+///
+/// # Errors
+/// The configuration, or a service that does not answer.
+pub fn run(args: &StatusArgs) -> Result<ExitCode, CommandError> {
+    let url = match &args.url {
+        Some(url) => url.clone(),
+        None => {
+            format!("http://{}", Config::load(&args.config).map_err(CommandError::Configuration)?.http.listen)
+        }
+    };
+    let body = http::get(&url, "/api/v1/status").map_err(|error| CommandError::Input {
+        what: format!("no answer from {url}: {error}"),
+        remedy: "`andon run --config FILE` starts the service; --url names another address".into(),
+    })?;
+    let status: Value = serde_json::from_str(&body)
+        .map_err(|error| CommandError::failed("the service's answer is no JSON", error))?;
+    print_line(if args.json { body } else { page(&status) })?;
+    let ready = status["not_ready"].as_array().is_none_or(Vec::is_empty);
+    Ok(if ready && adds_up(&status["counts"]) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn count(counts: &Value, name: &str) -> u64 {
+    counts[name].as_u64().unwrap_or(0)
+}
+
+/// messages = decoded + undecodable; readings = applied + duplicates + quarantined; applied = on time +
+/// corrections + late.
+fn adds_up(counts: &Value) -> bool {
+    let count = |name| count(counts, name);
+    count("messages") == count("decoded") + count("undecodable")
+        && count("readings") == count("applied") + count("duplicates") + count("quarantined")
+        && count("applied") == count("on_time") + count("corrections") + count("late")
+}
+
+fn page(status: &Value) -> String {
+    let counts = &status["counts"];
+    let count = |name| count(counts, name);
+    let reasons: Vec<&str> =
+        status["not_ready"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let ready =
+        if reasons.is_empty() { "ready".to_owned() } else { format!("not ready: {}", reasons.join("; ")) };
+    let lag_s = status["watermark_lag_ms"]
+        .as_f64()
+        .map_or("–".to_owned(), |lag_ms| format!("{:.1} s", lag_ms / 1000.0));
+    let latency = &status["latency_ms"];
+    format!(
+        "{ready}
+messages      {:>12} = {} decoded + {} undecodable
+readings      {:>12} = {} applied + {} duplicates + {} quarantined
+applied       {:>12} = {} on time + {} corrections + {} late
+events        {:>12} = {} applied + {} duplicates + {} quarantined
+the counts    {}
+rate          {:>12.0} messages/s
+watermark lag {lag_s:>12}
+latency       {:>9.1} ms p50, {:.1} ms p99
+exceptions    {:>12} open
+journal       offset {}, epoch {}",
+        count("messages"),
+        count("decoded"),
+        count("undecodable"),
+        count("readings"),
+        count("applied"),
+        count("duplicates"),
+        count("quarantined"),
+        count("applied"),
+        count("on_time"),
+        count("corrections"),
+        count("late"),
+        count("events"),
+        count("events_applied"),
+        count("event_duplicates"),
+        count("events_quarantined"),
+        if adds_up(counts) { "add up" } else { "DO NOT ADD UP: please report this with the journal" },
+        status["messages_per_second"].as_f64().unwrap_or(0.0),
+        latency["p50"].as_f64().unwrap_or(0.0),
+        latency["p99"].as_f64().unwrap_or(0.0),
+        status["exceptions_open"].as_u64().unwrap_or(0),
+        status["journal_offset"],
+        status["epoch"],
+    )
+}

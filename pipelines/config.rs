@@ -1,0 +1,226 @@
+//! The whole configuration, checked: right by construction once it is here.
+//!
+//! Files are parsed to TOML with places (`document`), held against tables of settings (`settings`), made
+//! into the types below (`service`, `named`, `rules`), and all mistakes of all files come back at once.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ingest::config::{JournalSettings, MetricSettings, SourceSettings, TopicSettings};
+
+mod mistake;
+
+mod quantity;
+
+mod kind;
+
+mod bounded;
+
+mod broker;
+
+mod pattern;
+
+mod setting;
+
+mod settings;
+
+mod document;
+
+mod values;
+
+mod secret;
+
+mod service;
+
+mod fit;
+
+mod named;
+
+mod rules;
+
+mod version;
+
+mod files;
+
+mod load;
+
+mod embedded;
+
+mod printed;
+
+pub use mistake::Mistake;
+pub use printed::andon_toml;
+pub use quantity::{QuantityError, parse_duration, parse_period, parse_size, print_duration, print_size};
+
+/// Everything from `andon.toml`, `metrics.toml`, `assets.toml` and `rules/*.toml`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where `andon.toml` is: relative paths start here.
+    pub folder: PathBuf,
+    pub source: SourceSettings,
+    pub topics: TopicSettings,
+    pub journal: JournalSettings,
+    pub engine: EngineSettings,
+    pub checkpoint: CheckpointSettings,
+    pub export: ExportSettings,
+    pub store: StoreSettings,
+    pub http: HttpSettings,
+    pub metrics: Vec<MetricSettings>,
+    /// Unit aliases beside the shipped ones: (alias, UCUM code).
+    pub unit_aliases: Vec<(String, String)>,
+    pub assets: Vec<ingest::readings::Asset>,
+    /// In the order of their file names.
+    pub rules: Vec<RuleSettings>,
+    /// All files as read, for the journal. Secrets are references in it.
+    pub text: String,
+    /// First 12 hex of BLAKE3 of what all files say; comments and spacing do not matter.
+    pub version: String,
+    /// What is allowed and worth a second look.
+    pub warnings: Vec<Mistake>,
+}
+
+impl Config {
+    /// Reads `path` (an `andon.toml`), `metrics.toml` and `assets.toml` beside it where they are, and the
+    /// rules, whose SQL is planned. Secrets are fetched; nothing is connected to and nothing is written.
+    ///
+    /// # Errors
+    /// All mistakes of all files.
+    pub fn load(path: &Path) -> Result<Config, Vec<Mistake>> {
+        let planner = crate::plan::Planner::new();
+        load::load(path, &files::Disk, Some(&|rule| rules::planned_columns(&planner, rule)))
+    }
+
+    /// The demo's configuration, from texts in the binary: the same from any folder. What it stores goes
+    /// below `data`.
+    #[must_use]
+    pub fn embedded_demo(data: &Path, http: SocketAddr, mqtt: SocketAddr) -> Config {
+        embedded::demo(data, http, mqtt)
+    }
+}
+
+/// `[engine]`: rules 6.1 to 6.5 of event time.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    pub lateness: Duration,
+    pub correction_horizon: Duration,
+    pub clock_bound: Duration,
+    pub age_bound: Duration,
+    pub idle: Duration,
+    pub idle_final: Duration,
+    pub cut_interval: Duration,
+    /// Messages of a channel that are remembered to recognise repeats.
+    pub repeat_messages: usize,
+    pub repeat_age: Duration,
+    pub series_per_site_max: usize,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        EngineSettings {
+            lateness: Duration::from_secs(30),
+            correction_horizon: minutes(15),
+            clock_bound: Duration::from_secs(60),
+            age_bound: minutes(30 * 24 * 60),
+            idle: Duration::from_secs(30),
+            idle_final: minutes(24 * 60),
+            cut_interval: Duration::from_secs(5),
+            repeat_messages: 65_536,
+            repeat_age: minutes(24 * 60),
+            series_per_site_max: 100_000,
+        }
+    }
+}
+
+/// `[checkpoint]`.
+#[derive(Clone, Debug)]
+pub struct CheckpointSettings {
+    pub folder: PathBuf,
+    /// How many are kept, the newest ones.
+    pub keep: usize,
+}
+
+/// `[export]`: Parquet.
+#[derive(Clone, Debug)]
+pub struct ExportSettings {
+    pub folder: PathBuf,
+    /// A file is full at this many rows.
+    pub file_rows_max: usize,
+}
+
+/// `[store]`: the tables `exceptions`, `usage`, `steps`.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    /// `sqlite:FILE`.
+    pub url: String,
+}
+
+/// `[http]`.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    pub listen: SocketAddr,
+}
+
+/// A file of `rules/`: a rule raises exceptions, a view is a stream of its own.
+#[derive(Clone, Debug)]
+pub struct RuleSettings {
+    pub file: PathBuf,
+    /// `rule = "…"` or `view = "…"`.
+    pub name: String,
+    pub is_view: bool,
+    pub severity: Severity,
+    pub lane: Lane,
+    pub kind: Option<ExceptionKind>,
+    /// Columns that name one open condition; default: series, or the GROUP BY keys without the window.
+    pub key: Option<Vec<String>>,
+    pub latch: bool,
+    pub raise_after: Duration,
+    pub clear_after: Duration,
+    pub message: String,
+    pub response: String,
+    pub sql: String,
+    /// Line of `sql` in the file, for messages.
+    pub sql_line: usize,
+    /// First 12 hex of BLAKE3 of the parsed content.
+    pub version: String,
+}
+
+/// `severity = "…"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Critical,
+    High,
+    Medium,
+    Low,
+}
+
+impl Severity {
+    /// The name in files and streams.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Critical => "critical",
+            Severity::High => "high",
+            Severity::Medium => "medium",
+            Severity::Low => "low",
+        }
+    }
+}
+
+/// `lane = "…"`: when a rule looks at a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// When its step is certain, or its window closes.
+    Final,
+    /// On arrival, and again when its step is certain.
+    Instant,
+}
+
+/// `kind = "…"`: each row an exception, or one open per key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExceptionKind {
+    Event,
+    Condition,
+}

@@ -1,0 +1,59 @@
+//! The demo's configuration, compiled in, so that the binary needs no files beside it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::files::Texts;
+use super::{Config, load};
+
+macro_rules! embedded {
+    ($($name:literal),+ $(,)?) => {
+        [$(($name, include_str!(concat!("../../config/", $name)))),+]
+    };
+}
+
+/// Every file the demo reads, named from `config/`.
+const FILES: &[(&str, &str)] = &embedded![
+    "demo.toml",
+    "metrics.toml",
+    "assets.toml",
+    "rules/air_pressure_low.toml",
+    "rules/angle_high.toml",
+    "rules/angle_low.toml",
+    "rules/clock_suspect.toml",
+    "rules/energy_per_hour.toml",
+    "rules/lift_imbalance.toml",
+    "rules/lift_not_locked.toml",
+    "rules/lift_overload.toml",
+    "rules/low_voltage.toml",
+    "rules/over_dispense.toml",
+    "rules/step_overlap.toml",
+    "rules/step_overrun.toml",
+    "rules/step_overrun_warning.toml",
+    "rules/stuck_sensor.toml",
+    "rules/tool_drift.toml",
+    "rules/tool_offline.toml",
+    "rules/torque_nok_share.toml",
+    "rules/torque_out_of_spec.toml",
+    "rules/torque_per_minute.toml",
+    "rules/under_fill.toml",
+];
+
+/// The demo's files, with storage below `data` and the addresses as given.
+pub(super) fn demo(data: &Path, http: SocketAddr, mqtt: SocketAddr) -> Config {
+    let texts: BTreeMap<PathBuf, &'static str> =
+        FILES.iter().map(|(name, text)| (name.into(), *text)).collect();
+    // The rules are planned by the tests and, as always, at the start of the engine.
+    let loaded = load::load(Path::new("demo.toml"), &Texts(texts), None);
+    let mut config = loaded.expect("the shipped demo configuration has no mistakes: a test loads it");
+    config.folder = data.to_owned();
+    config.source.host = mqtt.ip().to_string();
+    config.source.port = mqtt.port();
+    config.journal.folder = data.join("journal");
+    config.checkpoint.folder = data.join("checkpoints");
+    config.export.folder = data.join("export");
+    config.store.url = format!("sqlite:{}", data.join("andon.db").display());
+    config.http.listen = http;
+    config
+}

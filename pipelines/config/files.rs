@@ -1,0 +1,48 @@
+//! Where configuration files are read from: the disk, or the texts in the binary.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Files by path.
+pub(super) trait Files {
+    fn read(&self, path: &Path) -> io::Result<String>;
+    /// The `*.toml` files directly in a folder, sorted by name.
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
+}
+
+/// The disk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        std::fs::read_to_string(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "toml") && path.is_file() {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    }
+}
+
+/// Texts in memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Texts(pub(super) BTreeMap<PathBuf, &'static str>);
+
+impl Files for Texts {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        self.0.get(path).map(|text| (*text).to_owned()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        Ok(self.0.keys().filter(|path| path.parent() == Some(folder)).cloned().collect())
+    }
+}

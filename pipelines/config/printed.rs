@@ -1,0 +1,77 @@
+//! The table of settings as a file.
+
+use std::fmt::Write as _;
+
+use super::kind::Kind;
+use super::setting::Fallback;
+use super::settings::{ANDON, SECTIONS};
+
+/// The whole of `config/andon.toml`: every setting with comment and default.
+#[must_use]
+pub fn andon_toml() -> String {
+    let mut text = String::new();
+    let head = "Andon's configuration: every setting with its default, so each line may be left out. Lines that start \
+                with `#` and hold a setting are examples of what is not set by default. Durations and sizes carry \
+                their unit (ms, s, min, h, d; B, KiB, MiB, GiB). `andon check --config FILE` finds all mistakes.";
+    comment(&mut text, head);
+    let mut section = "";
+    for setting in ANDON {
+        let (home, name) = setting.path.rsplit_once('.').expect("every setting has a section");
+        // A table of pairs is a section of its own.
+        let home = if matches!(setting.kind, Kind::Pairs) { setting.path } else { home };
+        if home != section {
+            section = home;
+            text.push('\n');
+            let about = SECTIONS.iter().find(|(name, _)| *name == home);
+            comment(&mut text, about.expect("every section has a comment").1);
+            let _ = writeln!(text, "[{home}]");
+        }
+        let bounds = setting.kind.bounds().map(|bounds| format!(" ({bounds})")).unwrap_or_default();
+        comment(&mut text, &format!("{}{bounds}", setting.comment));
+        let _ = match (setting.kind, setting.fallback) {
+            (Kind::Pairs, fallback) => {
+                let pair = fallback.example().trim_matches(['{', '}', ' ']);
+                writeln!(text, "# {pair}")
+            }
+            (_, Fallback::Is(default)) => writeln!(text, "{name} = {default}"),
+            (_, Fallback::Absent(example) | Fallback::Required(example)) => {
+                writeln!(text, "# {name} = {example}")
+            }
+        };
+    }
+    text
+}
+
+/// Comment lines of at most 110 characters.
+fn comment(text: &mut String, words: &str) {
+    let mut line = "#".to_owned();
+    for word in words.split_whitespace() {
+        if line.chars().count() + 1 + word.chars().count() > 110 {
+            let _ = writeln!(text, "{line}");
+            line = "#".to_owned();
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    let _ = writeln!(text, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_has_a_comment_and_the_text_keeps_within_the_page() {
+        assert!(ANDON.iter().all(|setting| !setting.comment.is_empty()));
+        let text = andon_toml();
+        for setting in ANDON {
+            let name = setting.path.rsplit('.').next().unwrap_or_default();
+            assert!(
+                matches!(setting.kind, Kind::Pairs) || text.contains(&format!("{name} = ")),
+                "{}",
+                setting.path
+            );
+        }
+        assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+    }
+}

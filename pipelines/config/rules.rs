@@ -1,0 +1,232 @@
+//! Files of `rules/`: one rule or view each, and what its SQL must fit.
+
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::document::Reader;
+use super::kind::Kind;
+use super::mistake::{Fault, Mistake, SourceFile, nearest};
+use super::setting::Fallback::{Absent, Is, Required};
+use super::setting::{Setting, duration, key};
+use super::values::Values;
+use super::{ExceptionKind, Lane, RuleSettings, Severity, pattern, version};
+use crate::plan::{PlanError, Planner};
+
+static RULE: &[Setting] = &[
+    key("rule", Kind::Name, Absent("\"tool_drift\"")),
+    key("view", Kind::Name, Absent("\"torque_per_minute\"")),
+    key("severity", Kind::Word(&["critical", "high", "medium", "low"]), Absent("\"high\"")),
+    key("lane", Kind::Word(&["final", "instant"]), Is("\"final\"")),
+    key("kind", Kind::Word(&["event", "condition"]), Absent("\"condition\"")),
+    key("key", Kind::Texts, Absent("[\"site\", \"bay\", \"tool\"]")),
+    key("latch", Kind::Flag, Is("false")),
+    key("raise_after", duration("0s", "1d"), Is("\"0s\"")),
+    key("clear_after", duration("0s", "1d"), Is("\"0s\"")),
+    key("message", Kind::Text, Absent("\"{tool} reads {value} {unit}\"")),
+    key("response", Kind::Text, Absent("\"Stop, and call the foreman\"")),
+    key("sql", Kind::Text, Required("\"SELECT … FROM telemetry WHERE …\"")),
+];
+
+/// Keys that only rules have.
+const RULE_ONLY: [&str; 9] =
+    ["severity", "lane", "kind", "key", "latch", "raise_after", "clear_after", "message", "response"];
+
+/// Streams that are there without any view.
+const STREAMS: [&str; 6] = ["telemetry", "steps", "usage", "exceptions", "late", "quarantine"];
+
+/// A rule that could be read, and where its parts stand: (line, column), from 1.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub(super) settings: RuleSettings,
+    pub(super) name_at: (usize, usize),
+    message_at: (usize, usize),
+    key_at: (usize, usize),
+    /// The first character of the SQL text itself.
+    sql_at: (usize, usize),
+}
+
+/// Plans a rule's SQL; returns the names of its output columns.
+pub(super) type PlanColumns<'a> = &'a dyn Fn(&RuleSettings) -> Result<Vec<String>, PlanError>;
+
+/// What the engine's planner says.
+pub(super) fn planned_columns(planner: &Planner, rule: &RuleSettings) -> Result<Vec<String>, PlanError> {
+    let plan = planner.plan(rule)?;
+    Ok(plan.output_schema().fields().iter().map(|field| field.name().clone()).collect())
+}
+
+/// Reads a file of `rules/`. `None` with at least one mistake where a part without default is missing.
+pub(super) fn read(file: &SourceFile, table: &DeTable<'_>) -> (Option<Rule>, Vec<Mistake>) {
+    let mut reader = Reader::new(file);
+    let values = reader.read(table, RULE, &(0..0), "");
+    let is_view = table.contains_key("view");
+    check_keys(table, &values, is_view, &mut reader);
+    let rule = build(file, table, &values, is_view);
+    (rule, reader.mistakes)
+}
+
+fn build(file: &SourceFile, table: &DeTable<'_>, values: &Values, is_view: bool) -> Option<Rule> {
+    let name_key = if is_view { "view" } else { "rule" };
+    let at = |key: &str| values.span(key).map_or((1, 1), |span| file.place(span.start));
+    let text = |key: &str| values.text(key).map(str::to_owned);
+    let or_view = |found: Option<String>| found.or_else(|| is_view.then(String::new));
+    let severity = match values.text("severity") {
+        Some("critical") => Severity::Critical,
+        Some("high") => Severity::High,
+        Some("medium") => Severity::Medium,
+        Some(_) => Severity::Low,
+        None if is_view => Severity::Low,
+        None => return None,
+    };
+    let sql_span = values.span("sql")?;
+    let sql_at = file.place(text_start(&file.text, sql_span.start));
+    let settings = RuleSettings {
+        file: file.path.clone(),
+        name: text(name_key)?,
+        is_view,
+        severity,
+        lane: if values.text("lane") == Some("instant") { Lane::Instant } else { Lane::Final },
+        kind: values.text("kind").map(|kind| match kind {
+            "event" => ExceptionKind::Event,
+            _ => ExceptionKind::Condition,
+        }),
+        key: values.texts("key").map(<[String]>::to_vec),
+        latch: values.flag("latch").unwrap_or_default(),
+        raise_after: values.duration("raise_after").unwrap_or_default(),
+        clear_after: values.duration("clear_after").unwrap_or_default(),
+        message: or_view(text("message"))?,
+        response: or_view(text("response"))?,
+        sql: text("sql")?,
+        sql_line: sql_at.0,
+        version: version::of(table),
+    };
+    Some(Rule { settings, name_at: at(name_key), message_at: at("message"), key_at: at("key"), sql_at })
+}
+
+/// What the keys must fit among themselves.
+fn check_keys(table: &DeTable<'_>, values: &Values, is_view: bool, reader: &mut Reader<'_>) {
+    let top = 0..0;
+    match (table.contains_key("rule"), is_view) {
+        (false, false) => {
+            let remedy = "add `rule = \"NAME\"` for exceptions, or `view = \"NAME\"` for a stream";
+            reader.fault(&top, Fault::new("the file names neither a rule nor a view", remedy));
+        }
+        (true, true) => {
+            let span = table.get_key_value("view").map(|(key, _)| key.span()).unwrap_or_default();
+            reader.fault(
+                &span,
+                Fault::new("the file names a rule and a view", "keep one of them, one file each"),
+            );
+        }
+        _ => {}
+    }
+    if is_view {
+        for name in RULE_ONLY {
+            if let Some((key, _)) = table.get_key_value(name) {
+                let message = format!("`{name}` has no meaning in a view");
+                reader.fault(&key.span(), Fault::new(message, "leave it out, or make the file a rule"));
+            }
+        }
+    } else if table.contains_key("rule") {
+        for (name, example) in [
+            ("severity", "\"high\""),
+            ("message", "\"{tool} reads {value} {unit}\""),
+            ("response", "\"Stop, and call the foreman\""),
+        ] {
+            if !table.contains_key(name) {
+                let message = format!("`{name}` is missing");
+                reader.fault(&top, Fault::new(message, format!("add for example `{name} = {example}`")));
+            }
+        }
+    }
+    if let (Some(name), Some(span)) = (values.text("view"), values.span("view"))
+        && STREAMS.contains(&name)
+    {
+        let message = format!("the view's name `{name}` is taken by a stream that is always there");
+        reader.fault(&span, Fault::new(message, format!("choose another, such as `{name}_view`")));
+    }
+    // An instant rule without `kind` makes events; what else defaults to is known once the SQL is planned.
+    let is_event = match values.text("kind") {
+        Some(kind) => kind == "event",
+        None => values.text("lane") == Some("instant"),
+    };
+    for name in ["raise_after", "clear_after"] {
+        if let (true, Some(span)) = (is_event, values.span(name))
+            && values.duration(name) > Some(Duration::ZERO)
+        {
+            let message = format!("`{name}` has no meaning for events: each row is closed at once");
+            reader.fault(&span, Fault::new(message, "add `kind = \"condition\"`, or leave it out"));
+        }
+    }
+    if let (Some(message), Some(span)) = (values.text("message"), values.span("message"))
+        && let Err(fault) = pattern::braced(message)
+    {
+        reader.fault(&span, fault);
+    }
+}
+
+/// Names are unique over all files, since exceptions and streams carry them.
+pub(super) fn check_names(rules: &[Rule]) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let name = &rule.settings.name;
+        if let Some(first) = rules[..index].iter().find(|other| other.settings.name == *name) {
+            let message = format!("the name `{name}` is taken by `{}`", first.settings.file.display());
+            mistakes.push(rule.mistake(
+                rule.name_at,
+                message,
+                "give each rule and view a name of its own".to_owned(),
+            ));
+        }
+    }
+    mistakes
+}
+
+/// Plans every rule, and holds placeholders and keys against the columns that come out.
+pub(super) fn check_sql(rules: &[Rule], plan: PlanColumns<'_>) -> Vec<Mistake> {
+    rules.iter().flat_map(|rule| rule.check_sql(plan)).collect()
+}
+
+impl Rule {
+    fn mistake(&self, (line, column): (usize, usize), message: String, remedy: String) -> Mistake {
+        Mistake { file: self.settings.file.clone(), line, column, message, remedy }
+    }
+
+    fn check_sql(&self, plan: PlanColumns<'_>) -> Vec<Mistake> {
+        let columns = match plan(&self.settings) {
+            Ok(columns) => columns,
+            Err(PlanError { line, column, message, remedy }) => {
+                // Only the first line of the SQL can start in the middle of a line of the file.
+                let column = if line <= 1 { self.sql_at.1 + column.max(1) - 1 } else { column };
+                return vec![self.mistake((self.sql_at.0 + line.max(1) - 1, column), message, remedy)];
+            }
+        };
+        let placeholders = pattern::braced(&self.settings.message).unwrap_or_default();
+        let keys = self.settings.key.iter().flatten().map(String::as_str);
+        let uses = placeholders
+            .into_iter()
+            .map(|name| (format!("`message` has the placeholder `{{{name}}}`"), name, self.message_at));
+        let uses = uses.chain(keys.map(|name| (format!("`key` names `{name}`"), name, self.key_at)));
+        let unknown = uses.filter(|(_, name, _)| !columns.iter().any(|column| column == name));
+        let mistakes = unknown.map(|(what, name, at)| {
+            let remedy = match nearest(name, columns.iter().map(String::as_str)) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("add it to the SELECT, or use one of {}", columns.join(", ")),
+            };
+            self.mistake(at, format!("{what}, and the SQL has no such column"), remedy)
+        });
+        mistakes.collect()
+    }
+}
+
+/// The first byte of a TOML text's content: behind the quotes, and behind the line break that follows `"""`.
+fn text_start(file: &str, value_start: usize) -> usize {
+    let rest = &file[value_start..];
+    let is_long = rest.starts_with("\"\"\"") || rest.starts_with("'''");
+    if !is_long {
+        return value_start + 1;
+    }
+    let inner = &rest[3..];
+    let line_break = if inner.starts_with("\r\n") { 2 } else { usize::from(inner.starts_with('\n')) };
+    value_start + 3 + line_break
+}

@@ -1,0 +1,251 @@
+//! The one table of settings of `andon.toml`: key, type, bounds, default and comment of each.
+//!
+//! Files are checked against it, and `config/andon.toml` is what `printed.rs` makes of it. What is
+//! no setting is a constant in the code, with a comment.
+
+use super::kind::Kind;
+use super::setting::Fallback::{Absent, Is};
+use super::setting::{Setting, duration, set, size, whole};
+
+/// What stands above each section.
+pub(super) const SECTIONS: &[(&str, &str)] = &[
+    ("source", "The broker that sensors publish to, and the session with it."),
+    (
+        "source.tls",
+        "Only with mqtts://. Without these the system's authorities are trusted, and no certificate is shown.",
+    ),
+    (
+        "topics",
+        "Which topics mean what. {site}, {bay} and {tool} each take one level; what a topic does not carry may \
+         stand in the payload. Andon subscribes to these patterns and to nothing else.",
+    ),
+    (
+        "units.aliases",
+        "Other spellings of units that this shop's devices send, and the UCUM code they mean; beside the shipped \
+         ones (Nm, °C, kWh and the like).",
+    ),
+    ("journal", "Every message is written here before it is acknowledged."),
+    ("engine", "Event time: how long to wait, what is late, what is a repeat."),
+    (
+        "checkpoint",
+        "Where the engine's state is kept, so that a restart replays only the newest entries of the journal.",
+    ),
+    ("export", "Parquet files: FOLDER/<stream>/date=YYYY-MM-DD/site=S/*.parquet."),
+    ("store", "The tables exceptions, usage and steps, for the shop's other programs."),
+    ("http", "Board, status, metrics and SQL on one port."),
+    ("rules", "One rule or view a file."),
+];
+
+/// `andon.toml`.
+pub(super) static ANDON: &[Setting] = &[
+    set(
+        "source.broker",
+        Kind::Broker,
+        Is("\"mqtt://127.0.0.1:1883\""),
+        "mqtt://host:port, or mqtts:// for TLS.",
+    ),
+    set(
+        "source.client_id",
+        Kind::Text,
+        Is("\"andon\""),
+        "The broker keeps the session, and what waits for us, under this name: one for each service, and never \
+         changed.",
+    ),
+    set("source.username", Kind::Text, Absent("\"andon\""), "Name to log in with."),
+    set(
+        "source.password",
+        Kind::Secret,
+        Absent("\"env:ANDON_MQTT_PASSWORD\""),
+        "By reference: env:NAME for an environment variable, file:PATH for a file.",
+    ),
+    set(
+        "source.qos",
+        whole(0, 1),
+        Is("1"),
+        "1: no acknowledged message is lost. 0: for brokers that cannot do better.",
+    ),
+    set(
+        "source.keep_alive",
+        duration("5s", "1h"),
+        Is("\"30s\""),
+        "A silent connection is checked this often.",
+    ),
+    set(
+        "source.inflight_window",
+        whole(1, 65_535),
+        Is("20"),
+        "Messages that the broker sends before it waits for acknowledgements; half of it forces a commit. It must \
+         not exceed the broker's own (Mosquitto: max_inflight_messages, 20 by default). The mosquitto.conf beside \
+         this file has 1000; with it, write 1000 here.",
+    ),
+    set(
+        "source.mosquitto_conf",
+        Kind::Path,
+        Absent("\"mosquitto.conf\""),
+        "The broker's configuration, where it is a Mosquitto on this machine: inflight_window is checked against it.",
+    ),
+    set(
+        "source.message_bytes_max",
+        size("1KiB", "64MiB"),
+        Is("\"1MiB\""),
+        "Larger messages are quarantined.",
+    ),
+    set(
+        "source.waiting_bytes_max",
+        size("64KiB", "16GiB"),
+        Is("\"64MiB\""),
+        "Memory for messages that wait for a slow disk. Beyond it QoS 1 waits at the broker, and QoS 0 is shed and \
+         counted.",
+    ),
+    set(
+        "source.tls.authority",
+        Kind::Path,
+        Absent("\"ca.pem\""),
+        "PEM file of the authorities to trust, in place of the system's.",
+    ),
+    set(
+        "source.tls.client_certificate",
+        Kind::Path,
+        Absent("\"andon.pem\""),
+        "PEM file of our certificate, for brokers that ask for one.",
+    ),
+    set("source.tls.client_key", Kind::Path, Absent("\"andon.key\""), "PEM file of its key."),
+    set(
+        "topics.telemetry",
+        Kind::Patterns,
+        Is("[\"workshop/{site}/{bay}/{tool}/telemetry\", \"workshop/{site}/telemetry\"]"),
+        "Readings.",
+    ),
+    set(
+        "topics.steps",
+        Kind::Patterns,
+        Is("[\"workshop/{site}/{bay}/steps\", \"workshop/{site}/steps\"]"),
+        "Step events: started, paused, finished and so on.",
+    ),
+    set(
+        "topics.usage",
+        Kind::Patterns,
+        Is("[\"workshop/{site}/{bay}/usage\"]"),
+        "Parts and consumables booked by hand.",
+    ),
+    set("topics.jobs", Kind::Patterns, Is("[\"workshop/{site}/jobs\"]"), "Job cards."),
+    set(
+        "topics.status",
+        Kind::Patterns,
+        Is("[\"workshop/{site}/{bay}/{tool}/status\", \"workshop/{site}/{bay}/status\"]"),
+        "Online, occupied, open: retained states and last wills.",
+    ),
+    set(
+        "topics.assets",
+        Kind::Patterns,
+        Is("[\"workshop/{site}/assets\"]"),
+        "Tools and lifts with their limits. They may stand in assets.toml as well.",
+    ),
+    set(
+        "topics.outputs",
+        Kind::Patterns,
+        Is("[\"workshop/{site}/{bay}/andon\"]"),
+        "What Andon itself publishes: ignored and counted, should it come back.",
+    ),
+    set(
+        "units.aliases",
+        Kind::Pairs,
+        Absent("{ \"newton metre\" = \"N.m\" }"),
+        "Spelling on the left, UCUM code on the right.",
+    ),
+    set(
+        "journal.folder",
+        Kind::Path,
+        Is("\"data/journal\""),
+        "Relative folders start at this file's folder, here and below. A disk of its own pays at high rates.",
+    ),
+    set(
+        "journal.segment_bytes",
+        size("1MiB", "4GiB"),
+        Is("\"64MiB\""),
+        "Segments are allocated at this size, and deleted whole.",
+    ),
+    set(
+        "journal.commit_interval",
+        duration("1ms", "1s"),
+        Is("\"5ms\""),
+        "A commit (one write, one sync, one round of acknowledgements) comes after this long or after commit_bytes, \
+         whichever is first.",
+    ),
+    set("journal.commit_bytes", size("1KiB", "64MiB"), Is("\"256KiB\""), "See commit_interval."),
+    set(
+        "engine.lateness",
+        duration("0s", "1d"),
+        Is("\"30s\""),
+        "How far a bay's rows may come out of order. Windows and steps wait this long behind the bay's newest row.",
+    ),
+    set(
+        "engine.correction_horizon",
+        duration("0s", "7d"),
+        Is("\"15min\""),
+        "Later rows still correct their window, as a new revision, up to this age. Beyond it they go to the stream \
+         late.",
+    ),
+    set(
+        "engine.clock_bound",
+        duration("1s", "1d"),
+        Is("\"60s\""),
+        "Rows further ahead of their arrival are quarantined: their device's clock is wrong.",
+    ),
+    set(
+        "engine.age_bound",
+        duration("1h", "3650d"),
+        Is("\"30d\""),
+        "Rows older than this at their arrival are quarantined.",
+    ),
+    set(
+        "engine.idle",
+        duration("1s", "1d"),
+        Is("\"30s\""),
+        "What a bay has so far is shown, not final, once it is silent for this long.",
+    ),
+    set(
+        "engine.idle_final",
+        duration("1min", "30d"),
+        Is("\"24h\""),
+        "What a bay has so far is final once it is silent for this long.",
+    ),
+    set(
+        "engine.cut_interval",
+        duration("100ms", "10min"),
+        Is("\"5s\""),
+        "A checkpoint, and new rows in exports and store, this often.",
+    ),
+    set(
+        "engine.repeat_messages",
+        whole(1, 16_777_216),
+        Is("65536"),
+        "MQTT delivers messages again after a reconnect: they are recognised among so many messages of a topic, if \
+         no older than repeat_age.",
+    ),
+    set("engine.repeat_age", duration("1s", "30d"), Is("\"24h\""), "See repeat_messages."),
+    set(
+        "engine.series_per_site_max",
+        whole(1, 4_000_000),
+        Is("100000"),
+        "Distinct (bay, tool, metric) of a site. Readings of further ones are quarantined.",
+    ),
+    set("checkpoint.folder", Kind::Path, Is("\"data/checkpoints\""), "One folder a checkpoint."),
+    set("checkpoint.keep", whole(2, 1000), Is("3"), "So many are kept, the newest ones."),
+    set("export.folder", Kind::Path, Is("\"data/export\""), "Any engine that reads Parquet can query it."),
+    set("export.file_rows_max", whole(1, 100_000_000), Is("131072"), "A file is full at so many rows."),
+    set("store.url", Kind::Store, Is("\"sqlite:data/andon.db\""), "sqlite:FILE"),
+    set(
+        "http.listen",
+        Kind::Address,
+        Is("\"127.0.0.1:8080\""),
+        "IP address and port. Whoever reaches it sees everything: keep it on loopback, or behind a proxy that asks \
+         for a login.",
+    ),
+    set(
+        "rules.folder",
+        Kind::Path,
+        Is("\"rules\""),
+        "Every *.toml in it is read, in the order of the names.",
+    ),
+];

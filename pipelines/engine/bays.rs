@@ -1,0 +1,228 @@
+//! Time belongs to the bay: each has its own watermark, moved by its own messages alone.
+
+use std::collections::BTreeMap;
+
+/// How far one bay has come.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct BayTime {
+    /// Newest event time of its messages so far; `i64::MIN` before the first.
+    pub newest_ts_ms: i64,
+    /// Arrival of its newest message.
+    pub arrived_ms: i64,
+    /// Silent for longer than the idle time: what it holds has been shown, and it holds nobody else.
+    pub released: bool,
+    /// Silent for so long that what it has is final.
+    pub closed: bool,
+}
+
+/// All bays by number, and the two bounds that they share.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub(super) struct Bays {
+    all: Vec<BayTime>,
+    lateness_ms: i64,
+    idle_ms: i64,
+    idle_final_ms: i64,
+    /// Bays that had a message since the last tick.
+    moved: Vec<u32>,
+}
+
+/// Watermarks of some bays, as they come together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Least {
+    waiting_ms: Option<i64>,
+    released_ms: Option<i64>,
+}
+
+impl Least {
+    fn take(&mut self, watermark_ms: i64, released: bool) {
+        if released {
+            self.released_ms = self.released_ms.max(Some(watermark_ms));
+        } else {
+            self.waiting_ms =
+                Some(self.waiting_ms.map_or(watermark_ms, |least_ms| least_ms.min(watermark_ms)));
+        }
+    }
+
+    fn ms(self) -> i64 {
+        self.waiting_ms.or(self.released_ms).unwrap_or(i64::MIN)
+    }
+}
+
+/// What a tick found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ticked {
+    /// Bays whose watermark may have moved since the last tick.
+    pub moved: Vec<u32>,
+    /// Bays that have just fallen silent.
+    pub released: Vec<u32>,
+    /// Bays that have been silent so long that all they have is final.
+    pub closed: Vec<u32>,
+}
+
+impl Bays {
+    /// No bays yet.
+    #[must_use]
+    pub(super) fn new(lateness_ms: i64, idle_ms: i64, idle_final_ms: i64) -> Self {
+        Bays { all: Vec::new(), lateness_ms, idle_ms, idle_final_ms, moved: Vec::new() }
+    }
+
+    /// What a checkpoint knows of the bays, under the settings of `fresh`.
+    #[must_use]
+    pub(super) fn under_settings_of(self, fresh: &Bays) -> Self {
+        let Bays { lateness_ms, idle_ms, idle_final_ms, .. } = *fresh;
+        Bays { lateness_ms, idle_ms, idle_final_ms, ..self }
+    }
+
+    /// No row of `bay` before this is still expected; `i64::MIN` before its first message.
+    #[must_use]
+    pub(super) fn watermark_ms(&self, bay: u32) -> i64 {
+        self.all.get(bay as usize).map_or(i64::MIN, |time| {
+            if time.newest_ts_ms == i64::MIN { i64::MIN } else { time.newest_ts_ms - self.lateness_ms }
+        })
+    }
+
+    /// The watermark as windows see it: a bay that is closed waits for nothing that it has, which ends at most the
+    /// final idle time after its newest row. It stays finite, for the bay may speak again.
+    #[must_use]
+    pub(super) fn frontier_ms(&self, bay: u32) -> i64 {
+        match self.all.get(bay as usize) {
+            Some(time) if time.closed => time.newest_ts_ms.saturating_add(self.idle_final_ms),
+            _ => self.watermark_ms(bay),
+        }
+    }
+
+    /// A message of `bay` has been taken in whole; `newest_ts_ms` is the newest event time in it.
+    pub(super) fn heard(&mut self, bay: u32, newest_ts_ms: i64, arrived_ms: i64) {
+        let index = bay as usize;
+        if index >= self.all.len() {
+            let fresh =
+                BayTime { newest_ts_ms: i64::MIN, arrived_ms: i64::MIN, released: false, closed: false };
+            self.all.resize(index + 1, fresh);
+        }
+        let time = &mut self.all[index];
+        time.newest_ts_ms = time.newest_ts_ms.max(newest_ts_ms);
+        time.arrived_ms = arrived_ms;
+        time.released = false;
+        time.closed = false;
+        if self.moved.last() != Some(&bay) {
+            self.moved.push(bay);
+        }
+    }
+
+    /// The second `at_ms` has passed.
+    pub(super) fn tick(&mut self, at_ms: i64) -> Ticked {
+        let mut ticked = Ticked { moved: std::mem::take(&mut self.moved), ..Ticked::default() };
+        ticked.moved.sort_unstable();
+        ticked.moved.dedup();
+        for (bay, time) in self.all.iter_mut().enumerate() {
+            if time.newest_ts_ms == i64::MIN || time.closed {
+                continue;
+            }
+            let silent_ms = at_ms - time.arrived_ms;
+            let bay = u32::try_from(bay).expect("bays are numbered in u32");
+            if !time.released && silent_ms >= self.idle_ms {
+                time.released = true;
+                ticked.released.push(bay);
+            }
+            if silent_ms >= self.idle_final_ms {
+                time.closed = true;
+                ticked.closed.push(bay);
+            }
+        }
+        ticked
+    }
+
+    /// No message will come any more: everything is final.
+    pub(super) fn close_all(&mut self) {
+        self.all.iter_mut().filter(|time| time.newest_ts_ms != i64::MIN).for_each(|time| time.closed = true);
+    }
+
+    /// The next second after `at_ms` at which a tick can find something though nothing arrives.
+    #[must_use]
+    pub(super) fn next_deadline_ms(&self, at_ms: i64) -> Option<i64> {
+        let heard = self.all.iter().filter(|time| time.newest_ts_ms != i64::MIN && !time.closed);
+        let deadlines =
+            heard.map(|time| time.arrived_ms + if time.released { self.idle_final_ms } else { self.idle_ms });
+        deadlines.map(|ms| -(-ms).div_euclid(1000) * 1000).filter(|&ms| ms > at_ms).min()
+    }
+
+    /// All that have been heard, by number.
+    #[must_use]
+    pub(super) fn all(&self) -> &[BayTime] {
+        &self.all
+    }
+
+    /// The least watermark of each site's bays that are not released, and of all; where all are released, the
+    /// highest. It stays finite, for they may speak again. `site_of` gives the name of a bay's site.
+    #[must_use]
+    pub(super) fn least_ms<'a>(
+        &self,
+        site_of: impl Fn(u32) -> &'a Box<str>,
+    ) -> (BTreeMap<Box<str>, i64>, i64) {
+        let mut sites: BTreeMap<Box<str>, Least> = BTreeMap::new();
+        let mut all = Least::default();
+        for (bay, time) in self.all.iter().enumerate().filter(|(_, time)| time.newest_ts_ms != i64::MIN) {
+            let bay = u32::try_from(bay).expect("bays are numbered in u32");
+            let site = site_of(bay);
+            if !sites.contains_key(site) {
+                sites.insert(site.clone(), Least::default());
+            }
+            let of_site = sites.get_mut(site).expect("it was just put there");
+            for least in [of_site, &mut all] {
+                least.take(self.frontier_ms(bay), time.released);
+            }
+        }
+        (sites.into_iter().map(|(site, least)| (site, least.ms())).collect(), all.ms())
+    }
+
+    /// The least watermark of all bays that are not released; none if all are.
+    #[must_use]
+    pub(super) fn least_of_all_ms(&self) -> Option<i64> {
+        let waiting = self.all.iter().filter(|time| time.newest_ts_ms != i64::MIN && !time.released);
+        waiting.map(|time| time.newest_ts_ms - self.lateness_ms).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bay_far_behind_keeps_its_own_time() {
+        let mut bays = Bays::new(30_000, 30_000, 86_400_000);
+        bays.heard(0, 1_000_000, 1_000_000);
+        bays.heard(1, 400_000, 1_000_100);
+        assert_eq!(bays.watermark_ms(0), 970_000);
+        assert_eq!(bays.watermark_ms(1), 370_000);
+        bays.heard(0, 900_000, 1_000_200);
+        assert_eq!(bays.watermark_ms(0), 970_000, "an older row moves nothing back");
+    }
+
+    #[test]
+    fn a_silent_bay_is_released_once_and_later_closed_and_speaks_again() {
+        let mut bays = Bays::new(30_000, 30_000, 86_400_000);
+        bays.heard(0, 1_000_000, 1_000_500);
+        assert_eq!(bays.next_deadline_ms(1_001_000), Some(1_031_000));
+        assert!(bays.tick(1_030_000).released.is_empty());
+        assert_eq!(bays.tick(1_031_000).released, [0]);
+        assert!(bays.tick(1_032_000).released.is_empty());
+        assert_eq!(bays.tick(1_031_000 + 86_400_000).closed, [0]);
+        assert_eq!(bays.frontier_ms(0), 1_000_000 + 86_400_000);
+        bays.heard(0, 1_000_001, 99_000_000);
+        assert_eq!(bays.frontier_ms(0), 970_001);
+    }
+
+    #[test]
+    fn a_shop_where_all_bays_are_silent_waits_for_nobody_and_is_not_at_the_end_of_time() {
+        let site: Box<str> = "lyon".into();
+        let mut bays = Bays::new(30_000, 30_000, 86_400_000);
+        bays.heard(0, 1_000_000, 1_000_000);
+        bays.heard(1, 1_020_000, 1_020_000);
+        assert_eq!(bays.least_ms(|_| &site).1, 970_000);
+        bays.tick(1_040_000);
+        assert_eq!(bays.least_ms(|_| &site).1, 990_000, "only the second bay is waited for");
+        bays.tick(1_060_000);
+        let (sites, all_ms) = bays.least_ms(|_| &site);
+        assert_eq!((sites["lyon"], all_ms), (990_000, 990_000));
+    }
+}

@@ -1,0 +1,191 @@
+//! What the watermark has passed is certain: telemetry with its step, bookings, step events, usage.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::filter_record_batch;
+use ingest::readings::What;
+use sinks::emission::Emission;
+
+use super::block::{Block, Lateness, Rows};
+use super::hold::Released;
+use super::join::Consumed;
+use super::rules::Verdicts;
+use super::usage::Use;
+use super::{Engine, EngineError, rows_error, steps, tables};
+
+impl Engine {
+    /// The given bays have come this far: rows, step events and bookings before it are certain.
+    pub(super) fn pass(&mut self, until: &[(u32, i64)], out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        let released = self.hold.release(until.iter().copied());
+        if released.rows > 0 {
+            self.certain(&released, out)?;
+        }
+        if !self.bookings.is_empty() {
+            self.book(until);
+        }
+        for &(bay, until_ms) in until {
+            self.tell_steps(bay, until_ms, out)?;
+            self.tell_usage(bay, out)?;
+        }
+        Ok(())
+    }
+
+    /// Rows whose step is certain: telemetry, consumption, the second look, windows that need steps.
+    fn certain(&mut self, released: &Released, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        let blocks: Vec<&Block> = released.blocks.iter().map(Arc::as_ref).collect();
+        let table = self.decoder.series();
+        let usage = &self.usage;
+        let is_consumption = |series| usage.is_consumption(series);
+        let (joined, consumed) =
+            self.joiner.join(&blocks, &released.stretches, &mut self.steps, table, is_consumption);
+        let rows = Rows {
+            blocks: &blocks,
+            stretches: &released.stretches,
+            names: &self.names,
+            joined: Some(&joined),
+        };
+        let batch = rows.batch(&self.all_columns).map_err(|source| rows_error("telemetry", source))?;
+        let is_late: Vec<bool> =
+            rows.copy(|block| &block.lateness).iter().map(|&late| late == Lateness::Late as u8).collect();
+        let has_late = is_late.contains(&true);
+        if has_late {
+            let late =
+                filter_record_batch(&batch, &is_late.into()).map_err(|source| rows_error("late", source))?;
+            out.push(Emission { stream: "late".into(), rows: late });
+        }
+        let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
+        self.rules.look_when_certain(rows, &batch, &self.bays, table, verdicts, out)?;
+        let missed = if has_late {
+            let (stretches, joined) = rows.in_time();
+            let rows = Rows { stretches: &stretches, joined: Some(&joined), ..rows };
+            self.rules.fold_joined(rows, table, &mut self.rejects)?
+        } else {
+            self.rules.fold_joined(rows, table, &mut self.rejects)?
+        };
+        self.counts.windows_missed += missed;
+        out.push(Emission { stream: "telemetry".into(), rows: batch });
+        self.consume(&blocks, consumed);
+        Ok(())
+    }
+
+    /// Consumption readings into the books, in event time.
+    fn consume(&mut self, blocks: &[&Block], mut consumed: Vec<Consumed>) {
+        let place = |consumed: &Consumed| {
+            let readings = &blocks[consumed.stretch_block].readings;
+            (consumed.ts_ms, readings.message[consumed.row], readings.index[consumed.row])
+        };
+        consumed.sort_by_key(place);
+        for Consumed { ts_ms, stretch_block, row, run } in consumed {
+            let block = blocks[stretch_block];
+            let (series, value) = (block.readings.series[row], block.readings.value[row]);
+            let unit = self.decoder.units().code(block.readings.unit[row]);
+            let tags = block.readings.tags[row];
+            let tags = (tags > 0).then(|| block.readings.tag_sets[tags as usize - 1].as_ref());
+            let is_late = block.lateness[row] == Lateness::Late as u8;
+            if value.is_nan() || is_late {
+                continue;
+            }
+            let Some(used) = self.usage.measure(series, ts_ms, value, unit, tags) else { continue };
+            let bay = block.bay[row];
+            let Some(run) = run else {
+                self.counts.usage_unassigned += 1;
+                continue;
+            };
+            let site: Arc<str> = self.decoder.series().get(series).site.as_ref().into();
+            let run = self.steps.bay_mut(bay).runs[run].clone();
+            self.usage.write(&site, bay, &run, used);
+        }
+    }
+
+    /// Bookings by hand whose time has come.
+    fn book(&mut self, until: &[(u32, i64)]) {
+        let mut due = Vec::new();
+        for event in std::mem::take(&mut self.bookings) {
+            let What::Booking(booking) = &event.what else { continue };
+            let bay = self.bay_number(&event.site, &booking.bay);
+            let passed =
+                until.binary_search_by_key(&bay, |&(bay, _)| bay).is_ok_and(|at| event.ts_ms < until[at].1);
+            if passed { due.push((bay, event)) } else { self.bookings.push(event) }
+        }
+        due.sort_by_key(|(bay, event)| (*bay, event.ts_ms, event.message, event.index));
+        for (bay, event) in due {
+            let What::Booking(booking) = &event.what else { continue };
+            let steps = self.steps.bay_mut(bay);
+            let named = |run: &steps::Run| {
+                booking.job.as_deref() == Some(&*run.job)
+                    && booking.step.as_deref().is_none_or(|step| step == &*run.step)
+            };
+            let run = if booking.job.is_some() {
+                steps.runs.iter().rposition(named)
+            } else {
+                steps.active(event.ts_ms)
+            };
+            let Some(run) = run.map(|run| steps.runs[run].clone()) else {
+                self.counts.usage_unassigned += 1;
+                continue;
+            };
+            let used = Use {
+                resource: booking.resource.as_ref().into(),
+                quantity: booking.quantity,
+                unit: booking.unit.as_ref().into(),
+            };
+            self.usage.write(&event.site.as_ref().into(), bay, &run, used);
+        }
+    }
+
+    fn tell_steps(&mut self, bay: u32, until_ms: i64, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        let told = self.steps.bay_mut(bay).tell(until_ms);
+        if told.is_empty() {
+            return Ok(());
+        }
+        let (site, bay_name) = self.decoder.series().bays()[bay as usize].clone();
+        let site_shared: Arc<str> = site.as_ref().into();
+        let (stray, told): (Vec<_>, Vec<_>) = told.into_iter().partition(steps::Told::is_stray);
+        for stray in stray {
+            self.counts.events_applied -= 1;
+            self.counts.events_quarantined += 1;
+            self.rejects.push(tables::stray_reject(&bay_name, &stray));
+        }
+        for told in &told {
+            use ingest::readings::StepEventKind::{Failed, Finished};
+            if let (Some(run), Finished | Failed) = (&told.run, told.record.event) {
+                self.usage.finish(&site_shared, bay, run, told.record.ts_ms);
+            }
+        }
+        if told.is_empty() {
+            return Ok(());
+        }
+        let batch = tables::steps(&site, &bay_name, &told).map_err(|source| rows_error("steps", source))?;
+        self.look_at_stream("steps", &batch, bay, out)?;
+        out.push(Emission { stream: "steps".into(), rows: batch });
+        Ok(())
+    }
+
+    fn tell_usage(&mut self, bay: u32, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        let due = self.usage.due(bay, self.bays.frontier_ms(bay));
+        if due.is_empty() {
+            return Ok(());
+        }
+        let bay_name = self.decoder.series().bays()[bay as usize].1.clone();
+        let Some(batch) = tables::usage(&bay_name, &due).map_err(|source| rows_error("usage", source))?
+        else {
+            return Ok(());
+        };
+        self.live.booked(&bay_name, &due);
+        self.look_at_stream("usage", &batch, bay, out)?;
+        out.push(Emission { stream: "usage".into(), rows: batch });
+        Ok(())
+    }
+
+    fn look_at_stream(
+        &mut self,
+        stream: &str,
+        batch: &RecordBatch,
+        bay: u32,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        let watermark_ms = self.bays.watermark_ms(bay);
+        self.rules.look_at_stream(stream, batch, watermark_ms, &mut self.exceptions, &mut self.rejects, out)
+    }
+}

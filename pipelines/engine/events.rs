@@ -1,0 +1,67 @@
+//! Step events, bookings, job cards and asset lists as they arrive.
+
+use ingest::entry::MessageRef;
+use ingest::readings::{Event, What};
+
+use super::repeats::{Print, Seen};
+use super::{Engine, EngineError, clock};
+
+impl Engine {
+    pub(super) fn event(&mut self, event: Event, message: MessageRef<'_>) -> Result<(), EngineError> {
+        self.counts.events += 1;
+        let print = Print {
+            channel: self.decoded.channel,
+            boot: event.boot,
+            seq: event.seq,
+            ts_ms: event.ts_ms,
+            arrived_ms: event.arrived_ms,
+            hash: event.hash,
+        };
+        match self.repeats.see(print) {
+            Seen::Repeat => {
+                self.counts.event_duplicates += 1;
+                return Ok(());
+            }
+            Seen::Conflict => self.counts.sequence_conflicts += 1,
+            Seen::New => {}
+        }
+        if let Some(reason) = self.clock.judge(self.decoded.channel, event.ts_ms, event.arrived_ms) {
+            self.counts.events_quarantined += 1;
+            self.rejects.push(clock::reject(message, reason, event.ts_ms));
+            return Ok(());
+        }
+        self.counts.events_applied += 1;
+        // What came before must not see what this event says.
+        self.look_at_arrived()?;
+        match &event.what {
+            What::Step(step) => {
+                let bay = self.bay_number(&event.site, &step.bay);
+                let payload = &message.payload[..message.payload.len().min(clock::PAYLOAD_BYTES_MAX)];
+                self.steps.take(&event.site, bay, &event, step, (message.topic, payload));
+                self.bays.heard(bay, event.ts_ms, event.arrived_ms);
+            }
+            What::Booking(booking) => {
+                let bay = self.bay_number(&event.site, &booking.bay);
+                self.bays.heard(bay, event.ts_ms, event.arrived_ms);
+                self.bookings.push(event);
+            }
+            What::Job(card) => {
+                let bays = self.decoder.series().bays().iter().enumerate();
+                let of_site = bays.filter(|(_, (site, _))| *site == event.site).map(|(bay, _)| bay as u32);
+                self.steps.take_card(&event.site, card, of_site);
+            }
+            What::Asset(asset) => {
+                self.assets.take(&event.site, asset);
+                self.follow_series(true);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn bay_number(&self, site: &str, bay: &str) -> u32 {
+        self.decoder
+            .series()
+            .find_bay(site, bay)
+            .expect("the decoder numbers the bay of every event it gives")
+    }
+}

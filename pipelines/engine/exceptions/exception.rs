@@ -1,0 +1,58 @@
+//! An exception as it stands in its stream.
+
+use std::sync::Arc;
+
+use super::super::ids::row_id;
+use crate::config::Severity;
+
+/// A row of stream `exceptions`.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Exception {
+    pub id: String,
+    pub rule: Arc<str>,
+    pub rule_version: Arc<str>,
+    pub severity: Severity,
+    pub site: String,
+    pub bay: Option<String>,
+    pub tool: Option<String>,
+    pub job: Option<String>,
+    pub step: Option<String>,
+    pub raised_ms: i64,
+    pub cleared_ms: Option<i64>,
+    pub state: State,
+    pub value: Option<f64>,
+    pub limit_min: Option<f64>,
+    pub limit_max: Option<f64>,
+    pub message: String,
+    /// JSON object as text: window, watermark, limits, ids of rows.
+    pub evidence: String,
+}
+
+/// Whether it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum State {
+    Active,
+    Latched,
+    Cleared,
+}
+
+impl State {
+    /// The name in the stream.
+    #[must_use]
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            State::Active => "active",
+            State::Latched => "latched",
+            State::Cleared => "cleared",
+        }
+    }
+}
+
+impl Exception {
+    /// Id of this state of it.
+    #[must_use]
+    pub(crate) fn row_id(&self) -> String {
+        let cleared_ms = self.cleared_ms.unwrap_or(i64::MIN);
+        row_id("exceptions", &[self.id.as_bytes(), self.state.as_str().as_bytes(), &cleared_ms.to_le_bytes()])
+    }
+}

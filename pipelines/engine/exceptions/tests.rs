@@ -1,0 +1,93 @@
+use super::*;
+
+fn rule(kind: ExceptionKind, raise_after_ms: i64, clear_after_ms: i64) -> RuleLife {
+    RuleLife {
+        name: "air_pressure_low".into(),
+        version: "abc".into(),
+        severity: Severity::High,
+        kind,
+        latch: false,
+        raise_after_ms,
+        clear_after_ms,
+        message: "{bay} has {value} bar".into(),
+    }
+}
+
+fn row(ts_ms: i64) -> RuleRow {
+    RuleRow {
+        row_id: format!("{ts_ms}-0"),
+        ts_ms,
+        site: "lyon".into(),
+        columns: vec![("bay".into(), "bay-01".into()), ("value".into(), "4.9".into())],
+        ..RuleRow::default()
+    }
+}
+
+/// Judges `10 yes` lines; tells what changed as `10 active` lines.
+fn story(rule: &RuleLife, lines: &str) -> String {
+    let mut exceptions = Exceptions::default();
+    let mut told = Vec::new();
+    for line in lines.split(',').map(str::trim) {
+        let (ts_ms, verdict) = line.split_once(' ').expect("time and verdict");
+        let ts_ms = ts_ms.parse().expect("a time");
+        exceptions.judge(rule, "lyon/bay-01", verdict == "yes", &row(ts_ms));
+        for change in exceptions.take_changes() {
+            told.push(format!("{} {}", ts_ms, change.state.as_str()));
+        }
+    }
+    told.join(", ")
+}
+
+#[test]
+fn a_condition_is_open_once_however_often_it_matches() {
+    let rule = rule(ExceptionKind::Condition, 0, 0);
+    assert_eq!(story(&rule, "10 yes, 20 yes, 30 no, 40 no, 50 yes"), "10 active, 30 cleared, 50 active");
+}
+
+#[test]
+fn delays_count_in_event_time() {
+    let rule = rule(ExceptionKind::Condition, 20, 30);
+    assert_eq!(story(&rule, "10 yes, 20 yes, 25 no, 30 yes, 49 yes, 50 yes"), "50 active");
+    assert_eq!(
+        story(&rule, "10 yes, 30 yes, 40 no, 60 no, 65 yes, 70 no, 99 no, 100 no"),
+        "30 active, 100 cleared"
+    );
+}
+
+#[test]
+fn an_older_verdict_changes_nothing() {
+    let rule = rule(ExceptionKind::Condition, 0, 0);
+    assert_eq!(story(&rule, "10 yes, 5 no, 20 no, 15 yes"), "10 active, 20 cleared");
+}
+
+#[test]
+fn an_event_is_closed_at_once_and_keeps_its_id_through_the_second_verdict() {
+    let rule = rule(ExceptionKind::Event, 0, 0);
+    let mut exceptions = Exceptions::default();
+    exceptions.event_on_arrival(&rule, (7, 0), &row(10));
+    let told = exceptions.take_changes();
+    assert_eq!((told[0].state, told[0].cleared_ms), (State::Cleared, Some(10)));
+    assert_eq!(told[0].message, "bay-01 has 4.9 bar");
+    exceptions.event_rejoined(&rule, (7, 0), 10, Some(&row(10)));
+    assert!(exceptions.take_changes().is_empty(), "confirmed: nothing new to say");
+    assert_eq!(exceptions.raised, 1);
+}
+
+#[test]
+fn a_verdict_that_the_step_takes_back_is_cleared_as_rejoined() {
+    let rule = rule(ExceptionKind::Event, 0, 0);
+    let mut exceptions = Exceptions::default();
+    exceptions.event_on_arrival(&rule, (7, 0), &row(10));
+    exceptions.take_changes();
+    exceptions.event_rejoined(&rule, (7, 0), 10, None);
+    let told = exceptions.take_changes();
+    assert!(told[0].evidence.contains("rejoined"));
+}
+
+#[test]
+fn what_only_the_certain_step_shows_is_a_late_join() {
+    let rule = rule(ExceptionKind::Event, 0, 0);
+    let mut exceptions = Exceptions::default();
+    exceptions.event_rejoined(&rule, (7, 0), 10, Some(&row(10)));
+    assert!(exceptions.take_changes()[0].evidence.contains("late_join"));
+}

@@ -1,0 +1,137 @@
+//! The step join: each row with the step that was active on its bay at its event time, and its limits.
+
+use std::sync::Arc;
+
+use ingest::series::SeriesTable;
+
+use super::block::{Block, Joined, JoinedRun, NO_RUN, Stretch};
+use super::limits::{self, Assets, Limits, UNLIMITED};
+use super::steps::Steps;
+
+/// What the join keeps between calls: all of it can be found again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Joiner {
+    /// Limits of the asset by series, where no step sets any.
+    asset_limits: Vec<Limits>,
+    /// By bay: call number, run in the bay, place in [`Joined::runs`].
+    memo: Vec<(u64, usize, u32)>,
+    call: u64,
+}
+
+/// A consumption reading with its step, found on the way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Consumed {
+    pub ts_ms: i64,
+    pub stretch_block: usize,
+    pub row: usize,
+    /// Run in its bay, if a step was active.
+    pub run: Option<usize>,
+}
+
+impl Joiner {
+    /// Takes in what is new in `table`; `afresh` when an asset's limits have changed.
+    pub(super) fn follow(&mut self, table: &SeriesTable, assets: &Assets, afresh: bool) {
+        if afresh {
+            self.asset_limits.clear();
+        }
+        for series in &table.all()[self.asset_limits.len()..] {
+            let limits = assets.limits(&series.site, &series.tool, &series.metric);
+            self.asset_limits.push(limits.unwrap_or(UNLIMITED));
+        }
+    }
+
+    /// Joins rows with the steps as known now. Rows for which `is_consumption` holds are listed as well.
+    pub(super) fn join(
+        &mut self,
+        blocks: &[&Block],
+        stretches: &[Stretch],
+        steps: &mut Steps,
+        table: &SeriesTable,
+        is_consumption: impl Fn(u32) -> bool,
+    ) -> (Joined, Vec<Consumed>) {
+        let rows = stretches.iter().map(|stretch| stretch.to - stretch.from).sum();
+        let mut joined = Joined {
+            run: Vec::with_capacity(rows),
+            spec_min: Vec::with_capacity(rows),
+            spec_max: Vec::with_capacity(rows),
+            runs: Vec::new(),
+        };
+        let mut consumed = Vec::new();
+        self.call += 1;
+        for stretch in stretches {
+            let block = blocks[stretch.block];
+            for row in stretch.from..stretch.to {
+                let (bay, series, ts_ms) =
+                    (block.bay[row], block.readings.series[row], block.readings.ts_ms[row]);
+                let run = steps.bay_mut(bay).active(ts_ms);
+                let mut limits = self.asset_limits[series as usize];
+                match run {
+                    None => joined.run.push(NO_RUN),
+                    Some(run) => {
+                        joined.run.push(self.place(bay, run, steps, &mut joined.runs));
+                        limits = step_limits(steps, bay, run, series, block, row, table).unwrap_or(limits);
+                    }
+                }
+                joined.spec_min.push(limits.min);
+                joined.spec_max.push(limits.max);
+                if is_consumption(series) {
+                    consumed.push(Consumed { ts_ms, stretch_block: stretch.block, row, run });
+                }
+            }
+        }
+        (joined, consumed)
+    }
+
+    /// Where in `runs` a bay's run is; added when new in this call.
+    #[inline]
+    fn place(&mut self, bay: u32, run: usize, steps: &mut Steps, runs: &mut Vec<JoinedRun>) -> u32 {
+        let index = bay as usize;
+        if index >= self.memo.len() {
+            self.memo.resize(index + 1, (0, 0, 0));
+        }
+        let (call, known, place) = self.memo[index];
+        if call == self.call && known == run {
+            return place;
+        }
+        let place = u32::try_from(runs.len()).expect("far fewer runs than rows");
+        let found = &steps.bay_mut(bay).runs[run];
+        let operation = found.plan.as_ref().and_then(|plan| plan.operation.as_deref()).map(Arc::from);
+        runs.push(JoinedRun {
+            job: Arc::clone(&found.job),
+            step: Arc::clone(&found.step),
+            operation,
+            technician: found.technician.clone(),
+        });
+        self.memo[index] = (self.call, run, place);
+        place
+    }
+}
+
+/// The limits that a run's step sets for a row's metric.
+#[inline]
+fn step_limits(
+    steps: &mut Steps,
+    bay: u32,
+    run: usize,
+    series: u32,
+    block: &Block,
+    row: usize,
+    table: &SeriesTable,
+) -> Option<Limits> {
+    let run = &mut steps.bay_mut(bay).runs[run];
+    let plan = run.plan.as_ref()?;
+    if plan.expect.is_empty() {
+        return None;
+    }
+    if let Some(&limits) = run.limits.get(&series) {
+        // NaN in both places means that the step sets none: the asset's hold then.
+        return (!(limits.min.is_nan() && limits.max.is_nan())).then_some(limits);
+    }
+    let tags = block.readings.tags[row];
+    let tags = (tags > 0).then(|| block.readings.tag_sets[tags as usize - 1].as_ref());
+    let (limits, asked_tags) = limits::of_step(plan, &table.get(series).metric, tags);
+    if !asked_tags {
+        run.limits.insert(series, limits.unwrap_or(UNLIMITED));
+    }
+    limits
+}

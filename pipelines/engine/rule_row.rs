@@ -1,0 +1,132 @@
+//! A row of a rule's SQL, as far as exceptions speak of it.
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use serde_json::{Map, Value, json};
+
+use super::template;
+
+/// The fields that exceptions have columns for, and all columns as text for the message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct RuleRow {
+    pub row_id: String,
+    /// Event time: `ts`, or the end of the window.
+    pub ts_ms: i64,
+    pub site: String,
+    pub bay: Option<String>,
+    pub tool: Option<String>,
+    pub job: Option<String>,
+    pub step: Option<String>,
+    pub value: Option<f64>,
+    pub limit_min: Option<f64>,
+    pub limit_max: Option<f64>,
+    pub window: Option<(i64, i64)>,
+    /// Watermark of its bay when it was judged.
+    pub watermark_ms: Option<i64>,
+    /// Every column by name, as people read it.
+    pub columns: Vec<(String, String)>,
+}
+
+impl RuleRow {
+    /// Row `row` of a rule's output.
+    #[must_use]
+    pub(super) fn new(rows: &RecordBatch, row: usize, row_id: String, ts_ms: i64) -> Self {
+        let text = |name: &str| rows.column_by_name(name).and_then(|column| text_of(column.as_ref(), row));
+        let number = |names: [&str; 2]| {
+            names
+                .iter()
+                .find_map(|name| rows.column_by_name(name).and_then(|column| number_of(column.as_ref(), row)))
+        };
+        let fields = rows.schema();
+        let columns = fields.fields().iter().zip(rows.columns());
+        RuleRow {
+            row_id,
+            ts_ms,
+            site: text("site").unwrap_or_default(),
+            bay: text("bay"),
+            tool: text("tool"),
+            job: text("job"),
+            step: text("step"),
+            value: number(["value", "quantity"]),
+            limit_min: number(["limit_min", "spec_min"]),
+            limit_max: number(["limit_max", "spec_max"]),
+            window: None,
+            watermark_ms: None,
+            columns: columns
+                .map(|(field, column)| {
+                    (field.name().clone(), text_of(column.as_ref(), row).unwrap_or_else(|| "–".into()))
+                })
+                .collect(),
+        }
+    }
+
+    /// Fills `{column}` in a message's text.
+    #[must_use]
+    pub(super) fn fill(&self, template: &str) -> String {
+        template::fill(template, |name, filled| {
+            match self.columns.iter().find(|(column, _)| column == name) {
+                Some((_, text)) => filled.push_str(text),
+                None => filled.extend(["{", name, "}"]),
+            }
+        })
+    }
+
+    /// What a verdict on this row rests on.
+    #[must_use]
+    pub(super) fn evidence(&self) -> Map<String, Value> {
+        let mut evidence = Map::new();
+        if let Some((start_ms, end_ms)) = self.window {
+            evidence.insert("window_start_ms".into(), json!(start_ms));
+            evidence.insert("window_end_ms".into(), json!(end_ms));
+        }
+        if let Some(watermark_ms) = self.watermark_ms {
+            evidence.insert("watermark_ms".into(), json!(watermark_ms));
+        }
+        evidence.insert("limits".into(), json!([self.limit_min, self.limit_max]));
+        evidence.insert("rows".into(), json!([self.row_id]));
+        evidence.insert(
+            "columns".into(),
+            json!(self.columns.iter().cloned().collect::<std::collections::BTreeMap<_, _>>()),
+        );
+        evidence
+    }
+}
+
+/// A cell as text, numbers with at most four decimals; `None` for null.
+#[must_use]
+pub(super) fn text_of(column: &dyn Array, row: usize) -> Option<String> {
+    if column.is_null(row) {
+        return None;
+    }
+    if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
+        let value = (floats.value(row) * 1e4).round() / 1e4;
+        return Some(value.to_string());
+    }
+    let options = FormatOptions::default();
+    let formatter = ArrayFormatter::try_new(column, &options).ok()?;
+    // A dictionary may point at a null.
+    Some(formatter.value(row).to_string()).filter(|text| !text.is_empty())
+}
+
+/// A cell as a number, if it is one.
+#[must_use]
+pub(super) fn number_of(column: &dyn Array, row: usize) -> Option<f64> {
+    if column.is_null(row) || !(column.data_type().is_numeric() || column.data_type() == &DataType::Boolean) {
+        return None;
+    }
+    let cell = cast(&column.slice(row, 1), &DataType::Float64).ok()?;
+    Some(cell.as_primitive::<Float64Type>().value(0))
+}
+
+/// A cell as milliseconds since 1970, if it is a time.
+#[must_use]
+pub(super) fn time_of(column: &dyn Array, row: usize) -> Option<i64> {
+    if column.is_null(row) || !matches!(column.data_type(), DataType::Timestamp(..)) {
+        return None;
+    }
+    let zone = DataType::Timestamp(arrow::datatypes::TimeUnit::Millisecond, Some("UTC".into()));
+    let cell = cast(&column.slice(row, 1), &zone).ok()?;
+    Some(cell.as_primitive::<TimestampMillisecondType>().value(0))
+}

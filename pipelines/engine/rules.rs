@@ -1,0 +1,263 @@
+//! Rules and views at work: rows are looked at, windows are folded, verdicts go to [`exceptions`].
+//!
+//! A rule of the fast lane looks at a reading twice, on arrival and when its step is certain; others look
+//! once. A rule over steps or usage looks at the rows of its stream as they are told. Windows that need no
+//! step fold rows in on arrival, the others when the step is certain; all close at ticks.
+
+mod looked;
+
+mod row_rule;
+
+mod window_rule;
+
+mod windows;
+
+mod view;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use ingest::readings::{Reason, Reject};
+use ingest::series::SeriesTable;
+use sinks::emission::Emission;
+
+pub(super) use self::looked::Verdicts;
+use self::looked::{Look, Looked};
+use self::row_rule::RowRule;
+use self::view::view_schema;
+use self::window_rule::WindowRule;
+use super::bays::Bays;
+use super::block::{Rows, Stretch};
+use super::exceptions::{Exceptions, RuleLife};
+use super::{EngineError, rows_error};
+use crate::config::{ExceptionKind, RuleSettings};
+use crate::plan::{Plan, Planner, Stream, series_batch};
+use crate::window::WindowOperator;
+
+/// All rules and views of a configuration.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    rows: Vec<RowRule>,
+    windows: Vec<WindowRule>,
+    /// By series: whether any rule of the fast lane wants it.
+    fast: Vec<bool>,
+    /// Columns of telemetry that the fast lane needs, ascending.
+    fast_columns: Vec<usize>,
+    series: usize,
+}
+
+/// A window operator's state in a checkpoint.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct WindowState {
+    name: String,
+    /// Of the query: state of another query is not taken.
+    hash: String,
+    state: Vec<u8>,
+}
+
+impl Rules {
+    /// Compiles them.
+    ///
+    /// # Errors
+    /// The first that does not compile.
+    pub(super) fn new(settings: &[RuleSettings], correction_horizon_ms: i64) -> Result<Self, EngineError> {
+        let planner = Planner::new();
+        let mut rules = Rules::default();
+        for one in settings {
+            let plan =
+                planner.plan(one).map_err(|source| EngineError::Rule { rule: one.name.clone(), source })?;
+            let needs_steps = plan.uses_step_columns();
+            match plan {
+                Plan::Rows(plan) => rules.rows.push(RowRule {
+                    life: RuleLife::new(one, ExceptionKind::Event),
+                    is_view: one.is_view,
+                    lane: one.lane,
+                    key: one.key.clone(),
+                    plan,
+                    scope: Vec::new(),
+                }),
+                Plan::Window(plan) => rules.windows.push(WindowRule {
+                    scope: Vec::new(),
+                    life: RuleLife::new(one, ExceptionKind::Condition),
+                    is_view: one.is_view,
+                    needs_steps,
+                    operator: WindowOperator::new(&plan, correction_horizon_ms)
+                        .map_err(|source| window_error(&one.name, source))?,
+                }),
+            }
+        }
+        let fast = rules.rows.iter().filter(|rule| rule.is_fast());
+        rules.fast_columns = fast.flat_map(|rule| rule.plan.condition_columns().to_vec()).collect();
+        rules.fast_columns.sort_unstable();
+        rules.fast_columns.dedup();
+        Ok(rules)
+    }
+
+    /// Takes in what is new in `table`.
+    pub(super) fn follow(&mut self, table: &SeriesTable) {
+        if table.all().len() == self.series {
+            return;
+        }
+        let fresh = series_batch(table, self.series);
+        for rule in &mut self.windows {
+            let within = rule.operator.plan().scope().evaluate(&fresh);
+            let within = within.expect("a scope cannot fail: the planner saw to it");
+            rule.scope.extend(within.values());
+        }
+        self.fast.resize(table.all().len(), false);
+        for rule in self.rows.iter_mut().filter(|rule| rule.plan.stream() == Stream::Telemetry) {
+            let within =
+                rule.plan.scope().evaluate(&fresh).expect("a scope cannot fail: the planner saw to it");
+            rule.scope.extend(within.values());
+            if rule.is_fast() {
+                for (fast, within) in self.fast[self.series..].iter_mut().zip(&rule.scope[self.series..]) {
+                    *fast |= within;
+                }
+            }
+        }
+        self.series = table.all().len();
+    }
+
+    /// Whether any rule looks at readings on arrival.
+    #[must_use]
+    pub(super) fn has_fast(&self) -> bool {
+        self.rows.iter().any(RowRule::is_fast)
+    }
+
+    /// The rows among `series` that the fast lane wants; `from` is the place of the first.
+    #[must_use]
+    pub(super) fn fast_stretches(&self, series: &[u32], from: usize) -> Vec<Stretch> {
+        let mut stretches: Vec<Stretch> = Vec::new();
+        for (row, _) in series.iter().enumerate().filter(|(_, series)| self.fast[**series as usize]) {
+            match stretches.last_mut() {
+                Some(last) if last.to == from + row => last.to += 1,
+                _ => stretches.push(Stretch { block: 0, from: from + row, to: from + row + 1 }),
+            }
+        }
+        stretches
+    }
+
+    /// The first look of the fast lane.
+    pub(super) fn look_on_arrival(
+        &mut self,
+        rows: Rows<'_>,
+        bays: &Bays,
+        table: &SeriesTable,
+        exceptions: &mut Exceptions,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<(), EngineError> {
+        let batch = rows.batch(&self.fast_columns).map_err(|source| rows_error("telemetry", source))?;
+        let series = rows.copy(|block| &block.readings.series);
+        let (columns, look) = (&self.fast_columns, Look::Arrival);
+        let looked = Looked { rows, series: &series, batch: &batch, columns, look };
+        for rule in self.rows.iter().filter(|rule| rule.is_fast()) {
+            rule.look(looked, bays, table, Verdicts { exceptions, rejects })?;
+        }
+        Ok(())
+    }
+
+    /// The second look of the fast lane, and the only one of other rules over readings. `batch` holds all
+    /// columns of telemetry.
+    pub(super) fn look_when_certain(
+        &self,
+        rows: Rows<'_>,
+        batch: &RecordBatch,
+        bays: &Bays,
+        table: &SeriesTable,
+        verdicts: Verdicts<'_>,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        let Verdicts { exceptions, rejects } = verdicts;
+        let series = rows.copy(|block| &block.readings.series);
+        let columns: Vec<usize> = (0..batch.num_columns()).collect();
+        let looked = Looked { rows, series: &series, batch, columns: &columns, look: Look::Certain };
+        for rule in self.rows.iter().filter(|rule| rule.plan.stream() == Stream::Telemetry) {
+            if rule.is_view {
+                rule.show(looked, rejects, out)?;
+            } else {
+                rule.look(looked, bays, table, Verdicts { exceptions, rejects })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at rows of `steps` or `usage` as they are told.
+    pub(super) fn look_at_stream(
+        &mut self,
+        stream: &str,
+        batch: &RecordBatch,
+        watermark_ms: i64,
+        exceptions: &mut Exceptions,
+        rejects: &mut Vec<Reject>,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        for rule in self.rows.iter().filter(|rule| rule.plan.stream().as_str() == stream) {
+            rule.look_at_told(batch, watermark_ms, Verdicts { exceptions, rejects }, out)?;
+        }
+        Ok(())
+    }
+
+    /// Names and schemas of the views' streams.
+    #[must_use]
+    pub(super) fn views(&self) -> Vec<(String, SchemaRef)> {
+        let of_rows = self.rows.iter().filter(|rule| rule.is_view);
+        let of_windows = self.windows.iter().filter(|rule| rule.is_view);
+        let of_rows =
+            of_rows.map(|rule| (rule.life.name.to_string(), view_schema(rule.plan.output_schema())));
+        let of_windows = of_windows
+            .map(|rule| (rule.life.name.to_string(), view_schema(rule.operator.plan().output_schema())));
+        of_rows.chain(of_windows).collect()
+    }
+
+    pub(super) fn snapshot(&mut self, table: &SeriesTable) -> Result<Vec<WindowState>, EngineError> {
+        let state = |rule: &mut WindowRule| {
+            let state =
+                rule.operator.snapshot(table).map_err(|source| window_error(&rule.life.name, source))?;
+            let hash = rule.operator.plan().hash().to_owned();
+            Ok(WindowState { name: rule.life.name.to_string(), hash, state })
+        };
+        self.windows.iter_mut().map(state).collect()
+    }
+
+    pub(super) fn restore(
+        &mut self,
+        states: &[WindowState],
+        correction_horizon_ms: i64,
+        table: &SeriesTable,
+    ) -> Result<(), EngineError> {
+        for rule in &mut self.windows {
+            let hash = rule.operator.plan().hash();
+            let same = |state: &&WindowState| state.name == *rule.life.name && state.hash == hash;
+            if let Some(state) = states.iter().find(same) {
+                let restored =
+                    WindowOperator::restore(rule.operator.plan(), correction_horizon_ms, &state.state, table);
+                rule.operator = restored.map_err(|source| window_error(&rule.life.name, source))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn state_lines(&mut self, table: &SeriesTable) -> Result<Vec<String>, EngineError> {
+        let line = |rule: &mut WindowRule| {
+            let taken = rule.operator.snapshot_and_hash(table);
+            let (_, hash) = taken.map_err(|source| window_error(&rule.life.name, source))?;
+            Ok(format!("window {} {}", rule.life.name, blake3::Hash::from_bytes(hash)))
+        };
+        self.windows.iter_mut().map(line).collect()
+    }
+}
+
+/// The quarantine row of a verdict that could not be made.
+fn failed_row(rule: &str, message: u64, error: &str) -> Reject {
+    Reject {
+        message,
+        arrived_ms: 0,
+        topic: "".into(),
+        payload: Box::default(),
+        reason: Reason::RuleFailed,
+        detail: format!("rule `{rule}` could not judge a row: {error}; mend its SQL"),
+    }
+}
+
+fn window_error(rule: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> EngineError {
+    EngineError::Window { rule: rule.to_owned(), source: source.into() }
+}

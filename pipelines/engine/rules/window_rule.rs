@@ -1,0 +1,158 @@
+//! A rule or view over windows.
+
+use arrow::array::{RecordBatch, StringArray, UInt32Array};
+use arrow::compute::{filter_record_batch, take_record_batch};
+use ingest::readings::Reject;
+use ingest::series::SeriesTable;
+use sinks::emission::Emission;
+
+use super::super::block::Rows;
+use super::super::exceptions::{Exceptions, RuleLife};
+use super::super::ids::row_id;
+use super::super::rule_row::{RuleRow, text_of};
+use super::super::{EngineError, rows_error};
+use super::looked::Verdicts;
+use super::view::view_rows;
+use super::{failed_row, window_error};
+use crate::config::ExceptionKind;
+use crate::window::{Closed, FailedGroup, WindowError, WindowOperator};
+
+/// A rule or view over windows.
+#[derive(Debug)]
+pub(super) struct WindowRule {
+    pub life: RuleLife,
+    pub is_view: bool,
+    pub operator: WindowOperator,
+    pub needs_steps: bool,
+    /// By series: whether it is in the query's scope.
+    pub scope: Vec<bool>,
+}
+
+impl WindowRule {
+    /// Folds the rows of the query's scope in; those on which an expression fails go to quarantine. Gives the number
+    /// of those whose window other bays have left so far behind that it is forgotten.
+    pub(super) fn fold(
+        &mut self,
+        rows: Rows<'_>,
+        series: &[u32],
+        table: &SeriesTable,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<u64, EngineError> {
+        let in_scope = (0..).zip(series).filter(|(_, series)| self.scope[**series as usize]);
+        let positions: Vec<u32> = in_scope.map(|(position, _)| position).collect();
+        if positions.is_empty() {
+            return Ok(0);
+        }
+        if positions.len() == series.len() {
+            return self.fold_all(rows, table, rejects);
+        }
+        let (stretches, joined) = rows.pick(&positions);
+        let joined = rows.joined.map(|_| &joined);
+        self.fold_all(Rows { stretches: &stretches, joined, ..rows }, table, rejects)
+    }
+
+    fn fold_all(
+        &mut self,
+        rows: Rows<'_>,
+        table: &SeriesTable,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<u64, EngineError> {
+        let batch = rows.batch(self.operator.plan().columns());
+        let batch = batch.map_err(|source| rows_error(&self.life.name, source))?;
+        let mut series = rows.copy(|block| &block.readings.series);
+        let mut bay = rows.copy(|block| &block.bay);
+        let mut ts_ms = rows.copy(|block| &block.readings.ts_ms);
+        let wrong = |source: WindowError| window_error(&self.life.name, source);
+        match self.operator.push(&batch, &series, &bay, &ts_ms, table) {
+            Ok(pushed) => return Ok(pushed.expired.len() as u64),
+            Err(WindowError::Row(_)) => {}
+            Err(error) => return Err(wrong(error)),
+        }
+        let failed = self.operator.failing_rows(&batch, &series, &bay, &ts_ms, table).map_err(wrong)?;
+        let message = rows.copy(|block| &block.readings.message);
+        rejects.extend(failed.iter().map(|row| failed_row(&self.life.name, message[row.row], &row.error)));
+        let failed: Vec<usize> = failed.iter().map(|row| row.row).collect();
+        let kept: Vec<usize> = (0..ts_ms.len()).filter(|row| failed.binary_search(row).is_err()).collect();
+        let take = UInt32Array::from_iter_values(kept.iter().map(|&row| row as u32));
+        let batch = take_record_batch(&batch, &take).map_err(|source| rows_error(&self.life.name, source))?;
+        series = kept.iter().map(|&row| series[row]).collect();
+        bay = kept.iter().map(|&row| bay[row]).collect();
+        ts_ms = kept.iter().map(|&row| ts_ms[row]).collect();
+        let pushed = self.operator.push(&batch, &series, &bay, &ts_ms, table).map_err(wrong)?;
+        Ok(pushed.expired.len() as u64)
+    }
+
+    /// Closed windows become rows of the view, or verdicts.
+    pub(super) fn tell(
+        &self,
+        closed: &[Closed],
+        verdicts: Verdicts<'_>,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        for closed in closed {
+            verdicts.rejects.extend(closed.failed.iter().map(|group| self.failed_group(closed, group)));
+            if self.is_view {
+                self.show(closed, out)?;
+            } else {
+                self.judge(closed, verdicts.exceptions);
+            }
+        }
+        Ok(())
+    }
+
+    /// The quarantine row of a group on which SELECT or HAVING fails.
+    fn failed_group(&self, closed: &Closed, group: &FailedGroup) -> Reject {
+        let (rule, FailedGroup { key, error }) = (&self.life.name, group);
+        let start = jiff::Timestamp::from_millisecond(closed.window_start_ms);
+        let start = start.map_or_else(|_| closed.window_start_ms.to_string(), |start| start.to_string());
+        let reject = failed_row(rule, 0, "");
+        let detail =
+            format!("rule `{rule}` could not judge the window {start} of {key}: {error}; mend its SQL");
+        Reject { detail, ..reject }
+    }
+
+    fn judge(&self, closed: &Closed, exceptions: &mut Exceptions) {
+        let is_event = self.life.kind == ExceptionKind::Event;
+        for row in 0..closed.rows.num_rows() {
+            let matches = closed.matches.value(row);
+            if !matches && (is_event || !exceptions.has_conditions(&self.life)) {
+                continue;
+            }
+            let key = key_text(&closed.keys, row);
+            let (start_ms, end_ms) = (closed.window_start_ms, closed.window_end_ms);
+            // Without the revision: a window that is shown again is the same evidence.
+            let id = row_id(&self.life.name, &[key.as_bytes(), &start_ms.to_le_bytes()]);
+            let mut found = RuleRow::new(&closed.rows, row, id, end_ms);
+            found.window = Some((start_ms, end_ms));
+            if !is_event {
+                exceptions.judge(&self.life, &key, matches, &found);
+            } else if closed.is_final && closed.revisions[row] == 1 {
+                exceptions.event(&self.life, &found);
+            }
+        }
+    }
+
+    fn show(&self, closed: &Closed, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        let matching: Vec<usize> =
+            (0..closed.rows.num_rows()).filter(|&row| closed.matches.value(row)).collect();
+        if matching.is_empty() {
+            return Ok(());
+        }
+        let start = closed.window_start_ms.to_le_bytes();
+        let id = |&row: &usize| {
+            let revision = closed.revisions[row].to_le_bytes();
+            Some(row_id(&self.life.name, &[key_text(&closed.keys, row).as_bytes(), &start, &revision]))
+        };
+        let ids = matching.iter().map(id).collect::<StringArray>();
+        let rows = filter_record_batch(&closed.rows, &closed.matches);
+        let rows = rows.map_err(|source| rows_error(&self.life.name, source))?;
+        let revisions: Vec<u32> = matching.iter().map(|&row| closed.revisions[row]).collect();
+        out.push(view_rows(&self.life.name, &rows, ids, &revisions, &vec![closed.is_final; matching.len()])?);
+        Ok(())
+    }
+}
+
+fn key_text(keys: &RecordBatch, row: usize) -> String {
+    let names = keys.columns().iter().map(|column| text_of(column.as_ref(), row).unwrap_or_default());
+    names.collect::<Vec<_>>().join("/")
+}

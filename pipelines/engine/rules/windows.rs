@@ -1,0 +1,115 @@
+//! All windows at once: rows in, verdicts and views out as the bays' watermarks pass.
+
+use ingest::readings::Reject;
+use ingest::series::SeriesTable;
+use sinks::emission::Emission;
+
+use super::super::EngineError;
+use super::super::bays::Bays;
+use super::super::block::Rows;
+use super::super::exceptions::Exceptions;
+use super::looked::Verdicts;
+use super::{Rules, window_error};
+use crate::window::Frontier;
+
+impl Rules {
+    /// Folds rows into the windows that need no step. Gives how often a row came too late for a window.
+    pub(crate) fn fold(
+        &mut self,
+        rows: Rows<'_>,
+        table: &SeriesTable,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<u64, EngineError> {
+        self.fold_into(rows, table, false, rejects)
+    }
+
+    /// Folds joined rows into the windows that need their step. Late rows must not be among them.
+    pub(crate) fn fold_joined(
+        &mut self,
+        rows: Rows<'_>,
+        table: &SeriesTable,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<u64, EngineError> {
+        self.fold_into(rows, table, true, rejects)
+    }
+
+    fn fold_into(
+        &mut self,
+        rows: Rows<'_>,
+        table: &SeriesTable,
+        joined: bool,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<u64, EngineError> {
+        if rows.len() == 0 || !self.windows.iter().any(|rule| rule.needs_steps == joined) {
+            return Ok(0);
+        }
+        let series = rows.copy(|block| &block.readings.series);
+        let mut expired = 0;
+        for rule in self.windows.iter_mut().filter(|rule| rule.needs_steps == joined) {
+            expired += rule.fold(rows, &series, table, rejects)?;
+        }
+        Ok(expired)
+    }
+
+    /// A bay has fallen silent: its windows are shown as they are.
+    pub(crate) fn release(
+        &mut self,
+        bay: u32,
+        exceptions: &mut Exceptions,
+        rejects: &mut Vec<Reject>,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        for rule in &mut self.windows {
+            let mut shown = Vec::new();
+            let done = rule.operator.release(bay, &mut shown);
+            done.map_err(|source| window_error(&rule.life.name, source))?;
+            rule.tell(&shown, Verdicts { exceptions, rejects }, out)?;
+        }
+        Ok(())
+    }
+
+    /// Closes what the bays' watermarks have passed.
+    pub(crate) fn close(
+        &mut self,
+        bays: &Bays,
+        table: &SeriesTable,
+        exceptions: &mut Exceptions,
+        rejects: &mut Vec<Reject>,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        if self.windows.is_empty() {
+            return Ok(());
+        }
+        let count = u32::try_from(bays.all().len()).expect("bays are numbered in u32");
+        let of_bays: Vec<i64> = (0..count).map(|bay| bays.frontier_ms(bay)).collect();
+        let (sites, overall) = bays.least_ms(|bay| &table.bays()[bay as usize].0);
+        let frontier = Frontier { bays: &of_bays, sites: &sites, overall };
+        self.close_to(&frontier, exceptions, rejects, out)
+    }
+
+    /// Closes everything: no row will come any more.
+    pub(crate) fn close_all(
+        &mut self,
+        exceptions: &mut Exceptions,
+        rejects: &mut Vec<Reject>,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        self.close_to(&Frontier::end(), exceptions, rejects, out)
+    }
+
+    fn close_to(
+        &mut self,
+        frontier: &Frontier<'_>,
+        exceptions: &mut Exceptions,
+        rejects: &mut Vec<Reject>,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        for rule in &mut self.windows {
+            let mut closed = Vec::new();
+            let done = rule.operator.close(frontier, &mut closed);
+            done.map_err(|source| window_error(&rule.life.name, source))?;
+            rule.tell(&closed, Verdicts { exceptions, rejects }, out)?;
+        }
+        Ok(())
+    }
+}

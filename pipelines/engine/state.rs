@@ -1,0 +1,211 @@
+//! The engine's state as bytes for a checkpoint, and as a hash that two engines can compare.
+//!
+//! The bytes hold numbers (of series, bays, channels) as they are, with the tables that give them; the
+//! hash speaks in names alone, so that it does not depend on the order in which names were first seen.
+
+use std::collections::BTreeMap;
+
+use ingest::decode::DecoderState;
+use sinks::view::Counts;
+
+use super::bays::Bays;
+use super::clock::ClockCheck;
+use super::exceptions::Exceptions;
+use super::hold::Hold;
+use super::limits::Assets;
+use super::repeats::Repeats;
+use super::rules::WindowState;
+use super::steps::Steps;
+use super::usage::Usage;
+use super::{Engine, EngineError};
+use crate::config::Config;
+
+/// Changes with what [`State`] holds.
+const VERSION: u32 = 2;
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct State {
+    version: u32,
+    decoder: DecoderState,
+    counts: Counts,
+    repeats: Repeats,
+    clock: ClockCheck,
+    bays: Bays,
+    steps: Vec<u8>,
+    assets: Vec<u8>,
+    hold: Hold,
+    bookings: Vec<u8>,
+    usage: Usage,
+    exceptions: Exceptions,
+    windows: Vec<WindowState>,
+    at_ms: i64,
+}
+
+/// CBOR, for what holds free JSON: it names its parts as JSON does, and keeps floats to the bit.
+fn described(what: &str, part: &impl serde::Serialize) -> Result<Vec<u8>, EngineError> {
+    let mut bytes = Vec::new();
+    let written = ciborium::into_writer(part, &mut bytes);
+    written.map_err(|error| EngineError::State { reason: format!("{what}: {error}") })?;
+    Ok(bytes)
+}
+
+fn undescribed<T: serde::de::DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, EngineError> {
+    let read = ciborium::from_reader(bytes);
+    read.map_err(|error| EngineError::State { reason: format!("{what}: {error}") })
+}
+
+impl Engine {
+    /// All state, to go on from in another process. Changes nothing.
+    ///
+    /// # Errors
+    /// If a window's state cannot be written.
+    pub fn snapshot(&mut self) -> Result<Vec<u8>, EngineError> {
+        self.seal()?;
+        let state = State {
+            version: VERSION,
+            decoder: self.decoder.snapshot(),
+            counts: self.counts,
+            repeats: self.repeats.clone(),
+            clock: self.clock.clone(),
+            bays: self.bays.clone(),
+            steps: described("steps", &self.steps.to_parts())?,
+            assets: described("assets", &self.assets.to_parts())?,
+            hold: self.hold.clone(),
+            bookings: described("bookings", &self.bookings)?,
+            usage: self.usage.clone(),
+            exceptions: self.exceptions.clone(),
+            windows: self.rules.snapshot(self.decoder.series())?,
+            at_ms: self.at_ms,
+        };
+        postcard::to_allocvec(&state).map_err(|error| EngineError::State { reason: error.to_string() })
+    }
+
+    /// Goes on from [`Engine::snapshot`], in an engine that is fresh. Settings are those of this engine, not
+    /// those of the checkpoint. Window state of a query that has changed starts empty.
+    ///
+    /// # Errors
+    /// If the bytes are of another version or damaged.
+    pub fn restore(&mut self, config: &Config, bytes: &[u8]) -> Result<(), EngineError> {
+        let wrong = |reason: String| EngineError::State { reason };
+        let state: State = postcard::from_bytes(bytes).map_err(|error| wrong(error.to_string()))?;
+        if state.version != VERSION {
+            return Err(wrong(format!(
+                "it has version {}, this program reads version {VERSION}",
+                state.version
+            )));
+        }
+        self.decoder.restore(&state.decoder).map_err(|error| wrong(error.to_string()))?;
+        self.counts = state.counts;
+        self.repeats = state.repeats.under_settings_of(&self.repeats);
+        self.clock = state.clock.under_settings_of(&self.clock);
+        self.bays = state.bays.under_settings_of(&self.bays);
+        self.steps = Steps::from_parts(undescribed("steps", &state.steps)?);
+        self.assets = Assets::from_parts(undescribed("assets", &state.assets)?, &self.assets);
+        self.hold = state.hold;
+        self.bookings = undescribed("bookings", &state.bookings)?;
+        self.usage = state.usage;
+        self.usage.set_metrics(&config.metrics);
+        self.exceptions = state.exceptions;
+        self.at_ms = state.at_ms;
+        self.follow_series(true);
+        self.rules.restore(&state.windows, self.correction_horizon_ms, self.decoder.series())
+    }
+
+    /// BLAKE3 over the state, by names and in name order, in lines: counts, bays, open steps, books, registers,
+    /// open exceptions, prints of repeats, rows and bookings that wait, job cards, assets, window state.
+    ///
+    /// # Errors
+    /// As [`Engine::snapshot`].
+    pub fn state_hash(&mut self) -> Result<String, EngineError> {
+        self.seal()?;
+        let table = self.decoder.series();
+        let bay_name = |bay: usize| format!("{}/{}", table.bays()[bay].0, table.bays()[bay].1);
+        let mut lines = vec![format!("counts {}", serde_json::to_string(&self.counts).unwrap_or_default())];
+        for (bay, time) in self.bays.all().iter().enumerate() {
+            lines.push(format!(
+                "bay {} {} {} {}",
+                bay_name(bay),
+                time.newest_ts_ms,
+                time.released,
+                time.closed
+            ));
+        }
+        for (bay, run) in self.steps.open_runs() {
+            let place = (run.id.message, run.id.index);
+            lines.push(format!(
+                "step {} {}/{} {} {place:?} {:?}",
+                bay_name(bay as usize),
+                run.job,
+                run.step,
+                run.started_ms,
+                run.pauses
+            ));
+        }
+        for (key, book) in self.usage.books() {
+            let amounts: BTreeMap<&str, (u64, u64)> = book
+                .amounts
+                .iter()
+                .map(|(resource, amount)| (&**resource, (amount.quantity.to_bits(), amount.readings)))
+                .collect();
+            lines.push(format!(
+                "book {key:?} {:?} {} {} {amounts:?}",
+                book.ended_ms, book.revision, book.is_final
+            ));
+        }
+        for (&series, (ts_ms, value)) in self.usage.registers() {
+            lines.push(format!("register {:?} {ts_ms} {}", table.get(series), value.to_bits()));
+        }
+        for open in self.exceptions.open() {
+            lines.push(format!("open {} {} {:?}", open.rule, open.id, open.state));
+        }
+        let channels: Vec<&str> = self.decoder.channels().collect();
+        for (channel, prints) in self.repeats.prints() {
+            let mut hasher = blake3::Hasher::new();
+            prints.for_each(|print| {
+                hasher.update(&print.to_le_bytes());
+            });
+            lines.push(format!(
+                "prints {} {}",
+                channels.get(channel).copied().unwrap_or_default(),
+                hasher.finalize()
+            ));
+        }
+        let mut waiting = blake3::Hasher::new();
+        for (message, index) in self.hold.waiting() {
+            waiting.update(&message.to_le_bytes()).update(&index.to_le_bytes());
+        }
+        lines.push(format!("waiting {}", waiting.finalize()));
+        let json = |what: &str, value: serde_json::Result<String>| {
+            value
+                .map(|text| format!("{what} {text}"))
+                .map_err(|error| EngineError::State { reason: error.to_string() })
+        };
+        for booking in &self.bookings {
+            lines.push(json("booking", serde_json::to_string(booking))?);
+        }
+        for (site, card) in self.steps.cards() {
+            lines.push(json(&format!("card {site}"), serde_json::to_string(card))?);
+        }
+        for (site, asset) in self.assets.to_parts() {
+            lines.push(json(&format!("asset {site}"), serde_json::to_string(&asset))?);
+        }
+        lines.extend(self.rules.state_lines(self.decoder.series())?);
+        lines.sort_unstable();
+        Ok(blake3::hash(lines.join("\n").as_bytes()).to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Read from JSON, one float in some hundred was another by its last bit.
+    #[test]
+    fn the_limits_of_a_job_card_are_the_same_to_the_bit_after_a_checkpoint() {
+        let limits: Vec<f64> = (1..20_000).map(|number| 75.0 + 1.0 / f64::from(number)).collect();
+        let read: Vec<f64> =
+            undescribed("limits", &described("limits", &limits).expect("written")).expect("read");
+        let bits = |limits: &[f64]| limits.iter().map(|limit| limit.to_bits()).collect::<Vec<u64>>();
+        assert_eq!(bits(&read), bits(&limits));
+    }
+}

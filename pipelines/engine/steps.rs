@@ -1,0 +1,220 @@
+//! Which step was active on a bay, and when: an as-of join over the step events of each bay.
+//!
+//! A bay's events are kept in event time, so one that comes a little late still finds its place. A step is
+//! active from its start up to its finish, the end not included; where two overlap on a bay, the later
+//! start wins. From the events follow the runs (one start to one finish), and from the runs the spans: for
+//! each stretch of time the one run that is active, or none.
+
+mod bay;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ingest::readings::{Event, JobCard, PlannedStep, StepEvent, StepEventKind};
+use rustc_hash::FxHashMap;
+
+pub(super) use self::bay::BaySteps;
+use super::limits::Limits;
+
+/// A step event with its place in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Record {
+    pub ts_ms: i64,
+    pub message: u64,
+    pub index: u32,
+    pub arrived_ms: i64,
+    pub seq: i64,
+    pub job: Arc<str>,
+    pub step: Arc<str>,
+    pub technician: Option<Arc<str>>,
+    pub event: StepEventKind,
+    /// Its row has been emitted.
+    pub told: bool,
+    /// Topic and payload as they came, of an event that asks for a start, until it is told.
+    #[serde(default)]
+    pub raw: Option<(Box<str>, Box<str>)>,
+}
+
+/// Names a run for as long as it is kept: journal place of its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub(super) struct RunId {
+    pub message: u64,
+    pub index: u32,
+}
+
+/// One stretch of work on a step.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Run {
+    pub id: RunId,
+    pub job: Arc<str>,
+    pub step: Arc<str>,
+    pub technician: Option<Arc<str>>,
+    pub started_ms: i64,
+    /// Not included.
+    pub ended_ms: Option<i64>,
+    /// Pauses as (from, to); the last may be open.
+    pub pauses: Vec<(i64, Option<i64>)>,
+    /// The job card's step, if there is one.
+    pub plan: Option<Arc<PlannedStep>>,
+    /// The step that was open on the bay when this one started.
+    pub overlaps: Option<Arc<str>>,
+    /// Limits by series, found once. Left out of snapshots.
+    #[serde(skip)]
+    pub limits: FxHashMap<u32, Limits>,
+}
+
+impl Run {
+    /// Worked time up to `until_ms`, pauses subtracted, in milliseconds.
+    #[must_use]
+    pub(super) fn worked_ms(&self, until_ms: i64) -> i64 {
+        let until_ms = self.ended_ms.map_or(until_ms, |ended_ms| ended_ms.min(until_ms));
+        let paused_ms: i64 = self
+            .pauses
+            .iter()
+            .map(|&(from_ms, to_ms)| to_ms.unwrap_or(until_ms).min(until_ms) - from_ms.min(until_ms))
+            .sum();
+        (until_ms - self.started_ms - paused_ms).max(0)
+    }
+
+    /// Whether it is paused at the end of what is known.
+    #[must_use]
+    pub(super) fn is_paused(&self) -> bool {
+        self.ended_ms.is_none() && self.pauses.last().is_some_and(|(_, to_ms)| to_ms.is_none())
+    }
+}
+
+/// What is known of the steps of all bays, and the job cards.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Steps {
+    bays: Vec<BaySteps>,
+    /// Newest card by (site, job).
+    cards: BTreeMap<(Box<str>, Box<str>), Arc<JobCard>>,
+}
+
+/// [`Steps`] in a checkpoint.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct StepsParts {
+    bays: Vec<BaySteps>,
+    /// (site, card).
+    cards: Vec<(Box<str>, JobCard)>,
+}
+
+/// A step event whose time has come: a row of stream `steps`, or a reject.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub record: Record,
+    /// The run it belongs to; none for a finish, pause or resume that no start precedes.
+    pub run: Option<Run>,
+}
+
+impl Told {
+    /// Whether it asks for a step that had not been started.
+    #[must_use]
+    pub(super) fn is_stray(&self) -> bool {
+        self.run.is_none() && needs_start(self.record.event)
+    }
+}
+
+fn needs_start(event: StepEventKind) -> bool {
+    use StepEventKind::{Failed, Finished, Paused, Resumed};
+    matches!(event, Finished | Failed | Paused | Resumed)
+}
+
+impl Steps {
+    /// As it is written to checkpoints: JSON cannot have pairs as keys.
+    pub(super) fn to_parts(&self) -> StepsParts {
+        let cards = self.cards.iter().map(|((site, _), card)| (site.clone(), card.as_ref().clone()));
+        StepsParts { bays: self.bays.clone(), cards: cards.collect() }
+    }
+
+    /// From [`Steps::to_parts`].
+    pub(super) fn from_parts(parts: StepsParts) -> Self {
+        let cards =
+            parts.cards.into_iter().map(|(site, card)| ((site, card.job.as_str().into()), Arc::new(card)));
+        Steps { bays: parts.bays, cards: cards.collect() }
+    }
+
+    /// The steps of `bay`.
+    #[must_use]
+    pub(super) fn bay(&self, bay: u32) -> Option<&BaySteps> {
+        self.bays.get(bay as usize)
+    }
+
+    /// The same, to change; made when new.
+    pub(super) fn bay_mut(&mut self, bay: u32) -> &mut BaySteps {
+        let index = bay as usize;
+        if index >= self.bays.len() {
+            self.bays.resize_with(index + 1, BaySteps::default);
+        }
+        &mut self.bays[index]
+    }
+
+    /// Takes a step event in; it is active from now on for whoever asks.
+    /// Takes a step event in; `raw` are its topic and payload.
+    pub(super) fn take(&mut self, site: &str, bay: u32, event: &Event, step: &StepEvent, raw: (&str, &[u8])) {
+        let payload = || String::from_utf8_lossy(raw.1).into_owned().into_boxed_str();
+        let record = Record {
+            ts_ms: event.ts_ms,
+            message: event.message,
+            index: event.index,
+            arrived_ms: event.arrived_ms,
+            seq: event.seq,
+            job: step.job.as_ref().into(),
+            step: step.step.as_ref().into(),
+            technician: step.technician.as_deref().map(Arc::from),
+            event: step.event,
+            told: false,
+            raw: needs_start(step.event).then(|| (raw.0.into(), payload())),
+        };
+        let card = self.cards.get(&(site.into(), step.job.clone())).cloned();
+        self.bay_mut(bay).insert(record, card.as_deref());
+    }
+
+    /// Takes a job card in: it applies to its steps that are still open, and to all that start later.
+    pub(super) fn take_card(&mut self, site: &str, card: &JobCard, bays_of_site: impl Iterator<Item = u32>) {
+        let card = Arc::new(card.clone());
+        for bay in bays_of_site {
+            let Some(bay) = self.bays.get_mut(bay as usize) else { continue };
+            for run in bay.runs.iter_mut().filter(|run| run.ended_ms.is_none() && *run.job == *card.job) {
+                run.plan = planned(&card, &run.step);
+                run.limits.clear();
+            }
+        }
+        self.cards.insert((site.into(), card.job.as_str().into()), card);
+    }
+
+    /// Job cards with their sites.
+    pub(super) fn cards(&self) -> impl Iterator<Item = (&str, &JobCard)> {
+        self.cards.iter().map(|((site, _), card)| (&**site, &**card))
+    }
+
+    /// Forgets cards beyond the newest `keep` of all sites, in name order: the bound of this table.
+    pub(super) fn bound_cards(&mut self, keep: usize) {
+        while self.cards.len() > keep {
+            let open = |key: &(Box<str>, Box<str>)| {
+                self.bays
+                    .iter()
+                    .flat_map(|bay| &bay.runs)
+                    .any(|run| *run.job == *key.1 && run.ended_ms.is_none())
+            };
+            let Some(key) = self.cards.keys().find(|key| !open(key)).cloned() else { return };
+            self.cards.remove(&key);
+        }
+    }
+
+    /// Open runs by bay number.
+    pub(super) fn open_runs(&self) -> impl Iterator<Item = (u32, &Run)> {
+        let numbered = self.bays.iter().enumerate();
+        numbered.flat_map(|(bay, steps)| {
+            let open = steps.runs.iter().filter(|run| run.ended_ms.is_none());
+            open.map(move |run| (u32::try_from(bay).expect("bays are numbered in u32"), run))
+        })
+    }
+}
+
+fn planned(card: &JobCard, step: &str) -> Option<Arc<PlannedStep>> {
+    card.steps.iter().find(|planned| planned.step == step).map(|planned| Arc::new(planned.clone()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! Rows of the streams `steps`, `usage`, `exceptions` and `quarantine` as batches.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryArray, BooleanArray, Float64Array, RecordBatch, StringArray, StringDictionaryBuilder,
+    UInt32Array, UInt64Array,
+};
+use arrow::datatypes::{SchemaRef, UInt32Type};
+use arrow::error::ArrowError;
+use ingest::readings::{Reason, Reject, StepEventKind};
+use ingest::topic::Topics;
+
+use super::block::{floats, numbers, times};
+use super::exceptions::Exception;
+use super::ids::row_id;
+use super::steps::Told;
+use super::usage::{Book, BookKey};
+use crate::schema::{EXCEPTIONS, QUARANTINE, STEPS, USAGE};
+
+fn names<T: AsRef<str>>(names: impl Iterator<Item = Option<T>>) -> ArrayRef {
+    let mut builder = StringDictionaryBuilder::<UInt32Type>::new();
+    names.for_each(|name| builder.append_option(name));
+    Arc::new(builder.finish())
+}
+
+fn same(name: &str, rows: usize) -> ArrayRef {
+    names(std::iter::repeat_n(Some(name), rows))
+}
+
+fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
+    RecordBatch::try_new(Arc::clone(schema), columns)
+}
+
+/// Name of a step event in the stream.
+#[must_use]
+pub(super) fn event_name(event: StepEventKind) -> &'static str {
+    match event {
+        StepEventKind::Assigned => "assigned",
+        StepEventKind::Started => "started",
+        StepEventKind::Paused => "paused",
+        StepEventKind::Resumed => "resumed",
+        StepEventKind::Finished => "finished",
+        StepEventKind::Failed => "failed",
+        StepEventKind::Released => "released",
+        StepEventKind::QaSigned => "qa_signed",
+        StepEventKind::Reworked => "reworked",
+    }
+}
+
+/// Step events of one bay.
+pub(super) fn steps(site: &str, bay: &str, told: &[Told]) -> Result<RecordBatch, ArrowError> {
+    let rows = told.len();
+    let ids = told.iter().map(|told| {
+        let record = &told.record;
+        let place = [record.message.to_le_bytes(), u64::from(record.index).to_le_bytes()].concat();
+        row_id("steps", &[site.as_bytes(), bay.as_bytes(), &place])
+    });
+    let plan = |told: &Told| told.run.as_ref().and_then(|run| run.plan.clone());
+    let elapsed = told.iter().map(|told| match (&told.run, told.record.event) {
+        (Some(run), StepEventKind::Finished | StepEventKind::Failed) => {
+            run.worked_ms(told.record.ts_ms) as f64 / 1000.0
+        }
+        _ => f64::NAN,
+    });
+    let technician = |told: &Told| {
+        told.record.technician.clone().or_else(|| told.run.as_ref().and_then(|run| run.technician.clone()))
+    };
+    let overlaps = told.iter().map(|told| match (&told.run, told.record.event) {
+        (Some(run), StepEventKind::Started) => run.overlaps.clone(),
+        _ => None,
+    });
+    batch(
+        &STEPS,
+        vec![
+            Arc::new(ids.collect::<Vec<_>>().into_iter().map(Some).collect::<StringArray>()),
+            Arc::new(told.iter().map(|told| Some(told.record.message)).collect::<UInt64Array>()),
+            times(told.iter().map(|told| told.record.ts_ms).collect()),
+            times(told.iter().map(|told| told.record.arrived_ms).collect()),
+            same(site, rows),
+            same(bay, rows),
+            names(told.iter().map(|told| Some(&told.record.job))),
+            names(told.iter().map(|told| Some(&told.record.step))),
+            names(told.iter().map(|told| plan(told).and_then(|plan| plan.operation.clone()))),
+            names(told.iter().map(technician)),
+            names(told.iter().map(|told| Some(event_name(told.record.event)))),
+            numbers(told.iter().map(|told| told.record.seq).collect()),
+            floats(elapsed.collect()),
+            floats(
+                told.iter()
+                    .map(|told| plan(told).and_then(|plan| plan.standard_s).unwrap_or(f64::NAN))
+                    .collect(),
+            ),
+            Arc::new(overlaps.collect::<StringArray>()),
+        ],
+    )
+}
+
+/// The reject of a step event that no start precedes.
+#[must_use]
+pub(super) fn stray_reject(bay: &str, told: &Told) -> Reject {
+    let record = &told.record;
+    let event = event_name(record.event);
+    let (topic, payload) = record.raw.clone().unwrap_or_default();
+    Reject {
+        message: record.message,
+        arrived_ms: record.arrived_ms,
+        topic,
+        payload: payload.into_boxed_bytes(),
+        reason: Reason::StepNotStarted,
+        detail: format!(
+            "`{event}` of step {}/{} on bay {bay}, which was not started; send its `started` event first",
+            record.job, record.step
+        ),
+    }
+}
+
+/// Bookings that are due; none if no resource was used.
+pub(super) fn usage(bay: &str, due: &[(BookKey, Book)]) -> Result<Option<RecordBatch>, ArrowError> {
+    let mut rows = Vec::new();
+    for (key, book) in due {
+        rows.extend(book.amounts.iter().map(|(resource, amount)| (key, book, resource, amount)));
+    }
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let ids = rows.iter().map(|(key, book, resource, _)| {
+        let parts = [&key.site, &key.job, &key.step, *resource].map(|part| part.as_bytes());
+        let revision = book.revision.to_le_bytes();
+        row_id("usage", &[parts[0], parts[1], parts[2], parts[3], &revision])
+    });
+    let count = rows.len();
+    let rows_batch = batch(
+        &USAGE,
+        vec![
+            Arc::new(ids.map(Some).collect::<StringArray>()),
+            names(rows.iter().map(|(key, ..)| Some(&key.site))),
+            same(bay, count),
+            names(rows.iter().map(|(key, ..)| Some(&key.job))),
+            names(rows.iter().map(|(key, ..)| Some(&key.step))),
+            names(rows.iter().map(|(_, _, resource, _)| Some(resource))),
+            Arc::new(rows.iter().map(|(.., amount)| Some(amount.quantity)).collect::<Float64Array>()),
+            names(rows.iter().map(|(.., amount)| Some(&amount.unit).filter(|unit| !unit.is_empty()))),
+            floats(rows.iter().map(|(.., amount)| amount.planned.unwrap_or(f64::NAN)).collect()),
+            Arc::new(rows.iter().map(|(.., amount)| Some(amount.readings)).collect::<UInt64Array>()),
+            times(rows.iter().map(|(_, book, ..)| book.started_ms).collect()),
+            times(rows.iter().map(|(_, book, ..)| book.ended_ms.unwrap_or(book.started_ms)).collect()),
+            Arc::new(rows.iter().map(|(_, book, ..)| Some(book.revision)).collect::<UInt32Array>()),
+            Arc::new(rows.iter().map(|(_, book, ..)| Some(book.is_final)).collect::<BooleanArray>()),
+        ],
+    )?;
+    Ok(Some(rows_batch))
+}
+
+/// Changes of exceptions.
+pub(super) fn exceptions(changes: &[Exception]) -> Result<RecordBatch, ArrowError> {
+    let none = ingest::readings::NONE;
+    let cleared: Vec<Option<i64>> = changes.iter().map(|change| change.cleared_ms).collect();
+    let cleared = arrow::array::TimestampMillisecondArray::from(cleared).with_timezone("UTC");
+    debug_assert!(changes.iter().all(|change| change.raised_ms != none), "an exception has a time");
+    let number = |value: fn(&Exception) -> Option<f64>| -> ArrayRef {
+        Arc::new(changes.iter().map(value).collect::<Float64Array>())
+    };
+    let text = |text: fn(&Exception) -> &str| -> ArrayRef {
+        Arc::new(changes.iter().map(|change| Some(text(change))).collect::<StringArray>())
+    };
+    batch(
+        &EXCEPTIONS,
+        vec![
+            Arc::new(changes.iter().map(|change| Some(change.row_id())).collect::<StringArray>()),
+            text(|change| &change.id),
+            names(changes.iter().map(|change| Some(&change.rule))),
+            names(changes.iter().map(|change| Some(&change.rule_version))),
+            names(changes.iter().map(|change| Some(change.severity.as_str()))),
+            names(changes.iter().map(|change| Some(&change.site))),
+            names(changes.iter().map(|change| change.bay.as_ref())),
+            names(changes.iter().map(|change| change.tool.as_ref())),
+            names(changes.iter().map(|change| change.job.as_ref())),
+            names(changes.iter().map(|change| change.step.as_ref())),
+            times(changes.iter().map(|change| change.raised_ms).collect()),
+            Arc::new(cleared),
+            names(changes.iter().map(|change| Some(change.state.as_str()))),
+            number(|change| change.value),
+            number(|change| change.limit_min),
+            number(|change| change.limit_max),
+            text(|change| &change.message),
+            text(|change| &change.evidence),
+        ],
+    )
+}
+
+/// What could not be used.
+pub(super) fn quarantine(rejects: &[Reject], topics: &Topics) -> Result<RecordBatch, ArrowError> {
+    let ids = rejects.iter().enumerate().map(|(place, reject)| {
+        // Two readings of one message may have been refused for the same reason.
+        let before =
+            rejects[..place].iter().rev().take_while(|other| other.message == reject.message).count() as u64;
+        let reason = reject.reason.as_str().as_bytes();
+        row_id("quarantine", &[&reject.message.to_le_bytes(), &before.to_le_bytes(), reason, &reject.payload])
+    });
+    let site =
+        |reject: &Reject| topics.resolve(&reject.topic).and_then(|route| route.site.map(str::to_owned));
+    batch(
+        &QUARANTINE,
+        vec![
+            Arc::new(ids.map(Some).collect::<StringArray>()),
+            Arc::new(rejects.iter().map(|reject| Some(reject.message)).collect::<UInt64Array>()),
+            Arc::new(rejects.iter().map(|reject| Some(reject.topic.as_ref())).collect::<StringArray>()),
+            Arc::new(rejects.iter().map(|reject| Some(reject.payload.as_ref())).collect::<BinaryArray>()),
+            names(rejects.iter().map(|reject| Some(reject.reason.as_str()))),
+            Arc::new(rejects.iter().map(|reject| Some(reject.detail.as_str())).collect::<StringArray>()),
+            times(rejects.iter().map(|reject| reject.arrived_ms).collect()),
+            names(rejects.iter().map(site)),
+        ],
+    )
+}

@@ -1,0 +1,39 @@
+//! The streams as sinks see them: name, columns, and the time that names their day.
+
+use std::path::Path;
+
+use sinks::parquet::{ParquetSettings, Show, StreamSettings};
+
+use crate::engine::Engine;
+use crate::schema::{EXCEPTIONS, QUARANTINE, STEPS, TELEMETRY, USAGE};
+
+/// All streams of an engine: the fixed ones and one per view.
+#[must_use]
+pub fn streams(engine: &Engine) -> Vec<StreamSettings> {
+    let stream = |name: &str, schema: &arrow::datatypes::SchemaRef, time_column: &str| StreamSettings {
+        name: name.to_owned(),
+        schema: schema.clone(),
+        time_column: time_column.to_owned(),
+    };
+    let mut streams = vec![
+        stream("telemetry", &TELEMETRY, "ts"),
+        stream("late", &TELEMETRY, "ts"),
+        stream("steps", &STEPS, "ts"),
+        stream("usage", &USAGE, "ended"),
+        stream("exceptions", &EXCEPTIONS, "raised"),
+        stream("quarantine", &QUARANTINE, "arrived"),
+    ];
+    for (name, schema) in engine.views() {
+        let time = ["window_start", "ts", "ended"].into_iter().find(|column| schema.index_of(column).is_ok());
+        streams.push(stream(&name, &schema, time.unwrap_or("window_start")));
+    }
+    streams
+}
+
+/// Parquet settings for an engine's streams under `folder`.
+#[must_use]
+pub fn parquet(engine: &Engine, folder: &Path, file_rows_max: usize, show: Show) -> ParquetSettings {
+    let mut settings = ParquetSettings::new(folder, show, streams(engine));
+    settings.file_rows_max = file_rows_max;
+    settings
+}

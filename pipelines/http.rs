@@ -1,0 +1,110 @@
+//! One GET of Andon's own HTTP interface, for the commands that ask a running service.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// How long the service may take to connect, and to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The largest answer is the list of exceptions; more than this is something else.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+/// Why the service could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Another scheme, a path, a user, or no host.
+    #[error("`{0}` is no http://host:port; write for example http://127.0.0.1:8080")]
+    NoUrl(String),
+    /// No connection, or none that lasted for the answer.
+    #[error("it is not reachable ({0}); is `andon run` started, and is this its `http.listen`?")]
+    Unreachable(#[from] io::Error),
+    /// An answer that is not 2xx.
+    #[error("it answers `{answer}` to {path}; is it Andon?")]
+    Refused {
+        /// What was asked for.
+        path: String,
+        /// The first line of the answer.
+        answer: String,
+    },
+    /// An answer without the fields that ours has.
+    #[error("its {0} does not say `{1}`; is it Andon, of this version?")]
+    Unlike(&'static str, &'static str),
+}
+
+/// The body that the service at `http://host:port` gives for `path`.
+///
+/// # Errors
+/// As [`AskError`] says.
+pub fn get(url: &str, path: &str) -> Result<String, AskError> {
+    let no_url = || AskError::NoUrl(url.to_owned());
+    let host = url.strip_prefix("http://").ok_or_else(no_url)?.trim_end_matches('/');
+    if host.is_empty() || host.contains(['/', '@', ' ', '\r', '\n']) {
+        return Err(no_url());
+    }
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let target = if has_port { host.to_owned() } else { format!("{host}:80") };
+    let address = target.to_socket_addrs()?.next().ok_or_else(no_url)?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    // HTTP/1.0: the answer is not chunked and ends with the connection. One write, so that a server which
+    // answers early does not reset a request that is half sent.
+    stream
+        .write_all(format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    let first = head.lines().next().unwrap_or_default();
+    if !first.split(' ').nth(1).is_some_and(|code| code.starts_with('2')) {
+        return Err(AskError::Refused { path: path.to_owned(), answer: first.to_owned() });
+    }
+    Ok(body.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A service that answers one request for `/api/v1/status` with `answer`.
+    fn service(answer: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("its address"));
+        std::thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("a client");
+            let mut lines = BufReader::new(&stream).lines().map(|line| line.expect("a line"));
+            assert_eq!(lines.next().as_deref(), Some("GET /api/v1/status HTTP/1.0"));
+            assert!(lines.any(|line| line.is_empty()), "the request ends");
+            (&stream).write_all(answer.as_bytes()).expect("answered");
+        });
+        url
+    }
+
+    fn ask(url: &str) -> Result<String, AskError> {
+        get(url, "/api/v1/status")
+    }
+
+    #[test]
+    fn a_service_is_asked() {
+        let url = service("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"rules\":3}");
+        assert_eq!(ask(&format!("{url}/")).expect("asked"), "{\"rules\":3}");
+    }
+
+    #[test]
+    fn what_is_no_andon_or_not_there_is_said_so() {
+        let error = ask(&service("HTTP/1.1 404 Not Found\r\n\r\n")).expect_err("refused").to_string();
+        assert!(error.contains("`HTTP/1.1 404 Not Found` to /api/v1/status"), "{error}");
+        let error = ask(&service("SSH-2.0-OpenSSH_9.6\r\n")).expect_err("no HTTP").to_string();
+        assert!(error.contains("is it Andon?"), "{error}");
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address");
+        let error = ask(&format!("http://{free}/")).expect_err("nobody there");
+        assert!(matches!(error, AskError::Unreachable(_)), "{error}");
+        for url in ["ftp://a", "http://", "http://a/b", "http://user@a", "http://a\r\nb"] {
+            assert!(matches!(ask(url), Err(AskError::NoUrl(_))), "{url}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The whole way: journal entries in, rows of streams out.
+
+/// Columns of ten thousand rows come and go every second: the system's allocator gives their pages back and
+/// fetches them again each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+pub mod config;
+
+pub mod schema;
+
+pub mod plan;
+
+pub mod window;
+
+pub mod engine;
+
+pub mod checkpoint;
+
+pub mod digest;
+
+pub mod exports;
+
+pub mod wire;
+
+pub mod picture;
+
+pub mod run;
+
+pub mod broker;
+
+pub mod simulate;
+
+pub mod http;
+
+pub mod commands;

@@ -1,0 +1,187 @@
+//! The picture that boards show, painted a few times a second, and at once when an exception is raised.
+//!
+//! A thread of its own keeps readiness true while the loop waits for a sink or a disk.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ingest::intake::IntakeStatus;
+use ingest::time::{Clock, Epoch, Offset};
+use sinks::board::{Board, BoardPublisher};
+use sinks::deliver::Fanout;
+use sinks::latency::LatencyRecorder;
+use sinks::prometheus::Prometheus;
+use sinks::view::{Counts, Status, View};
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::run::Stop;
+
+const INTERVAL_US: u64 = 250_000;
+const RATE_OVER_US: u64 = 5_000_000;
+/// Rounds of half a second that a stuck sink may hold up a stop.
+const STUCK_PATIENCE: u32 = 10;
+
+/// Paints and publishes.
+pub struct Painter {
+    publisher: Arc<BoardPublisher>,
+    board: Board,
+    prometheus: Arc<Prometheus>,
+    clock: Arc<dyn Clock>,
+    last: Arc<Mutex<View>>,
+    latency: LatencyRecorder,
+    rate: VecDeque<(u64, u64)>,
+    next_us: u64,
+    responses: BTreeMap<String, String>,
+    idle_ms: i64,
+    configuration: String,
+}
+
+impl Painter {
+    /// An empty picture.
+    #[must_use]
+    pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
+        let (publisher, board) = Board::new();
+        let prometheus = Prometheus::new(env!("CARGO_PKG_VERSION"));
+        // A second service in one process (tests) shares the first one's recorder.
+        let _ = prometheus.install();
+        let responses = config.rules.iter().map(|rule| (rule.name.clone(), rule.response.clone()));
+        Painter {
+            publisher: Arc::new(publisher),
+            board,
+            prometheus,
+            latency: LatencyRecorder::default(),
+            rate: VecDeque::new(),
+            next_us: 0,
+            responses: responses.collect(),
+            idle_ms: i64::try_from(config.engine.idle.as_millis()).unwrap_or(i64::MAX),
+            configuration: config.version.clone(),
+            last: Arc::new(Mutex::new(View::default())),
+            clock,
+        }
+    }
+
+    /// What shows it.
+    #[must_use]
+    pub fn board(&self) -> Board {
+        self.board.clone()
+    }
+
+    /// `/metrics`.
+    #[must_use]
+    pub fn prometheus(&self) -> Arc<Prometheus> {
+        Arc::clone(&self.prometheus)
+    }
+
+    /// Publishes that the service is not ready, and why.
+    pub fn say_not_ready(&mut self, reason: &str) {
+        let mut view = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        view.at_ms = self.clock.now_ms();
+        view.status.version = env!("CARGO_PKG_VERSION").to_owned();
+        view.status.not_ready = vec![reason.to_owned()];
+        self.publisher.publish(view.clone());
+    }
+
+    /// Keeps readiness true from now on, also while the loop waits.
+    pub fn watch(&self, intake: Arc<IntakeStatus>, sinks: &Arc<Fanout>, stop: &Stop) {
+        let (sinks, stop, mut patience) = (Arc::downgrade(sinks), stop.clone(), STUCK_PATIENCE);
+        let (publisher, last, clock) =
+            (Arc::clone(&self.publisher), Arc::downgrade(&self.last), Arc::clone(&self.clock));
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(Duration::from_millis(500));
+                let (Some(last), Some(sinks)) = (last.upgrade(), sinks.upgrade()) else { return };
+                if stop.is_asked() && !sinks.not_ready().is_empty() {
+                    // A sink that waits for room must not keep a person from stopping the service.
+                    patience = patience.saturating_sub(1);
+                    if patience == 0 {
+                        sinks.stopper().stop();
+                    }
+                }
+                let mut view = last.lock().unwrap_or_else(PoisonError::into_inner);
+                let stuck: Vec<String> = intake.not_ready().into_iter().chain(sinks.not_ready()).collect();
+                if stuck.iter().any(|reason| !view.status.not_ready.contains(reason)) {
+                    view.at_ms = clock.now_ms();
+                    view.status.not_ready = stuck;
+                    publisher.publish(view.clone());
+                }
+            }
+        });
+    }
+
+    /// Messages have been applied that came in at `received_us`.
+    pub fn applied(&mut self, received_us: u64, messages: u64) {
+        let now_us = self.clock.monotonic_us();
+        self.latency.record_many(now_us, now_us.saturating_sub(received_us), messages);
+        self.rate.push_back((now_us, messages));
+        while self.rate.front().is_some_and(|(at_us, _)| at_us + RATE_OVER_US < now_us) {
+            self.rate.pop_front();
+        }
+    }
+
+    /// The next picture is due at once.
+    pub fn hurry(&mut self) {
+        self.next_us = 0;
+    }
+
+    /// Publishes a picture if one is due.
+    pub fn paint(&mut self, engine: &Engine, intake: &IntakeStatus, applied: Offset, epoch: Epoch) {
+        let now_us = self.clock.monotonic_us();
+        if now_us < self.next_us {
+            return;
+        }
+        self.next_us = now_us + INTERVAL_US;
+        let now_ms = self.clock.now_ms();
+        let counts = Counts { shed: intake.counts().shed, ..engine.counts() };
+        let recent: u64 = self
+            .rate
+            .iter()
+            .filter(|(at_us, _)| at_us + RATE_OVER_US >= now_us)
+            .map(|(_, count)| count)
+            .sum();
+        let mut not_ready = intake.not_ready();
+        if engine.is_clock_suspect() {
+            not_ready
+                .push("clock suspect: most devices disagree with this machine's clock; set it".to_owned());
+        }
+        if !adds_up(&counts) {
+            not_ready.push("counts do not add up: please report this with the journal".to_owned());
+        }
+        let status = Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            configuration: self.configuration.clone(),
+            not_ready,
+            counts,
+            messages_per_second: recent as f64 / (RATE_OVER_US as f64 / 1e6),
+            watermark_lag_ms: engine.watermark_lag_ms(),
+            latency_ms: self.latency.latency(now_us),
+            journal_offset: applied.0,
+            epoch: epoch.0,
+            exceptions_open: engine.exceptions_open(),
+        };
+        let view = View {
+            at_ms: now_ms,
+            status,
+            bays: engine.bays(now_ms, self.idle_ms),
+            exceptions: engine.exception_views(|rule| self.responses.get(rule).cloned().unwrap_or_default()),
+            usage: engine.usage_views(),
+        };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = view.clone();
+        self.publisher.publish(view);
+    }
+}
+
+impl std::fmt::Debug for Painter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Painter").finish_non_exhaustive()
+    }
+}
+
+/// The conservation law.
+fn adds_up(counts: &Counts) -> bool {
+    counts.messages == counts.decoded + counts.undecodable
+        && counts.readings == counts.applied + counts.duplicates + counts.quarantined
+        && counts.applied == counts.on_time + counts.corrections + counts.late
+        && counts.events == counts.events_applied + counts.event_duplicates + counts.events_quarantined
+}

@@ -1,0 +1,179 @@
+//! A query without a window: each row by itself.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::{concat, concat_batches, filter_record_batch};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result;
+use datafusion::physical_expr::utils::conjunction;
+
+use super::chain::Chain;
+use super::expression::{Expression, FailedRow, isolate, mask, renumber};
+use super::scope::{Scope, split};
+use super::stream::Stream;
+use super::{evaluate_all, needed};
+
+/// A rule or view over single rows.
+#[derive(Clone, Debug)]
+pub struct RowsPlan {
+    stream: Stream,
+    columns: Vec<usize>,
+    input: SchemaRef,
+    scope: Scope,
+    condition: Option<Expression>,
+    /// The columns that the condition reads, and the condition over them alone.
+    condition_columns: Vec<usize>,
+    condition_alone: Option<Expression>,
+    outputs: Vec<Expression>,
+    output: SchemaRef,
+    hash: String,
+}
+
+/// What [`RowsPlan::evaluate`] finds in a batch.
+#[derive(Clone, Debug)]
+pub struct Matches {
+    /// A bit for each row of the batch, never null.
+    pub rows: BooleanArray,
+    /// The matching rows alone, in their order, in the plan's output schema.
+    pub output: RecordBatch,
+}
+
+impl RowsPlan {
+    pub(super) fn new(stream: Stream, chain: &Chain, output: SchemaRef, hash: String) -> Result<Self> {
+        let all = stream.windowed_schema();
+        let (scope, conditions) = split(stream, &chain.conditions)?;
+        let columns = needed(conditions.iter().chain(&chain.outputs));
+        let input = Arc::new(all.project(&columns)?);
+        let over = |expression: &Expression| renumber(expression, &columns, &all);
+        let whole = (!conditions.is_empty()).then(|| conjunction(conditions.iter().cloned()));
+        let condition = whole.as_ref().map(over).transpose()?;
+        let condition_columns = needed(whole.iter());
+        let alone = |condition: &Expression| renumber(condition, &condition_columns, &all);
+        let condition_alone = whole.as_ref().map(alone).transpose()?;
+        let outputs = chain.outputs.iter().map(over).collect::<Result<_>>()?;
+        Ok(RowsPlan {
+            stream,
+            columns,
+            input,
+            scope,
+            condition,
+            condition_columns,
+            condition_alone,
+            outputs,
+            output,
+            hash,
+        })
+    }
+
+    /// The stream that it reads.
+    #[must_use]
+    pub fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    /// Indices of the stream's columns that [`RowsPlan::evaluate`] wants, in its order.
+    #[must_use]
+    pub fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// The schema of those columns.
+    #[must_use]
+    pub fn input_schema(&self) -> &SchemaRef {
+        &self.input
+    }
+
+    /// The columns of SELECT.
+    #[must_use]
+    pub fn output_schema(&self) -> &SchemaRef {
+        &self.output
+    }
+
+    /// Hex digits that change with the query.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The part of WHERE that a series decides by itself: evaluate it once a series, and do not hand the
+    /// rows of others in.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Indices of the stream's columns that [`RowsPlan::matches`] wants, in its order.
+    #[must_use]
+    pub fn condition_columns(&self) -> &[usize] {
+        &self.condition_columns
+    }
+
+    /// Which rows of `batch` (the columns of [`RowsPlan::condition_columns`]) match: a bit a row, never null.
+    ///
+    /// # Errors
+    /// The condition fails on some row.
+    pub fn matches(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        match &self.condition_alone {
+            Some(condition) => mask(condition, batch),
+            None => Ok(BooleanArray::from(vec![true; batch.num_rows()])),
+        }
+    }
+
+    /// The columns of SELECT for rows that match; `batch` has the columns of [`RowsPlan::columns`].
+    ///
+    /// # Errors
+    /// An expression fails on some row.
+    pub fn outputs(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        evaluate_all(&self.outputs, batch, &self.output)
+    }
+
+    /// Which rows of `batch` (the columns of [`RowsPlan::columns`]) match, and their outputs.
+    ///
+    /// # Errors
+    /// An expression fails on some row. [`RowsPlan::evaluate_each`] tells which.
+    pub fn evaluate(&self, batch: &RecordBatch) -> Result<Matches> {
+        let rows = match &self.condition {
+            Some(condition) => mask(condition, batch)?,
+            None => BooleanArray::from(vec![true; batch.num_rows()]),
+        };
+        let count = rows.true_count();
+        if count == 0 {
+            return Ok(Matches { rows, output: RecordBatch::new_empty(self.output.clone()) });
+        }
+        let output = if count == batch.num_rows() {
+            self.outputs(batch)?
+        } else {
+            self.outputs(&filter_record_batch(batch, &rows)?)?
+        };
+        Ok(Matches { rows, output })
+    }
+
+    /// The same, where [`RowsPlan::evaluate`] failed: rows on which an expression fails do not match and
+    /// are named, for quarantine.
+    ///
+    /// # Errors
+    /// Only if the batch has other columns than the plan wants.
+    pub fn evaluate_each(&self, batch: &RecordBatch) -> Result<(Matches, Vec<FailedRow>)> {
+        let (mut pieces, mut failed) = (Vec::new(), Vec::new());
+        let mut evaluate = |rows: std::ops::Range<usize>| {
+            let piece = self.evaluate(&batch.slice(rows.start, rows.len()))?;
+            Ok((rows.start, piece))
+        };
+        isolate(0..batch.num_rows(), &mut evaluate, &mut pieces, &mut failed);
+        let no = BooleanArray::from(vec![false]);
+        let mut parts: Vec<(usize, BooleanArray)> =
+            pieces.iter().map(|(start, piece)| (*start, piece.rows.clone())).collect();
+        parts.extend(failed.iter().map(|failure| (failure.row, no.clone())));
+        parts.sort_by_key(|(start, _)| *start);
+        let rows = if parts.is_empty() {
+            BooleanArray::from(Vec::<bool>::new())
+        } else {
+            let arrays: Vec<&dyn Array> = parts.iter().map(|(_, part)| part as &dyn Array).collect();
+            let joined: ArrayRef = concat(&arrays)?;
+            BooleanArray::from(joined.to_data())
+        };
+        let output = concat_batches(&self.output, pieces.iter().map(|(_, piece)| &piece.output))?;
+        Ok((Matches { rows, output }, failed))
+    }
+}

@@ -1,0 +1,192 @@
+//! The streams as tables that DataFusion can plan over and nobody can execute.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, exec_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+
+use crate::schema;
+
+/// What a rule or view reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    Telemetry,
+    Steps,
+    Usage,
+}
+
+impl Stream {
+    /// All streams that a query can read.
+    pub const ALL: [Stream; 3] = [Stream::Telemetry, Stream::Steps, Stream::Usage];
+
+    /// Its name in FROM.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stream::Telemetry => "telemetry",
+            Stream::Steps => "steps",
+            Stream::Usage => "usage",
+        }
+    }
+
+    /// The stream of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Stream> {
+        Self::ALL.into_iter().find(|stream| stream.as_str() == name)
+    }
+
+    /// Its columns.
+    #[must_use]
+    pub fn schema(self) -> SchemaRef {
+        match self {
+            Stream::Telemetry => schema::TELEMETRY.clone(),
+            Stream::Steps => schema::STEPS.clone(),
+            Stream::Usage => schema::USAGE.clone(),
+        }
+    }
+
+    /// The column that holds a row's event time, by which windows go.
+    #[must_use]
+    pub fn time_column(self) -> &'static str {
+        match self {
+            Stream::Telemetry | Stream::Steps => "ts",
+            Stream::Usage => "ended",
+        }
+    }
+
+    /// Its columns, then `window_start` and `window_end`.
+    pub(crate) fn windowed_schema(self) -> SchemaRef {
+        let mut fields: Vec<_> = self.schema().fields().iter().cloned().collect();
+        for name in WINDOW_COLUMNS {
+            fields.push(Arc::new(Field::new(name, schema::time(), false)));
+        }
+        Arc::new(Schema::new(fields))
+    }
+}
+
+/// What a window function adds to the columns of its stream.
+pub(crate) const WINDOW_COLUMNS: [&str; 2] = ["window_start", "window_end"];
+
+/// Windows of one size, side by side: `[offset + n * size, offset + (n + 1) * size)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tumble {
+    pub size_ms: i64,
+    pub offset_ms: i64,
+}
+
+impl Tumble {
+    /// Start of the window that holds `ts_ms`.
+    #[must_use]
+    pub fn start_of(self, ts_ms: i64) -> i64 {
+        let since = ts_ms.saturating_sub(self.offset_ms);
+        since.saturating_sub(since.rem_euclid(self.size_ms)).saturating_add(self.offset_ms)
+    }
+
+    /// End of the window that starts at `start_ms`.
+    #[must_use]
+    pub fn end_of(self, start_ms: i64) -> i64 {
+        start_ms.saturating_add(self.size_ms)
+    }
+}
+
+/// A stream in FROM, under its name or in a window function.
+#[derive(Debug)]
+pub(crate) struct StreamTable {
+    pub stream: Stream,
+    pub window: Option<Tumble>,
+}
+
+#[async_trait]
+impl TableProvider for StreamTable {
+    fn schema(&self) -> SchemaRef {
+        if self.window.is_some() { self.stream.windowed_schema() } else { self.stream.schema() }
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all = self.schema();
+        let columns = projection.cloned().unwrap_or_else(|| (0..all.fields().len()).collect());
+        let schema = Arc::new(all.project(&columns)?);
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        Ok(Arc::new(StreamScan { stream: self.stream, window: self.window, columns, properties }))
+    }
+}
+
+/// The leaf of a plan: where the engine's rows come in.
+#[derive(Debug)]
+pub(crate) struct StreamScan {
+    pub stream: Stream,
+    pub window: Option<Tumble>,
+    /// Indices in the stream's columns, window columns behind them.
+    pub columns: Vec<usize>,
+    properties: Arc<PlanProperties>,
+}
+
+impl DisplayAs for StreamScan {
+    fn fmt_as(&self, _kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "StreamScan: {} {:?} {:?}", self.stream.as_str(), self.window, self.columns)
+    }
+}
+
+impl ExecutionPlan for StreamScan {
+    fn name(&self) -> &'static str {
+        "StreamScan"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+        _options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, _partition: usize, _context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        exec_err!("a plan over the stream {} is walked, never executed", self.stream.as_str())
+    }
+}

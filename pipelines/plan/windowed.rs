@@ -1,0 +1,208 @@
+//! A query with a window: which rows, which groups, which states, and what comes out of them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::Result;
+use datafusion::physical_expr::utils::conjunction;
+
+use super::chain::{Groups, Source};
+use super::expression::{Expression, FailedRow, is_plain, isolate, mask, never_fails, renumber};
+use super::key::{Closes, Key, closes_of, keys_of};
+use super::refusal::Refusal;
+use super::scope::{Scope, series_places, split};
+use super::state::{ResultOf, States, state_of};
+use super::stream::{Stream, Tumble};
+use super::{evaluate_all, needed};
+
+/// A rule or view over windows. Runs in a [`crate::window::WindowOperator`].
+#[derive(Clone, Debug)]
+pub struct WindowPlan {
+    stream: Stream,
+    columns: Vec<usize>,
+    pub(crate) tumble: Tumble,
+    pub(crate) scope: Scope,
+    pub(crate) rows: RowExpressions,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) closes: Closes,
+    /// Places of site and bay among the keys without the window's; 0 where `closes` asks for none.
+    pub(crate) closing_keys: (usize, usize),
+    pub(crate) states: States,
+    /// One for each column of `group_schema` behind the keys.
+    pub(crate) results: Vec<ResultOf>,
+    /// Keys with the window's columns, then aggregates.
+    pub(crate) group_schema: SchemaRef,
+    having: Option<Expression>,
+    outputs: Vec<Expression>,
+    output: SchemaRef,
+    hash: String,
+}
+
+/// What is evaluated on the rows of a batch: [`WindowPlan::columns`], then the window's two if asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct RowExpressions {
+    pub schema: SchemaRef,
+    pub with_window_columns: bool,
+    pub condition: Option<Expression>,
+    /// Distinct arguments of the aggregates.
+    pub arguments: Vec<Expression>,
+    /// Distinct FILTER clauses.
+    pub filters: Vec<Expression>,
+    /// Whether any of these may fail, so that rows that WHERE leaves out must not be seen by it.
+    pub may_fail: bool,
+    /// Whether nothing is computed: columns go into fused states as they are.
+    pub is_plain: bool,
+}
+
+impl WindowPlan {
+    pub(super) fn new(
+        groups: &Groups,
+        having: &[Expression],
+        outputs: &[Expression],
+        output: SchemaRef,
+        hash: String,
+    ) -> Result<Self, Refusal> {
+        let Source::Stream { stream, window } = groups.below.source else {
+            return Err(Refusal::new("GROUP", "a GROUP BY over the result of another", "write one GROUP BY"));
+        };
+        let all = stream.windowed_schema();
+        let (tumble, mut keys) = keys_of(stream, window, groups)?;
+        let (scope, conditions) = split(stream, &groups.below.conditions)?;
+        let condition = (!conditions.is_empty()).then(|| conjunction(conditions));
+
+        let mut rows = RowExpressions {
+            schema: all.clone(),
+            with_window_columns: false,
+            condition,
+            arguments: Vec::new(),
+            filters: Vec::new(),
+            may_fail: false,
+            is_plain: false,
+        };
+        let mut states = States::default();
+        let mut results = Vec::with_capacity(groups.aggregates.len());
+        for aggregate in &groups.aggregates {
+            results.push(state_of(aggregate, &mut rows, &mut states)?);
+        }
+
+        let of_keys = keys.iter().filter_map(|key| if let Key::Row(row) = key { Some(row) } else { None });
+        let read: Vec<&Expression> =
+            rows.condition.iter().chain(&rows.arguments).chain(&rows.filters).chain(of_keys).collect();
+        let mut wanted = needed(read.iter().copied());
+        let first_of_window = stream.schema().fields().len();
+        let columns: Vec<usize> = wanted.iter().copied().filter(|&column| column < first_of_window).collect();
+        rows.with_window_columns = columns.len() < wanted.len();
+        if rows.with_window_columns {
+            wanted.truncate(columns.len());
+            wanted.extend([first_of_window, first_of_window + 1]);
+        }
+        rows.may_fail = read.iter().any(|expression| !never_fails(expression, &all));
+        rows.is_plain = states.others.is_empty()
+            && rows.arguments.len() == read.len()
+            && read.iter().all(|expression| is_plain(expression));
+        let over = |expression: &Expression| renumber(expression, &wanted, &all);
+        rows.schema = Arc::new(all.project(&wanted).map_err(datafusion::error::DataFusionError::from)?);
+        rows.condition = rows.condition.as_ref().map(over).transpose()?;
+        rows.arguments = rows.arguments.iter().map(over).collect::<Result<_>>()?;
+        rows.filters = rows.filters.iter().map(over).collect::<Result<_>>()?;
+        for key in &mut keys {
+            match key {
+                Key::Row(expression) => *expression = over(expression)?,
+                Key::Series(expression) => {
+                    *expression = renumber(expression, &series_places(stream), &all)?;
+                }
+                Key::WindowStart | Key::WindowEnd => {}
+            }
+        }
+        let (closes, closing_keys) = closes_of(stream, groups, &keys);
+        let having = (!having.is_empty()).then(|| conjunction(having.iter().cloned()));
+        Ok(WindowPlan {
+            stream,
+            columns,
+            tumble,
+            scope,
+            rows,
+            keys,
+            closes,
+            closing_keys,
+            states,
+            results,
+            group_schema: groups.schema.clone(),
+            having,
+            outputs: outputs.to_vec(),
+            output,
+            hash,
+        })
+    }
+
+    /// The stream that it reads.
+    #[must_use]
+    pub fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    /// Indices of the stream's columns that the operator wants, in its order. Columns that only choose or
+    /// name series (site, bay, tool, metric) are not among them.
+    #[must_use]
+    pub fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// The columns of SELECT.
+    #[must_use]
+    pub fn output_schema(&self) -> &SchemaRef {
+        &self.output
+    }
+
+    /// The part of WHERE that a series decides by itself. The operator applies it.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Its windows.
+    #[must_use]
+    pub fn tumble(&self) -> Tumble {
+        self.tumble
+    }
+
+    /// Hex digits that change with the query: state of another query is not restored.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The columns of GROUP BY without the window's: one open condition each.
+    #[must_use]
+    pub fn key_schema(&self) -> SchemaRef {
+        let fields = self.group_schema.fields().iter().zip(&self.keys);
+        let fields = fields.filter(|(_, key)| !matches!(key, Key::WindowStart | Key::WindowEnd));
+        Arc::new(Schema::new(fields.map(|(field, _)| field.clone()).collect::<Vec<_>>()))
+    }
+
+    /// SELECT and HAVING over closed groups in `group_schema`: a bit and a row of output for each, but for
+    /// those on which an expression fails, which are named.
+    pub(crate) fn conclude(&self, groups: &RecordBatch) -> Concluded {
+        let mut evaluate = |rows: Range<usize>| {
+            let part = groups.slice(rows.start, rows.len());
+            let matches = match &self.having {
+                Some(having) => mask(having, &part)?,
+                None => BooleanArray::new(BooleanBuffer::new_set(rows.len()), None),
+            };
+            Ok((rows, matches, evaluate_all(&self.outputs, &part, &self.output)?))
+        };
+        let (mut pieces, mut failed) = (Vec::new(), Vec::new());
+        isolate(0..groups.num_rows(), &mut evaluate, &mut pieces, &mut failed);
+        Concluded { pieces, failed }
+    }
+}
+
+/// What [`WindowPlan::conclude`] finds: ranges of groups with their bits and outputs.
+#[derive(Debug)]
+pub(crate) struct Concluded {
+    pub pieces: Vec<(Range<usize>, BooleanArray, RecordBatch)>,
+    pub failed: Vec<FailedRow>,
+}

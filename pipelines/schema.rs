@@ -1,0 +1,149 @@
+//! The streams' columns as the contract names them: what rules can read and what exports hold.
+//!
+//! Names repeat from row to row, so they travel as dictionaries; `row_id` and free text do not. Times are
+//! `Timestamp(Millisecond, "UTC")`.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+
+/// `Timestamp(Millisecond, "UTC")`.
+#[must_use]
+pub fn time() -> DataType {
+    DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
+}
+
+/// Text that repeats: `Dictionary(UInt32, Utf8)`.
+#[must_use]
+pub fn name() -> DataType {
+    DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8))
+}
+
+/// A flat object of strings: `Map(Utf8, Utf8)`.
+#[must_use]
+pub fn tags() -> DataType {
+    let entry = Fields::from(vec![
+        Field::new("keys", DataType::Utf8, false),
+        Field::new("values", DataType::Utf8, true),
+    ]);
+    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false)
+}
+
+fn schema(columns: &[(&str, DataType, bool)]) -> SchemaRef {
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, kind, nullable)| Field::new(*name, kind.clone(), *nullable)).collect();
+    Arc::new(Schema::new(fields))
+}
+
+/// Every applied reading, with the step that was active on its bay.
+pub static TELEMETRY: LazyLock<SchemaRef> = LazyLock::new(|| {
+    schema(&[
+        ("row_id", DataType::Utf8, false),
+        ("message", DataType::UInt64, false),
+        ("ts", time(), false),
+        ("arrived", time(), false),
+        ("site", name(), false),
+        ("bay", name(), true),
+        ("tool", name(), true),
+        ("boot", DataType::Int64, true),
+        ("seq", DataType::Int64, true),
+        ("metric", name(), false),
+        ("value", DataType::Float64, true),
+        ("text", DataType::Utf8, true),
+        ("unit", name(), true),
+        ("tags", tags(), true),
+        ("job", name(), true),
+        ("step", name(), true),
+        ("operation", name(), true),
+        ("technician", name(), true),
+        ("spec_min", DataType::Float64, true),
+        ("spec_max", DataType::Float64, true),
+        ("lateness", name(), false),
+    ])
+});
+
+/// The columns of [`TELEMETRY`] that a series decides by itself.
+pub const SERIES_COLUMNS: [&str; 4] = ["site", "bay", "tool", "metric"];
+
+/// The columns of [`TELEMETRY`] that the step join adds.
+pub const STEP_COLUMNS: [&str; 6] = ["job", "step", "operation", "technician", "spec_min", "spec_max"];
+
+/// Every step event, in event time, once the watermark has passed it. `elapsed_s` is worked time (pauses
+/// subtracted) at `finished` and `failed`; `overlaps` names the step still open on the bay at `started`.
+pub static STEPS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    schema(&[
+        ("row_id", DataType::Utf8, false),
+        ("message", DataType::UInt64, false),
+        ("ts", time(), false),
+        ("arrived", time(), false),
+        ("site", name(), false),
+        ("bay", name(), false),
+        ("job", name(), false),
+        ("step", name(), false),
+        ("operation", name(), true),
+        ("technician", name(), true),
+        ("event", name(), false),
+        ("seq", DataType::Int64, true),
+        ("elapsed_s", DataType::Float64, true),
+        ("standard_s", DataType::Float64, true),
+        ("overlaps", DataType::Utf8, true),
+    ])
+});
+
+/// What a finished step used of a resource. `planned` is the job card's quantity.
+pub static USAGE: LazyLock<SchemaRef> = LazyLock::new(|| {
+    schema(&[
+        ("row_id", DataType::Utf8, false),
+        ("site", name(), false),
+        ("bay", name(), false),
+        ("job", name(), false),
+        ("step", name(), false),
+        ("resource", name(), false),
+        ("quantity", DataType::Float64, false),
+        ("unit", name(), true),
+        ("planned", DataType::Float64, true),
+        ("readings", DataType::UInt64, false),
+        ("started", time(), false),
+        ("ended", time(), false),
+        ("revision", DataType::UInt32, false),
+        ("final", DataType::Boolean, false),
+    ])
+});
+
+/// Every change of an exception: raised, cleared, latched.
+pub static EXCEPTIONS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    schema(&[
+        ("row_id", DataType::Utf8, false),
+        ("id", DataType::Utf8, false),
+        ("rule", name(), false),
+        ("rule_version", name(), false),
+        ("severity", name(), false),
+        ("site", name(), false),
+        ("bay", name(), true),
+        ("tool", name(), true),
+        ("job", name(), true),
+        ("step", name(), true),
+        ("raised", time(), false),
+        ("cleared", time(), true),
+        ("state", name(), false),
+        ("value", DataType::Float64, true),
+        ("limit_min", DataType::Float64, true),
+        ("limit_max", DataType::Float64, true),
+        ("message", DataType::Utf8, false),
+        ("evidence", DataType::Utf8, false),
+    ])
+});
+
+/// What could not be used.
+pub static QUARANTINE: LazyLock<SchemaRef> = LazyLock::new(|| {
+    schema(&[
+        ("row_id", DataType::Utf8, false),
+        ("message", DataType::UInt64, false),
+        ("topic", DataType::Utf8, false),
+        ("payload", DataType::Binary, false),
+        ("reason", name(), false),
+        ("detail", DataType::Utf8, false),
+        ("arrived", time(), false),
+        ("site", name(), true),
+    ])
+});

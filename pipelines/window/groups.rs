@@ -1,0 +1,233 @@
+//! Groups as dense numbers, found by their keys.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, UInt32Array};
+use arrow::compute::{cast, take};
+use arrow::datatypes::{DataType, Schema};
+use arrow::row::{RowConverter, SortField};
+use datafusion::common::Result;
+use rustc_hash::FxHashMap;
+
+/// Stands for "in no group".
+pub(crate) const OUTSIDE: u32 = u32::MAX;
+
+/// Keys and their numbers: 0, 1, 2 … by first sight. Keys are kept as bytes that sort as the keys do.
+#[derive(Debug)]
+pub(crate) struct GroupTable {
+    converter: Arc<RowConverter>,
+    kinds: Arc<[DataType]>,
+    numbers: FxHashMap<Arc<[u8]>, u32>,
+    keys: Vec<Arc<[u8]>>,
+    /// Whose watermark closes each group.
+    closers: Vec<u32>,
+    /// The groups in the order of their keys; those there were when it was last asked for.
+    order: Vec<u32>,
+    /// Place of each of them in that order.
+    ranks: Vec<u32>,
+    /// Their keys as columns, without dictionaries.
+    columns: Vec<ArrayRef>,
+    /// The same in the types in which they are emitted.
+    emitted: Vec<Option<ArrayRef>>,
+    /// A hash of each key.
+    digests: Vec<[u8; 16]>,
+}
+
+impl GroupTable {
+    /// For keys of the types in `schema`; names in dictionaries are taken out of them.
+    pub(crate) fn new(schema: &Schema) -> Result<Self> {
+        let kinds: Arc<[DataType]> = schema.fields().iter().map(|field| flat(field.data_type())).collect();
+        let converter = RowConverter::new(kinds.iter().cloned().map(SortField::new).collect())?;
+        Ok(Self::with(Arc::new(converter), kinds))
+    }
+
+    fn with(converter: Arc<RowConverter>, kinds: Arc<[DataType]>) -> Self {
+        GroupTable {
+            converter,
+            kinds,
+            numbers: FxHashMap::default(),
+            keys: Vec::new(),
+            closers: Vec::new(),
+            order: Vec::new(),
+            ranks: Vec::new(),
+            columns: Vec::new(),
+            emitted: Vec::new(),
+            digests: Vec::new(),
+        }
+    }
+
+    /// An empty one for the same keys.
+    pub(crate) fn fresh(&self) -> Self {
+        Self::with(Arc::clone(&self.converter), Arc::clone(&self.kinds))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// How many columns its keys have.
+    pub(crate) fn width(&self) -> usize {
+        self.kinds.len()
+    }
+
+    pub(crate) fn closers(&self) -> &[u32] {
+        &self.closers
+    }
+
+    /// A hash of each key, by number.
+    pub(crate) fn digests(&self) -> &[[u8; 16]] {
+        &self.digests
+    }
+
+    /// The numbers of the groups whose keys are the rows of `columns`, new ones for new keys, which
+    /// `closer_of` the row closes.
+    pub(crate) fn intern(
+        &mut self,
+        columns: &[ArrayRef],
+        rows: usize,
+        mut closer_of: impl FnMut(usize) -> u32,
+    ) -> Result<Vec<u32>> {
+        if self.kinds.is_empty() {
+            return Ok((0..rows).map(|row| self.number(&[], || closer_of(row))).collect());
+        }
+        let flat: Result<Vec<ArrayRef>, _> =
+            columns.iter().zip(self.kinds.iter()).map(|(column, kind)| cast(column, kind)).collect();
+        let encoded = self.converter.convert_columns(&flat?)?;
+        Ok((0..rows).map(|row| self.number(encoded.row(row).data(), || closer_of(row))).collect())
+    }
+
+    fn number(&mut self, key: &[u8], closer: impl FnOnce() -> u32) -> u32 {
+        if let Some(&number) = self.numbers.get(key) {
+            return number;
+        }
+        let number = u32::try_from(self.keys.len()).expect("fewer groups than rows in memory");
+        let key: Arc<[u8]> = key.into();
+        let digest = *blake3::hash(&key).as_bytes();
+        self.digests.push(std::array::from_fn(|place| digest[place]));
+        self.keys.push(Arc::clone(&key));
+        self.numbers.insert(key, number);
+        self.closers.push(closer());
+        number
+    }
+
+    /// Sorts the groups that are new since the last call.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        if self.ranks.len() == self.keys.len() && self.columns.len() == self.kinds.len() {
+            return Ok(());
+        }
+        let mut order: Vec<u32> = (0..).take(self.keys.len()).collect();
+        order.sort_unstable_by(|&a, &b| self.keys[a as usize].cmp(&self.keys[b as usize]));
+        self.ranks = vec![0; order.len()];
+        for (rank, &group) in (0..).zip(&order) {
+            self.ranks[group as usize] = rank;
+        }
+        self.order = order;
+        self.emitted = vec![None; self.kinds.len()];
+        if !self.kinds.is_empty() {
+            let parser = self.converter.parser();
+            self.columns = self.converter.convert_rows(self.keys.iter().map(|key| parser.parse(key)))?;
+        }
+        Ok(())
+    }
+
+    /// Puts `groups` into the order of their keys. After [`GroupTable::settle`].
+    pub(crate) fn sort(&self, groups: &mut Vec<u32>) {
+        if groups.len() < self.keys.len() / 8 {
+            groups.sort_unstable_by_key(|&group| self.ranks[group as usize]);
+            return;
+        }
+        let mut is_in = vec![false; self.keys.len()];
+        groups.iter().for_each(|&group| is_in[group as usize] = true);
+        groups.clear();
+        groups.extend(self.order.iter().filter(|&&group| is_in[group as usize]));
+    }
+
+    /// Key number `key` of `groups`, without a dictionary. After [`GroupTable::settle`].
+    pub(crate) fn plain_column(&self, key: usize, groups: &UInt32Array) -> Result<ArrayRef> {
+        Ok(take(&self.columns[key], groups, None)?)
+    }
+
+    /// Key number `key` of `groups`, as `kind`. After [`GroupTable::settle`].
+    pub(crate) fn column(&mut self, key: usize, groups: &UInt32Array, kind: &DataType) -> Result<ArrayRef> {
+        let column = match &mut self.emitted[key] {
+            Some(column) if column.data_type() == kind => column,
+            place => place.insert(cast(&self.columns[key], kind)?),
+        };
+        Ok(take(column, groups, None)?)
+    }
+}
+
+fn flat(kind: &DataType) -> DataType {
+    match kind {
+        DataType::Dictionary(_, value) => value.as_ref().clone(),
+        other => other.clone(),
+    }
+}
+
+/// Numbers for the distinct combinations in a batch: what hashing per row is for keys that no series
+/// decides.
+#[derive(Debug)]
+pub(crate) struct Combinations {
+    /// For each row, or [`OUTSIDE`].
+    pub codes: Vec<u32>,
+    /// A row for each code.
+    pub first_rows: Vec<u32>,
+}
+
+impl Combinations {
+    /// Rows outside in `codes` stay outside; the others are told apart by their code alone.
+    pub(crate) fn of_codes(codes: &[u32]) -> Self {
+        let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
+        let mut first_rows = Vec::new();
+        let renumbered = codes.iter().enumerate().map(|(row, &code)| {
+            if code == OUTSIDE {
+                return OUTSIDE;
+            }
+            *numbers.entry(code).or_insert_with(|| push_row(&mut first_rows, row))
+        });
+        let codes = renumbered.collect();
+        Combinations { codes, first_rows }
+    }
+
+    /// Tells rows apart by `column`, too.
+    pub(crate) fn refine(&mut self, column: &ArrayRef) -> Result<()> {
+        let values = distinct_codes(column)?;
+        let mut numbers: FxHashMap<(u32, u32), u32> = FxHashMap::default();
+        let mut first_rows = Vec::new();
+        for (row, code) in self.codes.iter_mut().enumerate() {
+            if *code != OUTSIDE {
+                *code =
+                    *numbers.entry((*code, values[row])).or_insert_with(|| push_row(&mut first_rows, row));
+            }
+        }
+        self.first_rows = first_rows;
+        Ok(())
+    }
+}
+
+fn push_row(first_rows: &mut Vec<u32>, row: usize) -> u32 {
+    first_rows.push(u32::try_from(row).expect("a batch has fewer rows than that"));
+    u32::try_from(first_rows.len() - 1).expect("fewer than rows")
+}
+
+/// A number for each row that differs where the values differ.
+fn distinct_codes(column: &ArrayRef) -> Result<Vec<u32>> {
+    use arrow::array::{Array, AsArray};
+    use arrow::datatypes::UInt32Type;
+    if let Some(dictionary) = column.as_dictionary_opt::<UInt32Type>() {
+        let keys = dictionary.keys();
+        // Null is a value of its own. Two entries of one name are two codes here and one group later.
+        return Ok((0..keys.len())
+            .map(|row| if keys.is_valid(row) { keys.value(row) } else { OUTSIDE })
+            .collect());
+    }
+    let converter = RowConverter::new(vec![SortField::new(column.data_type().clone())])?;
+    let encoded = converter.convert_columns(std::slice::from_ref(column))?;
+    let mut numbers: FxHashMap<&[u8], u32> = FxHashMap::default();
+    Ok((0..encoded.num_rows())
+        .map(|row| {
+            let next = u32::try_from(numbers.len()).expect("fewer than rows");
+            *numbers.entry(encoded.row(row).data()).or_insert(next)
+        })
+        .collect())
+}

@@ -1,0 +1,93 @@
+//! What the groups of a pane come to.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, UInt32Array};
+use arrow::buffer::NullBuffer;
+use arrow::compute::take;
+use datafusion::common::Result;
+use datafusion::logical_expr::EmitTo;
+
+use super::fused::Measure;
+use super::pane::Pane;
+use crate::plan::state::{ResultOf, States};
+
+impl Pane {
+    /// The columns of `results` for `groups`.
+    pub(crate) fn results(
+        &mut self,
+        states: &States,
+        results: &[ResultOf],
+        groups: &UInt32Array,
+    ) -> Result<Vec<ArrayRef>> {
+        let chosen = groups.values();
+        // Groups come in the order of their keys, so each state is fetched once, whatever is read from it.
+        let measures: Vec<Vec<Measure>> = self.measures.iter().map(|states| fetch(states, chosen)).collect();
+        results
+            .iter()
+            .map(|&result| {
+                Ok(match result {
+                    ResultOf::Rows => {
+                        integers(chosen.iter().map(|&group| self.rows_of(states, group as usize)))
+                    }
+                    ResultOf::Count(of) => {
+                        integers(chosen.iter().map(|&group| self.counts[of][group as usize]))
+                    }
+                    ResultOf::CountOf(of) => integers(measures[of].iter().map(|measure| measure.count)),
+                    ResultOf::SumOf(of) => floats(&measures[of], |measure| measure.sum),
+                    ResultOf::MinOf(of) => floats(&measures[of], |measure| measure.min),
+                    ResultOf::MaxOf(of) => floats(&measures[of], |measure| measure.max),
+                    #[expect(clippy::cast_precision_loss, reason = "as DataFusion divides")]
+                    ResultOf::AverageOf(of) => {
+                        floats(&measures[of], |measure| measure.sum / measure.count as f64)
+                    }
+                    ResultOf::Spread { spread, sample, root } => {
+                        let states = fetch(&self.spreads[spread], chosen);
+                        Arc::new(Float64Array::from_iter(
+                            states.iter().map(|state| state.result(sample, root)),
+                        ))
+                    }
+                    ResultOf::Other(of) => {
+                        let taken = self.peek(of, groups)?;
+                        let mut copy = states.others[of].accumulator()?;
+                        let places: Vec<usize> = (0..groups.len()).collect();
+                        copy.merge_batch(&taken, &places, groups.len())?;
+                        copy.evaluate(EmitTo::All)?
+                    }
+                })
+            })
+            .collect()
+    }
+
+    /// The state of `groups` in one of DataFusion's accumulators, which gives its state away and gets it
+    /// back.
+    pub(crate) fn peek(&mut self, other: usize, groups: &UInt32Array) -> Result<Vec<ArrayRef>> {
+        let accumulator = &mut self.others[other];
+        let state = accumulator.state(EmitTo::All)?;
+        let places: Vec<usize> = (0..self.others_len).collect();
+        accumulator.merge_batch(&state, &places, self.others_len)?;
+        let chosen: UInt32Array = groups
+            .values()
+            .iter()
+            .map(|&group| self.others_places[group as usize])
+            .collect::<Vec<_>>()
+            .into();
+        Ok(state.iter().map(|column| take(column, &chosen, None)).collect::<Result<_, _>>()?)
+    }
+}
+
+fn integers(values: impl Iterator<Item = u64>) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(values.map(|value| i64::try_from(value).unwrap_or(i64::MAX))))
+}
+
+fn fetch<S: Copy>(states: &[S], groups: &[u32]) -> Vec<S> {
+    groups.iter().map(|&group| states[group as usize]).collect()
+}
+
+/// What `read` says of each measure; null where it has no values.
+fn floats(measures: &[Measure], read: impl Fn(&Measure) -> f64) -> ArrayRef {
+    let values = measures.iter().map(read).collect::<Vec<f64>>();
+    let nulls = measures.iter().any(|measure| measure.count == 0);
+    let nulls = nulls.then(|| measures.iter().map(|measure| measure.count > 0).collect::<NullBuffer>());
+    Arc::new(Float64Array::new(values.into(), nulls))
+}

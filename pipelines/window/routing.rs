@@ -1,0 +1,125 @@
+//! Rows to their windows.
+
+use std::collections::BTreeMap;
+
+use ingest::series::SeriesTable;
+
+use super::groups::OUTSIDE;
+use super::pane::{Evaluated, Pane};
+use super::selection::Selection;
+use super::{Pushed, Slot, WindowError, WindowOperator};
+
+impl WindowOperator {
+    /// Folds selected rows into their windows.
+    pub(super) fn fold(&mut self, selection: &Selection, table: &SeriesTable) -> Result<Pushed, WindowError> {
+        let mut pushed = Pushed::default();
+        let tumble = self.plan.tumble;
+        if let Some(start) = selection.one_window(tumble) {
+            self.fold_window(start, selection, None, table, &mut pushed)?;
+        } else {
+            let mut windows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+            let mut current = (i64::MAX, Vec::new());
+            for (row, (&ts_ms, &code)) in (0..).zip(selection.ts_ms.iter().zip(&selection.codes)) {
+                if code == OUTSIDE {
+                    continue;
+                }
+                if ts_ms < current.0 || ts_ms - current.0 >= tumble.size_ms {
+                    // Rows of one window come in runs: look it up once a run.
+                    let start = tumble.start_of(ts_ms);
+                    let rows = windows.remove(&start).unwrap_or_default();
+                    let before = std::mem::replace(&mut current, (start, rows));
+                    if !before.1.is_empty() {
+                        windows.insert(before.0, before.1);
+                    }
+                }
+                current.1.push(row);
+            }
+            if !current.1.is_empty() {
+                windows.insert(current.0, current.1);
+            }
+            for (start, rows) in windows {
+                self.fold_window(start, selection, Some(&rows), table, &mut pushed)?;
+            }
+        }
+        pushed.expired.sort_unstable();
+        Ok(pushed)
+    }
+
+    /// Folds those of `rows` (all, if `None`) that are of the window that starts at `start`.
+    fn fold_window(
+        &mut self,
+        start: i64,
+        selection: &Selection,
+        rows: Option<&[u32]>,
+        table: &SeriesTable,
+        pushed: &mut Pushed,
+    ) -> Result<(), WindowError> {
+        let end = self.plan.tumble.end_of(start);
+        let expires = end.saturating_add(self.horizon_ms);
+        let mut kept = None;
+        if expires <= self.closers.highest() {
+            let all: Vec<u32> = match rows {
+                Some(rows) => rows.to_vec(),
+                None => (0..)
+                    .zip(&selection.codes)
+                    .filter(|(_, code)| **code != OUTSIDE)
+                    .map(|(row, _)| row)
+                    .collect(),
+            };
+            let (expired, alive): (Vec<u32>, Vec<u32>) = all.into_iter().partition(|&row| {
+                let closer = self.closers.of_bay(selection.bay_of(row as usize), table);
+                expires <= self.closers.seen(closer)
+            });
+            pushed.expired.extend(expired.iter().map(|&row| selection.place_of(row)));
+            if alive.is_empty() {
+                return Ok(());
+            }
+            kept = Some(alive);
+        }
+        let rows = kept.as_deref().or(rows);
+        let inside = match rows {
+            Some(rows) => rows.len(),
+            None => selection.inside,
+        };
+        if inside == 0 {
+            return Ok(());
+        }
+        pushed.folded += inside;
+        match self.panes.get(&start) {
+            Some(Slot::Live(_)) => {}
+            Some(Slot::Packed(_)) => self.unpack(start, table).map_err(WindowError::State)?,
+            None => {
+                let pane = self.open_pane().map_err(WindowError::State)?;
+                self.panes.insert(start, Slot::Live(Box::new(pane)));
+            }
+        }
+        let (plan, closers) = (&self.plan, &mut self.closers);
+        let Some(Slot::Live(pane)) = self.panes.get_mut(&start) else {
+            unreachable!("it was put there or unpacked")
+        };
+        let fold = |pane: &mut Pane, groups: &[u32], evaluated: &Evaluated| {
+            pane.fold(&plan.states, groups, rows, evaluated)
+        };
+        let folded = match &mut pane.groups {
+            None => {
+                pane.grow(self.groups.len());
+                fold(pane, &selection.codes, &selection.evaluated)
+            }
+            Some(of_pane) => {
+                let closer_of = |row: usize| closers.of_bay(selection.bay_of(row), table);
+                let groups = selection
+                    .groups_in(&plan.keys, of_pane, &mut self.groups, rows, closer_of)
+                    .map_err(WindowError::State)?;
+                let len = of_pane.len();
+                pane.grow(len);
+                fold(pane, &groups, &selection.evaluated)
+            }
+        };
+        folded.map_err(WindowError::State)?;
+        if end <= self.closers.highest() || pane.complete {
+            pane.dirty = true;
+            pane.complete = false;
+        }
+        Ok(())
+    }
+}

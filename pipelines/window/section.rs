@@ -1,0 +1,273 @@
+//! The groups of one window as bytes, and back.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, RecordBatchOptions, UInt32Array,
+    UInt64Array,
+};
+use arrow::datatypes::{Field, Float64Type, Schema, UInt32Type, UInt64Type};
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use arrow::row::{RowConverter, SortField};
+use datafusion::common::{Result, exec_datafusion_err};
+
+use super::fused::{Measure, Spread};
+use super::groups::GroupTable;
+use super::pane::{Mark, Pane};
+use crate::plan::WindowPlan;
+
+/// A closed window that waits for corrections.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    pub section: Vec<u8>,
+    pub hash: blake3::Hash,
+    /// Whose watermarks close its groups, ascending.
+    pub closers: Vec<u32>,
+}
+
+impl Packed {
+    /// Encodes the groups that have rows and whose closer `is_alive`.
+    pub(super) fn new(
+        plan: &WindowPlan,
+        of_series: &mut GroupTable,
+        pane: &mut Pane,
+        is_alive: impl Fn(u32) -> bool,
+    ) -> Result<Self> {
+        let table = pane.groups.as_mut().unwrap_or(of_series);
+        table.settle()?;
+        let closers = table.closers().to_vec();
+        let mut groups: Vec<u32> = (0..)
+            .take(pane.len())
+            .filter(|&group| is_alive(closers[group as usize]))
+            .filter(|&group| pane.rows_of(&plan.states, group as usize) > 0)
+            .collect();
+        let table = pane.groups.as_mut().unwrap_or(of_series);
+        table.sort(&mut groups);
+        let mut hash = blake3::Hasher::new();
+        for &group in &groups {
+            hash.update(&table.digests()[group as usize]);
+        }
+        let mut of_groups: Vec<u32> = groups.iter().map(|&group| closers[group as usize]).collect();
+        of_groups.sort_unstable();
+        of_groups.dedup();
+
+        let groups = UInt32Array::from(groups);
+        let (mut fields, mut columns) = match &mut pane.groups {
+            Some(of_pane) => key_columns(of_pane, &groups)?,
+            None => {
+                let field = Field::new("group", groups.data_type().clone(), false);
+                (vec![field], vec![Arc::new(groups.clone()) as ArrayRef])
+            }
+        };
+        let (own, others) = state_columns(plan, pane, &groups)?;
+        hash_plain(&mut hash, &own);
+        for (other, columns) in plan.states.others.iter().zip(&others) {
+            if other.function.is_distinct() {
+                hash_sets(&mut hash, columns)?;
+            } else {
+                hash_columns(&mut hash, columns)?;
+            }
+        }
+        let states = own.into_iter().chain(others.into_iter().flatten());
+        for (name, column) in (0..).zip(states) {
+            fields.push(Field::new(format!("state_{name}"), column.data_type().clone(), true));
+            columns.push(column);
+        }
+        let section = to_ipc(fields, columns, groups.len())?;
+        Ok(Packed { section, hash: hash.finalize(), closers: of_groups })
+    }
+}
+
+/// Marks and fused states of `groups`, a row each, and the states of each of DataFusion's accumulators: what
+/// [`decode_states`] reads.
+fn state_columns(
+    plan: &WindowPlan,
+    pane: &mut Pane,
+    groups: &UInt32Array,
+) -> Result<(Vec<ArrayRef>, Vec<Vec<ArrayRef>>)> {
+    let each = || groups.values().iter().map(|&group| group as usize);
+    let counts = |values: Vec<u64>| Arc::new(UInt64Array::from(values)) as ArrayRef;
+    let floats = |values: Vec<f64>| Arc::new(Float64Array::from(values)) as ArrayRef;
+    let bits = |values: Vec<bool>| Arc::new(BooleanArray::from(values)) as ArrayRef;
+    let mark = |group: usize| pane.marks.get(group).copied().unwrap_or_default();
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(UInt32Array::from_iter_values(each().map(|group| mark(group).revision))),
+        // Whether rows came since the last emission means nothing before the first.
+        bits(each().map(|group| mark(group).changed && mark(group).revision > 0).collect()),
+        bits(each().map(|group| mark(group).is_final).collect()),
+        counts(each().map(|group| pane.beside.get(group).copied().unwrap_or(0)).collect()),
+    ];
+    for states in &pane.measures {
+        columns.push(counts(each().map(|group| states[group].count).collect()));
+        columns.push(floats(each().map(|group| states[group].sum).collect()));
+        columns.push(floats(each().map(|group| states[group].min).collect()));
+        columns.push(floats(each().map(|group| states[group].max).collect()));
+    }
+    for states in &pane.spreads {
+        columns.push(counts(each().map(|group| states[group].count).collect()));
+        columns.push(floats(each().map(|group| states[group].mean).collect()));
+        columns.push(floats(each().map(|group| states[group].squares).collect()));
+    }
+    for states in &pane.counts {
+        columns.push(counts(each().map(|group| states[group]).collect()));
+    }
+    let others = 0..plan.states.others.len();
+    let others: Result<_> = others.map(|other| pane.peek(other, groups)).collect();
+    Ok((columns, others?))
+}
+
+/// Takes the columns of [`state_columns`] back into `groups`.
+pub(super) fn decode_states(
+    plan: &WindowPlan,
+    columns: &mut Columns,
+    groups: &[u32],
+    pane: &mut Pane,
+) -> Result<()> {
+    let revision = columns.next()?;
+    let revision = revision.as_primitive::<UInt32Type>();
+    let (changed, is_final) = (columns.next()?, columns.next()?);
+    let (changed, is_final) = (changed.as_boolean(), is_final.as_boolean());
+    let beside = columns.counts()?;
+    let places = || groups.iter().map(|&group| group as usize).enumerate();
+    if revision.values().iter().any(|&revision| revision > 0) {
+        let marks = pane.marks_mut();
+        for (row, group) in places() {
+            marks[group] = Mark {
+                revision: revision.value(row),
+                changed: changed.value(row),
+                is_final: is_final.value(row),
+            };
+        }
+    }
+    if beside.iter().any(|&rows| rows > 0) {
+        pane.beside.resize(pane.len(), 0);
+        places().for_each(|(row, group)| pane.beside[group] = beside[row]);
+    }
+    for states in &mut pane.measures {
+        let (count, sum) = (columns.counts()?, columns.floats()?);
+        let (min, max) = (columns.floats()?, columns.floats()?);
+        for (row, group) in places() {
+            states[group] = Measure { count: count[row], sum: sum[row], min: min[row], max: max[row] };
+        }
+    }
+    for states in &mut pane.spreads {
+        let (count, mean, squares) = (columns.counts()?, columns.floats()?, columns.floats()?);
+        for (row, group) in places() {
+            states[group] = Spread { count: count[row], mean: mean[row], squares: squares[row] };
+        }
+    }
+    for states in &mut pane.counts {
+        let count = columns.counts()?;
+        places().for_each(|(row, group)| states[group] = count[row]);
+    }
+    for (place, other) in plan.states.others.iter().enumerate() {
+        let state: Vec<ArrayRef> =
+            other.function.state_fields()?.iter().map(|_| columns.next()).collect::<Result<_>>()?;
+        pane.merge_other(place, groups, &state)?;
+    }
+    Ok(())
+}
+
+/// The columns of a section, one after the other.
+pub(super) struct Columns<'a> {
+    pub batch: &'a RecordBatch,
+    pub next: usize,
+}
+
+impl Columns<'_> {
+    pub(super) fn next(&mut self) -> Result<ArrayRef> {
+        let column = self.batch.columns().get(self.next);
+        self.next += 1;
+        column.cloned().ok_or_else(|| exec_datafusion_err!("a state has too few columns"))
+    }
+
+    fn counts(&mut self) -> Result<Vec<u64>> {
+        let column = self.next()?;
+        let column = column.as_primitive_opt::<UInt64Type>();
+        Ok(column
+            .ok_or_else(|| exec_datafusion_err!("a state has a column of another type"))?
+            .values()
+            .to_vec())
+    }
+
+    fn floats(&mut self) -> Result<Vec<f64>> {
+        let column = self.next()?;
+        let column = column.as_primitive_opt::<Float64Type>();
+        Ok(column
+            .ok_or_else(|| exec_datafusion_err!("a state has a column of another type"))?
+            .values()
+            .to_vec())
+    }
+}
+
+/// The keys of `groups`, names as plain text. After [`GroupTable::settle`].
+pub(super) fn key_columns(table: &GroupTable, groups: &UInt32Array) -> Result<(Vec<Field>, Vec<ArrayRef>)> {
+    let columns: Vec<ArrayRef> =
+        (0..table.width()).map(|key| table.plain_column(key, groups)).collect::<Result<_>>()?;
+    let fields = columns.iter().enumerate();
+    let fields =
+        fields.map(|(key, column)| Field::new(format!("key_{key}"), column.data_type().clone(), true));
+    Ok((fields.collect(), columns))
+}
+
+/// Hashes columns of numbers and bits without nulls, made for this.
+fn hash_plain(hash: &mut blake3::Hasher, columns: &[ArrayRef]) {
+    for column in columns {
+        for buffer in column.to_data().buffers() {
+            hash.update(&(buffer.len() as u64).to_le_bytes());
+            hash.update(buffer.as_slice());
+        }
+    }
+}
+
+/// Hashes values, row by row and column by column, whatever lies under nulls.
+fn hash_columns(hash: &mut blake3::Hasher, columns: &[ArrayRef]) -> Result<()> {
+    let kinds = columns.iter().map(|column| SortField::new(column.data_type().clone()));
+    let rows = RowConverter::new(kinds.collect())?.convert_columns(columns)?;
+    for row in &rows {
+        hash.update(&(row.data().len() as u64).to_le_bytes());
+        hash.update(row.data());
+    }
+    Ok(())
+}
+
+/// Hashes lists as the sets that they stand for: a hash set gives its values in no order.
+fn hash_sets(hash: &mut blake3::Hasher, columns: &[ArrayRef]) -> Result<()> {
+    for column in columns {
+        let Some(lists) = column.as_list_opt::<i32>() else {
+            hash_columns(hash, std::slice::from_ref(column))?;
+            continue;
+        };
+        let converter = RowConverter::new(vec![SortField::new(lists.value_type())])?;
+        let values = converter.convert_columns(std::slice::from_ref(lists.values()))?;
+        for ends in lists.value_offsets().windows(2) {
+            let range = ends[0].cast_unsigned() as usize..ends[1].cast_unsigned() as usize;
+            let mut set: Vec<&[u8]> = range.map(|place| values.row(place).data()).collect();
+            set.sort_unstable();
+            hash.update(&(set.len() as u64).to_le_bytes());
+            for value in set {
+                hash.update(&(value.len() as u64).to_le_bytes());
+                hash.update(value);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A section's bytes.
+pub(super) fn to_ipc(fields: Vec<Field>, columns: Vec<ArrayRef>, rows: usize) -> Result<Vec<u8>> {
+    let schema = Arc::new(Schema::new(fields));
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    let batch = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
+    let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
+    writer.write(&batch)?;
+    Ok(writer.into_inner()?)
+}
+
+/// A section's batch.
+pub(super) fn from_ipc(section: &[u8]) -> Result<RecordBatch> {
+    let mut reader = StreamReader::try_new(section, None)?;
+    let batch = reader.next().ok_or_else(|| exec_datafusion_err!("a state without a batch"))?;
+    Ok(batch?)
+}

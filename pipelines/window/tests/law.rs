@@ -1,0 +1,289 @@
+//! The newest final revision of every window is what a batch over the same rows says, to the bit; and
+//! nothing that is said depends on cuts, snapshots or numbers of series.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::{cast, concat_batches, take_record_batch};
+use arrow::datatypes::DataType;
+use arrow::row::{RowConverter, SortField};
+use arrow::util::pretty::pretty_format_batches;
+use datafusion::datasource::MemTable;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use ingest::series::{Series, SeriesTable};
+use proptest::prelude::*;
+
+use super::{Bench, Reading, telemetry};
+use crate::plan::register_window_functions;
+use crate::schema::TELEMETRY;
+use crate::window::{Closed, Frontier};
+
+const QUERIES: [&str; 8] = [
+    "SELECT site, bay, tool, window_start, count(*) AS n, count(value) AS measured, sum(value) AS total, \
+     min(value) AS least, max(value) AS most, avg(value) AS mean \
+     FROM tumble(telemetry, ts, INTERVAL '10 seconds') WHERE metric = 'torque' \
+     GROUP BY site, bay, tool, window_start, window_end",
+    "SELECT site, bay, window_end, avg(value) - min(value) AS swing FROM tumble(telemetry, ts, INTERVAL '7 seconds') \
+     WHERE value > -50 AND tool LIKE 'T%' GROUP BY site, bay, window_start, window_end \
+     HAVING count(*) >= 2 AND max(value) > 10",
+    "SELECT site, bay, job, window_start, stddev(value) AS s, var_pop(value * 2) AS v, count(DISTINCT tool) AS tools, \
+     sum(value) FILTER (WHERE metric = 'angle') AS angles, count(*) FILTER (WHERE value > 0) AS positive \
+     FROM tumble(telemetry, ts, INTERVAL '10 seconds') GROUP BY site, bay, job, window_start, window_end",
+    "SELECT site, date_bin(INTERVAL '15 seconds', ts) AS start, median(value) AS middle, \
+     percentile_cont(0.9) WITHIN GROUP (ORDER BY value) AS high, last_value(value ORDER BY ts) AS last, \
+     max(ts) AS newest, sum(seq) AS places, max(tool) AS tool, bool_or(value > 3) AS some \
+     FROM telemetry GROUP BY site, date_bin(INTERVAL '15 seconds', ts)",
+    "SELECT window_start, metric, first_value(value) AS first, array_agg(value) AS everything, \
+     corr(value, value * value) AS c FROM tumble(telemetry, ts, INTERVAL '20 seconds') \
+     GROUP BY metric, window_start, window_end",
+    "SELECT window_start, upper(bay) AS bay, job IS NULL AS idle, sum(CAST(text AS BIGINT)) AS codes, \
+     approx_distinct(CAST(tool AS VARCHAR)) AS tools FROM tumble(telemetry, ts, INTERVAL '10 seconds') WHERE metric <> 'torque' \
+     GROUP BY window_start, window_end, upper(bay), job IS NULL",
+    "SELECT window_start, site, corr(value, seq) AS a, median(seq) AS b, count(DISTINCT job) AS c, \
+     sum(DISTINCT seq) FILTER (WHERE value > 0) AS d, min(DISTINCT value) AS e, bool_and(value > 0) AS f, \
+     max(value) FILTER (WHERE tool = 'T1') AS g \
+     FROM tumble(telemetry, ts, INTERVAL '10 seconds') GROUP BY site, window_start, window_end",
+    "SELECT window_start, site, count(DISTINCT value) AS a, sum(DISTINCT seq) AS b, bit_xor(seq) AS c, \
+     first_value(text ORDER BY value) AS d, nth_value(value, 2) AS e, string_agg(text, '+') AS f, \
+     avg(seq) AS g, min(text) AS h, var(seq) AS i \
+     FROM tumble(telemetry, ts, INTERVAL '10 seconds') GROUP BY site, window_start, window_end",
+];
+
+/// What happens after a reading.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Nothing,
+    Batch,
+    Save,
+    Watermark(usize, i64),
+    Release(usize),
+}
+
+fn reading() -> impl Strategy<Value = Reading> {
+    let value = prop_oneof![
+        1 => Just(None),
+        6 => (-1_000_000..1_000_000i64).prop_map(|value| Some(value as f64 / 7919.0)),
+        1 => prop_oneof![Just(Some(0.0)), Just(Some(-0.0)), Just(Some(1e300)), Just(Some(-1e300))],
+    ];
+    let job = prop::option::weighted(0.7, 0..3u8);
+    let places = (0..2u8, 0..4u8, 0..3u8, 0..3u8);
+    (places, -5_000..60_000i64, value, job, 0..100u8).prop_map(
+        |((site, bay, tool, metric), ts_ms, value, job, text)| {
+            let name = |letter: &str, number: u8| {
+                if number == 0 { String::new() } else { format!("{letter}{number}") }
+            };
+            let metric = ["torque", "angle", "current"][usize::from(metric)].to_owned();
+            Reading {
+                names: [format!("S{site}"), name("B", bay), name("T", tool), metric],
+                ts_ms,
+                value,
+                job: job.map(|job| format!("J{job}")),
+                text: Some(text.to_string()),
+            }
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        20 => Just(Event::Nothing),
+        4 => Just(Event::Batch),
+        2 => Just(Event::Save),
+        3 => (0..8usize, 0..70_000i64).prop_map(|(bay, ms)| Event::Watermark(bay, ms)),
+        2 => (0..8usize).prop_map(Event::Release),
+    ]
+}
+
+fn history() -> impl Strategy<Value = Vec<(Reading, Event)>> {
+    prop::collection::vec((reading(), event()), 1..100)
+}
+
+/// All series of the test, so that bays have the same numbers in runs that see them in other batches.
+fn known_series(reverse: bool) -> SeriesTable {
+    let mut table = SeriesTable::default();
+    let mut all = Vec::new();
+    for bay in 0..8 {
+        // Bay numbers stay, whatever the order of series.
+        let (site, bay) = (format!("S{}", bay / 4), bay % 4);
+        let bay = if bay == 0 { String::new() } else { format!("B{bay}") };
+        table.intern_bay(&site, &bay);
+        for tool in ["", "T1", "T2"] {
+            for metric in ["torque", "angle", "current"] {
+                all.push(Series {
+                    site: site.as_str().into(),
+                    bay: bay.as_str().into(),
+                    tool: tool.into(),
+                    metric: metric.into(),
+                });
+            }
+        }
+    }
+    if reverse {
+        all.reverse();
+    }
+    all.into_iter().for_each(|series| {
+        table.intern(series);
+    });
+    table
+}
+
+struct Run {
+    closed: Vec<Closed>,
+    said: Vec<String>,
+    hash: [u8; 32],
+}
+
+/// Runs the history; `cut` tells whether the events that must not matter happen.
+fn run(sql: &str, history: &[(Reading, Event)], cut: bool, reverse: bool) -> Run {
+    let mut bench = Bench::new(sql, 10_000_000);
+    bench.table = known_series(reverse);
+    let mut closed = Vec::new();
+    let mut waiting = Vec::new();
+    let push = |bench: &mut Bench, waiting: &mut Vec<Reading>| {
+        let pushed = bench.push(waiting);
+        assert_eq!(pushed.expired, Vec::<u32>::new());
+        waiting.clear();
+    };
+    for (reading, event) in history {
+        waiting.push(reading.clone());
+        match event {
+            Event::Nothing => {}
+            Event::Batch if !cut => {}
+            Event::Save if !cut => {}
+            Event::Batch => push(&mut bench, &mut waiting),
+            Event::Save => {
+                push(&mut bench, &mut waiting);
+                bench.save_and_restore();
+            }
+            Event::Watermark(bay, ms) => {
+                push(&mut bench, &mut waiting);
+                bench.set_watermark(*bay, *ms);
+                bench.set_site_watermark(["S0", "S1"][bay % 2], *ms);
+                closed.extend(bench.close(None));
+            }
+            Event::Release(bay) => {
+                push(&mut bench, &mut waiting);
+                let mut out = Vec::new();
+                bench.operator.release(u32::try_from(*bay).expect("few bays"), &mut out).expect("it shows");
+                bench.said.extend(super::lines(&out));
+                closed.extend(out);
+            }
+        }
+    }
+    push(&mut bench, &mut waiting);
+    let (_, hash) = bench.operator.snapshot_and_hash(&bench.table).expect("a snapshot");
+    closed.extend(bench.close(Some(&Frontier::end())));
+    Run { closed, said: bench.said, hash }
+}
+
+/// Rows as bytes that are equal where all values are, to the bit.
+fn encoded(batch: &RecordBatch) -> Vec<Vec<u8>> {
+    let flat = |column: &ArrayRef| match column.data_type() {
+        DataType::Dictionary(_, value) => cast(column, value).expect("names"),
+        _ => Arc::clone(column),
+    };
+    let columns: Vec<ArrayRef> = batch.columns().iter().map(flat).collect();
+    let kinds = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+    let rows = RowConverter::new(kinds).expect("sortable").convert_columns(&columns).expect("columns");
+    let mut rows: Vec<Vec<u8>> = rows.iter().map(|row| row.data().to_vec()).collect();
+    rows.sort();
+    rows
+}
+
+/// The newest revision of each window and key, where it matches. Revisions count up without gaps.
+fn newest(closed: &[Closed]) -> Option<RecordBatch> {
+    type Newest = (u32, bool, Option<RecordBatch>);
+    let mut found: BTreeMap<(i64, Vec<String>), Newest> = BTreeMap::new();
+    for one in closed {
+        for row in 0..one.rows.num_rows() {
+            let key: Vec<String> = one
+                .keys
+                .columns()
+                .iter()
+                .map(|column| {
+                    // Null is no empty name.
+                    let text = arrow::util::display::array_value_to_string(column, row).expect("a key");
+                    format!("{}{text}", column.is_valid(row))
+                })
+                .collect();
+            let place = UInt32Array::from(vec![u32::try_from(row).expect("few rows")]);
+            let line = take_record_batch(&one.rows, &place).expect("a row");
+            let line = one.matches.value(row).then_some(line);
+            let before = found.insert((one.window_start_ms, key), (one.revisions[row], one.is_final, line));
+            let (revision, was_final) =
+                before.map_or((0, false), |(revision, was_final, _)| (revision, was_final));
+            assert_eq!(one.revisions[row], revision + 1);
+            assert!(one.is_final || !was_final, "what is final stays final");
+        }
+    }
+    let lines: Vec<RecordBatch> = found
+        .into_values()
+        .filter_map(|(_, is_final, line)| {
+            assert!(is_final, "at the end of input everything is final");
+            line
+        })
+        .collect();
+    let schema = lines.first()?.schema();
+    Some(concat_batches(&schema, &lines).expect("one schema"))
+}
+
+fn batch_says(sql: &str, rows: &RecordBatch) -> RecordBatch {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+        register_window_functions(&mut context).expect("window functions");
+        let table = MemTable::try_new(TELEMETRY.clone(), vec![vec![rows.clone()]]).expect("a table");
+        context.register_table("telemetry", Arc::new(table)).expect("it is new");
+        let frame = context.sql(sql).await.expect("a plan");
+        let schema = Arc::new(frame.schema().as_arrow().clone());
+        let parts = frame.collect().await.expect("it runs");
+        concat_batches(&schema, &parts).expect("one schema")
+    })
+}
+
+fn stream_is_batch(sql: &str, history: &[(Reading, Event)]) {
+    let run = run(sql, history, true, false);
+    let readings: Vec<Reading> = history.iter().map(|(reading, _)| reading.clone()).collect();
+    let rows = telemetry(&readings, 1, &mut SeriesTable::default()).batch;
+    let expected = batch_says(sql, &rows);
+    let found = newest(&run.closed);
+    let equal = found.as_ref().map(encoded).unwrap_or_default() == encoded(&expected);
+    let text = |batch: &RecordBatch| {
+        pretty_format_batches(std::slice::from_ref(batch)).expect("a table").to_string()
+    };
+    assert!(
+        equal,
+        "{sql}\nstream:\n{}\nbatch:\n{}",
+        found.as_ref().map(text).unwrap_or_default(),
+        text(&expected)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_stream_says_what_the_batch_says(history in history(), query in 0..QUERIES.len()) {
+        stream_is_batch(QUERIES[query], &history);
+    }
+
+    #[test]
+    fn cuts_snapshots_and_numbers_of_series_change_nothing(history in history(), query in 0..QUERIES.len()) {
+        let whole = run(QUERIES[query], &history, false, false);
+        let cut = run(QUERIES[query], &history, true, false);
+        prop_assert_eq!(&whole.said, &cut.said);
+        prop_assert_eq!(whole.hash, cut.hash);
+        let reversed = run(QUERIES[query], &history, true, true);
+        prop_assert_eq!(&whole.said, &reversed.said);
+        prop_assert_eq!(whole.hash, reversed.hash);
+    }
+}
+
+#[test]
+fn a_filter_that_leaves_nothing_gives_nothing() {
+    let line = Reading::parse("S/B1/T1/angle 1000 5");
+    let rows = telemetry(std::slice::from_ref(&line), 1, &mut SeriesTable::default()).batch;
+    assert_eq!(batch_says(QUERIES[0], &rows).num_rows(), 0);
+    assert!(newest(&run(QUERIES[0], &[(line, Event::Nothing)], true, false).closed).is_none());
+}

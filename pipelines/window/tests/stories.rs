@@ -1,0 +1,274 @@
+use super::{check, check_with_horizon, window_plan};
+use crate::window::{RestoreError, WindowOperator};
+
+const BY_TOOL: &str = "SELECT site, bay, tool, count(*) AS n, sum(value) AS total, min(value) AS least, \
+     max(value) AS most, avg(value) AS mean FROM tumble(telemetry, ts, INTERVAL '10 seconds') \
+     WHERE metric = 'torque' GROUP BY site, bay, tool, window_start, window_end";
+
+const COUNTED: &str = "SELECT bay, window_start, count(*) AS n FROM tumble(telemetry, ts, INTERVAL '10 seconds') \
+     GROUP BY site, bay, window_start, window_end";
+
+#[test]
+fn a_window_closes_when_its_bays_watermark_reaches_its_end() {
+    check(
+        BY_TOOL,
+        "S/B1/T1/torque 1000 5
+         S/B1/T1/torque 9999 7
+         S/B1/T2/torque 2000 1
+         S/B1/T1/angle  3000 100
+         S/B1/T1/torque 10000 50
+         S/B2/T1/torque 4000 3
+         watermark S/B1 9999
+         watermark S/B1 10000
+         watermark S/B2 30000
+         end",
+        "[0, 10000) r1 site=S bay=B1 tool=T1 n=2 total=12.0 least=5.0 most=7.0 mean=6.0
+         [0, 10000) r1 site=S bay=B1 tool=T2 n=1 total=1.0 least=1.0 most=1.0 mean=1.0
+         [0, 10000) r1 site=S bay=B2 tool=T1 n=1 total=3.0 least=3.0 most=3.0 mean=3.0
+         [10000, 20000) r1 site=S bay=B1 tool=T1 n=1 total=50.0 least=50.0 most=50.0 mean=50.0",
+    );
+}
+
+#[test]
+fn groups_that_having_leaves_out_are_told_apart() {
+    check(
+        "SELECT bay, avg(value) AS value FROM tumble(telemetry, ts, INTERVAL '10 seconds') \
+         GROUP BY site, bay, window_start, window_end HAVING avg(value) > 4 AND count(*) >= 2",
+        "S/B1/T1/torque 1000 5
+         S/B1/T1/torque 1001 6
+         S/B2/T1/torque 1000 5
+         S/B3/T1/torque 1000 1
+         S/B3/T1/torque 1000 2
+         end",
+        "[0, 10000) r1 bay=B1 value=5.5
+         [0, 10000) r1 no bay=B2 value=5.0
+         [0, 10000) r1 no bay=B3 value=1.5",
+    );
+}
+
+#[test]
+fn a_late_row_within_the_horizon_gives_the_next_revision_of_its_group_alone() {
+    check(
+        BY_TOOL,
+        "S/B1/T1/torque 1000 5
+         S/B1/T2/torque 1000 6
+         watermark S/B1 20000
+         S/B1/T1/torque 1500 8
+         S/B1/T1/torque 1600 9
+         watermark S/B1 21000
+         watermark S/B1 22000
+         end",
+        "[0, 10000) r1 site=S bay=B1 tool=T1 n=1 total=5.0 least=5.0 most=5.0 mean=5.0
+         [0, 10000) r1 site=S bay=B1 tool=T2 n=1 total=6.0 least=6.0 most=6.0 mean=6.0
+         [0, 10000) r2 site=S bay=B1 tool=T1 n=3 total=22.0 least=5.0 most=9.0 mean=7.333333333333333",
+    );
+}
+
+#[test]
+fn a_late_row_of_a_packed_window_unpacks_it() {
+    check(
+        BY_TOOL,
+        "S/B1/T1/torque 1000 5
+         S/B1/T2/torque 1000 6
+         watermark S/B1 20000
+         save
+         save
+         S/B1/T3/torque 1500 8
+         S/B1/T1/torque 1500 8
+         watermark S/B1 21000
+         save
+         end",
+        "[0, 10000) r1 site=S bay=B1 tool=T1 n=1 total=5.0 least=5.0 most=5.0 mean=5.0
+         [0, 10000) r1 site=S bay=B1 tool=T2 n=1 total=6.0 least=6.0 most=6.0 mean=6.0
+         [0, 10000) r2 site=S bay=B1 tool=T1 n=2 total=13.0 least=5.0 most=8.0 mean=6.5
+         [0, 10000) r1 site=S bay=B1 tool=T3 n=1 total=8.0 least=8.0 most=8.0 mean=8.0",
+    );
+}
+
+#[test]
+fn a_bay_that_falls_silent_shows_its_open_windows_once_and_keeps_them_open() {
+    check(
+        COUNTED,
+        "S/B1/T1/torque 1000 5
+         S/B2/T1/torque 1000 5
+         S/B1/T1/torque 12000 5
+         watermark S/B1 2000
+         release S/B1
+         release S/B1
+         S/B1/T1/torque 2500 5
+         release S/B1
+         watermark S/B1 10000
+         end",
+        "[0, 10000) r1 open bay=B1 window_start=0 n=1
+         [10000, 20000) r1 open bay=B1 window_start=10000 n=1
+         [0, 10000) r2 open bay=B1 window_start=0 n=2
+         [0, 10000) r3 bay=B1 window_start=0 n=2
+         [0, 10000) r1 bay=B2 window_start=0 n=1
+         [10000, 20000) r2 bay=B1 window_start=10000 n=1",
+    );
+}
+
+#[test]
+fn windows_by_site_close_by_the_sites_watermark_and_windows_without_site_by_the_least() {
+    check(
+        "SELECT site, window_start, count(*) AS n FROM tumble(telemetry, ts, INTERVAL '10 seconds') \
+         GROUP BY site, window_start, window_end",
+        "S/B1/T1/torque 1000 5
+         S/B2/T1/torque 1000 5
+         U/B1/T1/torque 1000 5
+         watermark S/B1 90000
+         site_watermark S 10000
+         site_watermark U 9999
+         end",
+        "[0, 10000) r1 site=S window_start=0 n=2
+         [0, 10000) r1 site=U window_start=0 n=1",
+    );
+    check(
+        "SELECT window_start, count(*) AS n FROM tumble(telemetry, ts, INTERVAL '10 seconds') \
+         GROUP BY window_start, window_end",
+        "S/B1/T1/torque 1000 5
+         S/B2/T1/torque 1000 5
+         S/B1/T1/torque 11000 5
+         watermark S/B1 90000
+         watermark S/B2 12000
+         watermark S/B2 19000
+         end",
+        "[0, 10000) r1 window_start=0 n=2
+         [10000, 20000) r1 window_start=10000 n=1",
+    );
+}
+
+#[test]
+fn a_row_whose_window_is_forgotten_is_handed_back_and_never_opens_it_anew() {
+    check_with_horizon(
+        "SELECT site, window_start, count(*) AS n FROM tumble(telemetry, ts, INTERVAL '10 seconds') \
+         GROUP BY site, window_start, window_end",
+        20_000,
+        "S/B1/T1/torque 1000 5
+         site_watermark S 29999
+         S/B2/T1/torque 2000 5
+         site_watermark S 30000
+         S/B2/T1/torque 40000 5
+         S/B2/T1/torque 3000 5
+         -- batch
+         save
+         S/B2/T1/torque 3000 5
+         end",
+        "[0, 10000) r1 site=S window_start=0 n=1
+         [0, 10000) r2 site=S window_start=0 n=2
+         expired: row 1
+         expired: row 0
+         [40000, 50000) r1 site=S window_start=40000 n=1",
+    );
+}
+
+#[test]
+fn times_before_1970_fall_into_the_window_below() {
+    check(
+        COUNTED,
+        "S/B1/T1/torque -1 5
+         S/B1/T1/torque -10000 5
+         S/B1/T1/torque -10001 5
+         S/B1/T1/torque 0 5
+         end",
+        "[-20000, -10000) r1 bay=B1 window_start=-20000 n=1
+         [-10000, 0) r1 bay=B1 window_start=-10000 n=2
+         [0, 10000) r1 bay=B1 window_start=0 n=1",
+    );
+}
+
+#[test]
+fn plain_date_bin_makes_windows_too_with_an_origin_if_there_is_one() {
+    check(
+        "SELECT bay, date_bin(INTERVAL '10 seconds', ts, TIMESTAMP '1970-01-01T00:00:03Z') AS start, \
+         count(value) AS n FROM telemetry \
+         GROUP BY site, bay, date_bin(INTERVAL '10 seconds', ts, TIMESTAMP '1970-01-01T00:00:03Z')",
+        "S/B1/T1/torque 2999 5
+         S/B1/T1/torque 3000 5
+         S/B1/T1/torque 3001 -
+         end",
+        "[-7000, 3000) r1 bay=B1 start=1969-12-31T23:59:53Z n=1
+         [3000, 13000) r1 bay=B1 start=1970-01-01T00:00:03Z n=1",
+    );
+}
+
+#[test]
+fn a_key_that_no_series_decides_groups_rows_by_their_values() {
+    check(
+        "SELECT bay, job, count(*) AS n, sum(value) AS total, stddev(value) AS spread, \
+         count(DISTINCT tool) AS tools, count(*) FILTER (WHERE value > 5) AS high \
+         FROM tumble(telemetry, ts, INTERVAL '10 seconds') \
+         GROUP BY site, bay, job, window_start, window_end",
+        "S/B1/T1/torque 1000 5 J1
+         S/B1/T2/torque 1001 7 J1
+         S/B1/T1/torque 1002 1 J2
+         S/B1/T1/torque 1003 -
+         watermark S/B1 5000
+         save
+         S/B1/T1/torque 1004 9 J1
+         watermark S/B1 10000
+         save
+         S/B1/T1/torque 1005 9 J2
+         end",
+        "[0, 10000) r1 bay=B1 job=- n=1 total=- spread=- tools=1 high=0
+         [0, 10000) r1 bay=B1 job=J1 n=3 total=21.0 spread=2.0 tools=2 high=2
+         [0, 10000) r1 bay=B1 job=J2 n=1 total=1.0 spread=- tools=1 high=0
+         [0, 10000) r2 bay=B1 job=J2 n=2 total=10.0 spread=5.656854249492381 tools=1 high=1",
+    );
+}
+
+#[test]
+fn a_row_that_an_expression_fails_on_is_named_and_the_others_count() {
+    check(
+        "SELECT bay, sum(CAST(text AS BIGINT)) AS total, count(*) AS n \
+         FROM tumble(telemetry, ts, INTERVAL '10 seconds') WHERE metric = 'code' \
+         GROUP BY site, bay, window_start, window_end",
+        "S/B1/T1/code 1000 - - 5
+         S/B1/T1/code 1000 - - five
+         S/B1/T1/note 1000 - - not_a_code
+         S/B1/T1/code 1000 - - 7
+         end",
+        "row 1 failed: Cast error: Cannot cast string 'five' to value of Int64 type
+         [0, 10000) r1 bay=B1 total=12 n=2",
+    );
+}
+
+#[test]
+fn a_group_that_select_fails_on_is_named_and_the_others_come_out() {
+    check(
+        "SELECT bay, count(*) / count(value) AS ratio FROM tumble(telemetry, ts, INTERVAL '10 seconds') \
+         GROUP BY site, bay, window_start, window_end",
+        "S/B1/T1/torque 1000 5
+         S/B2/T1/torque 1000 -
+         S/B3/T1/torque 1000 5
+         end",
+        "[0, 10000) r1 bay=B1 ratio=1
+         [0, 10000) r1 bay=B3 ratio=1
+         [0) failed S/B2: Divide by zero error",
+    );
+}
+
+#[test]
+fn a_condition_on_the_window_itself_holds_for_its_rows() {
+    check(
+        "SELECT bay, count(*) AS n, max(ts - window_start) AS last FROM tumble(telemetry, ts, INTERVAL '10 seconds') \
+         WHERE ts < window_start + INTERVAL '5 seconds' GROUP BY site, bay, window_start, window_end",
+        "S/B1/T1/torque 1000 5
+         S/B1/T1/torque 6000 5
+         S/B1/T1/torque 14000 5
+         end",
+        "[0, 10000) r1 bay=B1 n=1 last=PT1S
+         [10000, 20000) r1 bay=B1 n=1 last=PT4S",
+    );
+}
+
+#[test]
+fn the_state_of_another_query_is_refused() {
+    let (one, other) = (window_plan(BY_TOOL), window_plan(COUNTED));
+    let table = ingest::series::SeriesTable::default();
+    let bytes = WindowOperator::new(&one, 0).expect("an operator").snapshot(&table).expect("a snapshot");
+    let refused = WindowOperator::restore(&other, 0, &bytes, &table);
+    assert!(matches!(refused, Err(RestoreError::OtherPlan { .. })), "{refused:?}");
+    let damaged = WindowOperator::restore(&one, 0, &bytes[..bytes.len() - 9], &table);
+    assert!(matches!(damaged, Err(RestoreError::Damaged(_))), "{damaged:?}");
+}

@@ -1,0 +1,87 @@
+//! The live board and the HTTP interface.
+//!
+//! The run loop publishes a [`View`], a picture of now; every route answers from the newest one, and
+//! nothing here can hold the run loop up. Routes are in [`routes`], the stream of pictures in [`live`],
+//! connections with their limits in [`server`], and the page that shows it all in [`page`].
+//!
+//! Read-only and without a login: it listens on loopback unless the configuration says otherwise.
+
+mod exceptions;
+mod live;
+mod page;
+mod patience;
+mod problem;
+mod routes;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, OnceLock};
+
+use axum::body::Bytes;
+use tokio::sync::{Semaphore, watch};
+
+pub(crate) use exceptions::SEVERITIES;
+pub use server::{ServeError, serve};
+
+use crate::view::{Status, View};
+
+/// The side of the run loop. Cheap to clone; the newest picture replaces the one before.
+#[derive(Clone, Debug)]
+pub struct BoardPublisher {
+    pictures: Arc<watch::Sender<Arc<Picture>>>,
+}
+
+impl BoardPublisher {
+    /// Shows `view` from now on. Never waits; a picture that nobody has fetched yet is simply gone.
+    pub fn publish(&self, view: View) {
+        self.pictures.send_modify(|picture| {
+            *picture = Arc::new(Picture { number: picture.number + 1, view, event: OnceLock::new() });
+        });
+    }
+}
+
+/// The side of the readers: hand it to [`serve`]. Clones show the same pictures and share the limits.
+#[derive(Clone, Debug)]
+pub struct Board {
+    pictures: watch::Receiver<Arc<Picture>>,
+    /// One permit a client of `/api/v1/live`.
+    live_seats: Arc<Semaphore>,
+    /// Turns true when the server shuts down: streams end.
+    closing: Arc<watch::Sender<bool>>,
+}
+
+impl Board {
+    /// An empty board, not ready, and the way to publish pictures to it.
+    #[must_use]
+    pub fn new() -> (BoardPublisher, Board) {
+        let starting = Status {
+            not_ready: vec!["starting, no picture has been published yet".to_owned()],
+            ..Status::default()
+        };
+        let view = View { status: starting, ..View::default() };
+        let (sender, pictures) =
+            watch::channel(Arc::new(Picture { number: 0, view, event: OnceLock::new() }));
+        let board = Board {
+            pictures,
+            live_seats: Arc::new(Semaphore::new(live::CLIENTS_MAX)),
+            closing: Arc::new(watch::Sender::new(false)),
+        };
+        (BoardPublisher { pictures: Arc::new(sender) }, board)
+    }
+
+    /// The newest picture.
+    fn now(&self) -> Arc<Picture> {
+        self.pictures.borrow().clone()
+    }
+}
+
+/// A published view. Serialised for the stream at most once, by the first client that wants it.
+#[derive(Debug)]
+struct Picture {
+    /// 1, 2, 3 … in the order of publishing; 0 is the empty board of the start.
+    number: u64,
+    view: View,
+    event: OnceLock<Bytes>,
+}

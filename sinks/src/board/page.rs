@@ -1,0 +1,26 @@
+//! The page: plain files inside the binary. No build step, nothing from another host.
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+/// (path, media type, content).
+pub(super) const FILES: [(&str, &str, &str); 9] = [
+    ("/", HTML, include_str!("page/page.html")),
+    ("/page/page.css", CSS, include_str!("page/page.css")),
+    ("/page/tiles.css", CSS, include_str!("page/tiles.css")),
+    ("/page/page.js", SCRIPT, include_str!("page/page.js")),
+    ("/page/tiles.js", SCRIPT, include_str!("page/tiles.js")),
+    ("/page/exceptions.js", SCRIPT, include_str!("page/exceptions.js")),
+    ("/page/figures.js", SCRIPT, include_str!("page/figures.js")),
+    ("/page/words.js", SCRIPT, include_str!("page/words.js")),
+    ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+];
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// One of the files. A browser asks each time, so that a new binary shows its own page.
+pub(super) fn file(kind: &'static str, content: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], content).into_response()
+}

@@ -1,0 +1,114 @@
+//! Several sinks behind one call.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ingest::time::Epoch;
+
+use super::{Answer, Delivery, DeliveryState, Shared};
+use crate::emission::Emission;
+use crate::sink::{Receipt, SinkError};
+
+/// Which streams a sink gets.
+#[derive(Clone, Debug)]
+pub enum Route {
+    All,
+    Streams(BTreeSet<String>),
+}
+
+/// All sinks of a process.
+#[derive(Debug, Default)]
+pub struct Fanout {
+    deliveries: Vec<(Delivery, Route)>,
+}
+
+/// Ends all waiting of a [`Fanout`], from any thread: for Ctrl-C while a disk is full.
+#[derive(Clone, Debug)]
+pub struct Stopper(Vec<Arc<Shared>>);
+
+impl Stopper {
+    /// Calls that wait return with an error; what is not committed comes again from the journal.
+    pub fn stop(&self) {
+        for shared in &self.0 {
+            shared.stop();
+        }
+    }
+}
+
+impl Fanout {
+    /// Adds a sink; names must differ, since receipts go by them.
+    pub fn add(&mut self, delivery: Delivery, route: Route) {
+        self.deliveries.push((delivery, route));
+    }
+
+    /// Hands rows to each sink that takes their stream; blocks while one of them is full.
+    pub fn write(&self, emission: &Emission) -> Result<(), SinkError> {
+        for (delivery, route) in &self.deliveries {
+            let is_taken = match route {
+                Route::All => true,
+                Route::Streams(streams) => streams.contains(&*emission.stream),
+            };
+            if is_taken {
+                delivery.write(emission.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All rows so far are durable in all sinks when it returns: a receipt by sink.
+    pub fn prepare(&self, epoch: Epoch) -> Result<BTreeMap<String, Receipt>, SinkError> {
+        let names = self.deliveries.iter().map(|(delivery, _)| delivery.name().to_owned());
+        let receipts = self.all(|delivery| Some(delivery.prepare(epoch)))?;
+        Ok(names.zip(receipts).collect())
+    }
+
+    /// The epoch is shown by all sinks when it returns. A sink that has no receipt is new and has nothing to show.
+    pub fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<(), SinkError> {
+        for name in receipts.keys() {
+            if !self.deliveries.iter().any(|(delivery, _)| delivery.name() == name) {
+                tracing::warn!(
+                    sink = name,
+                    epoch = epoch.0,
+                    "a checkpoint has a receipt of a sink that is not configured"
+                );
+            }
+        }
+        self.all(|delivery| Some(delivery.commit(epoch, receipts.get(delivery.name())?.clone())))?;
+        Ok(())
+    }
+
+    /// The input has ended; all sinks have everything written when it returns.
+    pub fn finish(&self) -> Result<(), SinkError> {
+        self.all(|delivery| Some(delivery.finish()))?;
+        Ok(())
+    }
+
+    /// Why not ready, a fragment each: `parquet: …: no space; make room there, waiting`.
+    #[must_use]
+    pub fn not_ready(&self) -> Vec<String> {
+        let reason = |(delivery, _): &(Delivery, Route)| match delivery.state() {
+            DeliveryState::Working => None,
+            DeliveryState::Waiting(reason) => Some(reason),
+            DeliveryState::Ended(error) => Some(error.to_string()),
+        };
+        self.deliveries.iter().filter_map(reason).collect()
+    }
+
+    /// For another thread.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.deliveries.iter().map(|(delivery, _)| Arc::clone(&delivery.shared)).collect())
+    }
+
+    /// Asks all sinks, then waits for all answers: they work at the same time.
+    fn all<T>(
+        &self,
+        ask: impl Fn(&Delivery) -> Option<Result<Answer<T>, SinkError>>,
+    ) -> Result<Vec<T>, SinkError> {
+        let asked: Vec<_> = self.deliveries.iter().filter_map(|(delivery, _)| ask(delivery)).collect();
+        // Waits for every one even if one has failed, so that no sink is at work when this returns.
+        let answers: Vec<Result<T, SinkError>> =
+            asked.into_iter().map(|answer| answer.and_then(Answer::wait)).collect();
+        answers.into_iter().collect()
+    }
+}

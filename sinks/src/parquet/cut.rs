@@ -1,0 +1,192 @@
+//! The service's way: an epoch's rows are staged at its cut and shown together.
+//!
+//! ```text
+//! DIR/.staging/00000017.parquet   written and synced by `prepare`; the receipt says where each file belongs
+//! DIR/.staging/shown              the newest epoch that was shown
+//! DIR/telemetry/date=…/site=…/part-000003.parquet
+//! ```
+//!
+//! A partition's newest file grows: the staged file holds its rows and the new ones and takes its place under
+//! its name, so a reader sees either all of them once or none of the new ones. Only the youngest row groups
+//! are encoded anew, the larger ones before them are copied as they are: a row is encoded a few times on its
+//! way into a full file, however small the epochs are.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use ingest::time::Epoch;
+use serde::{Deserialize, Serialize};
+
+use super::failure::{file_failed, made_badly, refused};
+use super::files::Files;
+use super::grown::write_empty;
+use super::pending::Pending;
+use super::place::{EMPTY, Partition};
+use super::shape::Stream;
+use crate::sink::{Receipt, SinkError};
+
+mod growth;
+mod showing;
+
+/// Folder of staged files, below the export's.
+pub(super) const STAGING: &str = ".staging";
+/// The file in it that says which epoch was shown last.
+const SHOWN: &str = "shown";
+/// Partitions whose newest file is remembered between cuts.
+const TAILS_MAX: usize = 4_096;
+
+/// Staged files and what they will be.
+#[derive(Debug)]
+pub(super) struct Cut {
+    folder: PathBuf,
+    files: Box<dyn Files>,
+    rows_max: usize,
+    /// The newest file of each partition that was touched.
+    tails: BTreeMap<Partition, Tail>,
+    /// Target to staged file, of the epoch in the making.
+    current: BTreeMap<String, String>,
+    /// The same of prepared epochs that are not shown yet.
+    prepared: BTreeMap<Epoch, BTreeMap<String, String>>,
+    /// The newest epoch that was prepared or shown.
+    newest: Epoch,
+    shown: Epoch,
+    /// Names staged files; counts from the last opening on.
+    staged_count: u64,
+    /// Whether what an earlier process left in staging is gone.
+    is_swept: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Tail {
+    part: u32,
+    /// Below the export's folder; in staging while its epoch is not shown.
+    file: String,
+    is_full: bool,
+}
+
+/// The receipt: every file that is prepared and not shown.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Staged {
+    files: Vec<StagedFile>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StagedFile {
+    staged: String,
+    target: String,
+}
+
+impl Cut {
+    pub(super) fn open(
+        folder: PathBuf,
+        files: Box<dyn Files>,
+        rows_max: usize,
+        streams: &[Stream],
+    ) -> Result<Self, SinkError> {
+        let staging = folder.join(STAGING);
+        files.create_dir_all(&staging).map_err(file_failed(&staging))?;
+        let marker = staging.join(SHOWN);
+        let shown = if files.exists(&marker).map_err(file_failed(&marker))? {
+            let text = files.read(&marker).map_err(file_failed(&marker))?;
+            let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
+            Epoch(number.ok_or_else(|| {
+                refused(
+                    format!("`{}`", marker.display()),
+                    "it does not hold an epoch's number; remove it if the files beside it are as they should be",
+                )
+            })?)
+        } else {
+            Epoch(0)
+        };
+        let cut = Cut {
+            folder,
+            files,
+            rows_max,
+            tails: BTreeMap::new(),
+            current: BTreeMap::new(),
+            prepared: BTreeMap::new(),
+            newest: shown,
+            shown,
+            staged_count: 0,
+            is_swept: false,
+        };
+        for stream in streams {
+            cut.show_empty(stream)?;
+        }
+        Ok(cut)
+    }
+
+    /// A stream that has no rows shows its columns. The file goes with the first rows: it has no date and no
+    /// site in its path, and readers want these of all files or of none.
+    fn show_empty(&self, stream: &Stream) -> Result<(), SinkError> {
+        let folder = self.folder.join(&stream.name);
+        let names = self.files.read_dir(&folder).map_err(file_failed(&folder))?;
+        if names.iter().any(|name| name.starts_with("date=")) {
+            return Ok(());
+        }
+        let bytes = write_empty(stream).map_err(made_badly(&stream.name))?;
+        let target = folder.join(EMPTY);
+        let staged = self.folder.join(STAGING).join(format!("{}-{EMPTY}", stream.name));
+        self.files.create_dir_all(&folder).map_err(file_failed(&folder))?;
+        self.files.write(&staged, &bytes).map_err(file_failed(&staged))?;
+        self.files.rename(&staged, &target).map_err(file_failed(&target))?;
+        self.files.sync_dir(&folder).map_err(file_failed(&folder))
+    }
+
+    /// Makes the largest partitions' rows durable ahead of the cut, until `bytes_max` are left.
+    pub(super) fn stage_down_to(
+        &mut self,
+        bytes_max: usize,
+        pending: &mut Pending,
+        streams: &[Stream],
+    ) -> Result<(), SinkError> {
+        while pending.bytes() > bytes_max
+            && let Some(partition) = pending.largest()
+        {
+            self.stage(&partition, pending, streams)?;
+        }
+        Ok(())
+    }
+
+    /// Makes all pending rows durable. Trying again after an error goes on where it failed.
+    pub(super) fn prepare(
+        &mut self,
+        epoch: Epoch,
+        pending: &mut Pending,
+        streams: &[Stream],
+    ) -> Result<Receipt, SinkError> {
+        if epoch <= self.shown {
+            let place = format!("epoch {} into `{}`", epoch.0, self.folder.display());
+            return Err(refused(
+                place,
+                &format!(
+                    "epoch {} is shown there already, so it was written from another journal or a newer checkpoint; \
+                     export into an empty folder, or put back the journal that belongs to it",
+                    self.shown.0
+                ),
+            ));
+        }
+        while let Some(partition) = pending.first() {
+            self.stage(&partition, pending, streams)?;
+        }
+        let of_epoch = self.prepared.entry(epoch).or_default();
+        of_epoch.append(&mut self.current);
+        if !of_epoch.is_empty() {
+            let staging = self.folder.join(STAGING);
+            self.files.sync_dir(&staging).map_err(file_failed(&staging))?;
+        }
+        self.newest = self.newest.max(epoch);
+        // After a restart only the newest receipt is shown, so it speaks for the earlier ones as well.
+        let mut files: BTreeMap<&String, &String> = BTreeMap::new();
+        for of_epoch in self.prepared.values() {
+            files.extend(of_epoch);
+        }
+        let files = files
+            .into_iter()
+            .map(|(target, staged)| StagedFile { staged: staged.clone(), target: target.clone() })
+            .collect();
+        let text = serde_json::to_string(&Staged { files })
+            .map_err(|error| refused("a receipt", &error.to_string()))?;
+        Ok(Receipt(text))
+    }
+}

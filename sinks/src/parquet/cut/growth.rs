@@ -1,0 +1,96 @@
+//! How a partition's rows become staged files: the newest file grows until it is full, then the next begins.
+
+use std::path::Path;
+
+use ingest::time::Epoch;
+
+use super::{Cut, STAGING, Tail};
+use crate::parquet::failure::{file_failed, made_badly};
+use crate::parquet::grown::{Grown, write_grown};
+use crate::parquet::pending::Pending;
+use crate::parquet::place::{Partition, part_name, part_number};
+use crate::parquet::shape::Stream;
+use crate::sink::SinkError;
+
+impl Cut {
+    /// Writes a partition's rows, and those of its newest file while that is not full, to staged files. After an
+    /// error all is as before, but for files that the next sweep removes.
+    pub(super) fn stage(
+        &mut self,
+        partition: &Partition,
+        pending: &mut Pending,
+        streams: &[Stream],
+    ) -> Result<(), SinkError> {
+        if !self.is_swept {
+            self.sweep()?;
+        }
+        let Some(held) = pending.get(partition) else { return Ok(()) };
+        let stream = &streams[partition.stream];
+        let folder = Path::new(&stream.name).join(partition.folder());
+        let tail = match self.tails.get(partition) {
+            Some(tail) => Some(tail.clone()),
+            None => self.find_tail(&folder)?,
+        };
+        let mut grown = match &tail {
+            Some(tail) if !tail.is_full => self.read_tail(tail, stream)?,
+            _ => None,
+        };
+        let mut part = tail.map_or(1, |tail| if grown.is_some() { tail.part } else { tail.part + 1 });
+        let epoch = Epoch(self.newest.0 + 1);
+        let (mut done, mut tail, mut staged_files) = (0, None, Vec::new());
+        while done < held.rows {
+            let rows_grown = grown.as_ref().map_or(0, Grown::rows);
+            let count = self.rows_max.saturating_sub(rows_grown).min(held.rows - done);
+            let is_full = rows_grown + count >= self.rows_max;
+            let bytes = write_grown(stream, grown.take(), &held.slices(done, count), is_full, epoch)
+                .map_err(made_badly(&stream.name))?;
+            self.staged_count += 1;
+            let staged = format!("{STAGING}/{:08}.parquet", self.staged_count);
+            let path = self.folder.join(&staged);
+            self.files.write(&path, &bytes).map_err(file_failed(&path))?;
+            staged_files.push((folder.join(part_name(part)).display().to_string(), staged.clone()));
+            tail = Some(Tail { part, file: staged, is_full });
+            done += count;
+            part += 1;
+        }
+        pending.remove(partition);
+        if let Some(tail) = tail {
+            self.tails.insert(partition.clone(), tail);
+        }
+        for (target, staged) in staged_files {
+            if let Some(replaced) = self.current.insert(target, staged) {
+                let replaced = self.folder.join(replaced);
+                self.files.remove_file(&replaced).map_err(file_failed(&replaced))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The partition's newest file on the disk.
+    fn find_tail(&self, folder: &Path) -> Result<Option<Tail>, SinkError> {
+        let path = self.folder.join(folder);
+        let names = self.files.read_dir(&path).map_err(file_failed(&path))?;
+        let part = names.iter().filter_map(|name| part_number(name)).max();
+        Ok(part.map(|part| {
+            let file = folder.join(part_name(part)).display().to_string();
+            Tail { part, file, is_full: false }
+        }))
+    }
+
+    /// The tail's content, if rows can be added to it. A file that somebody moved away or that has other
+    /// columns (an older version's) stays as it is, and the next part begins.
+    fn read_tail(&self, tail: &Tail, stream: &Stream) -> Result<Option<Grown>, SinkError> {
+        let path = self.folder.join(&tail.file);
+        if !self.files.exists(&path).map_err(file_failed(&path))? {
+            return Ok(None);
+        }
+        let bytes = self.files.read(&path).map_err(file_failed(&path))?;
+        match Grown::of(bytes, &stream.shape) {
+            Ok(grown) => Ok(grown.filter(|grown| grown.rows() < self.rows_max)),
+            Err(error) => {
+                tracing::warn!(file = %path.display(), %error, "cannot add rows to a damaged file, going on in the next");
+                Ok(None)
+            }
+        }
+    }
+}

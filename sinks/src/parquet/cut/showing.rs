@@ -1,0 +1,104 @@
+//! How staged files are shown, and what is left in staging afterwards.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ingest::time::Epoch;
+
+use super::{Cut, SHOWN, STAGING, Staged, TAILS_MAX};
+use crate::parquet::failure::{file_failed, refused};
+use crate::parquet::place::EMPTY;
+use crate::parquet::shape::Stream;
+use crate::sink::{Receipt, SinkError};
+
+impl Cut {
+    /// Shows what the receipt lists. Each step can be repeated, and so can all of them.
+    pub(in crate::parquet) fn commit(
+        &mut self,
+        epoch: Epoch,
+        receipt: &Receipt,
+        streams: &[Stream],
+    ) -> Result<(), SinkError> {
+        let staged: Staged = serde_json::from_str(&receipt.0).map_err(|error| {
+            refused(
+                format!("the receipt of epoch {}", epoch.0),
+                &format!("it is not one of this sink's: {error}"),
+            )
+        })?;
+        if epoch > self.shown {
+            self.show(epoch, &staged, streams)?;
+        }
+        self.prepared.retain(|prepared, _| *prepared > epoch);
+        self.newest = self.newest.max(epoch);
+        for tail in self.tails.values_mut() {
+            if let Some(file) = staged.files.iter().find(|file| file.staged == tail.file) {
+                tail.file.clone_from(&file.target);
+            }
+        }
+        // A tail is found again on the disk when it is needed, so the list does not grow with history.
+        if self.tails.len() > TAILS_MAX {
+            self.tails.retain(|_, tail| tail.file.starts_with(STAGING));
+        }
+        self.sweep()
+    }
+
+    fn show(&mut self, epoch: Epoch, staged: &Staged, streams: &[Stream]) -> Result<(), SinkError> {
+        let mut folders = BTreeSet::new();
+        for stream in streams {
+            if staged.files.iter().any(|file| Path::new(&file.target).starts_with(&stream.name)) {
+                let empty = self.folder.join(&stream.name).join(EMPTY);
+                self.files.remove_file(&empty).map_err(file_failed(&empty))?;
+            }
+        }
+        for file in &staged.files {
+            let (from, to) = (self.folder.join(&file.staged), self.folder.join(&file.target));
+            let folder = to.parent().unwrap_or(&self.folder).to_owned();
+            if self.files.exists(&from).map_err(file_failed(&from))? {
+                self.files.create_dir_all(&folder).map_err(file_failed(&folder))?;
+                self.files.rename(&from, &to).map_err(file_failed(&to))?;
+            } else if !self.files.exists(&to).map_err(file_failed(&to))? {
+                return Err(refused(
+                    format!("epoch {} into `{}`", epoch.0, self.folder.display()),
+                    &format!(
+                        "neither `{}` nor `{}` is there; put the folder back as it was",
+                        file.staged, file.target
+                    ),
+                ));
+            }
+            folders.insert(folder);
+        }
+        for folder in &folders {
+            self.files.sync_dir(folder).map_err(file_failed(folder))?;
+        }
+        if !staged.files.is_empty() {
+            let staging = self.folder.join(STAGING);
+            let (marker, fresh) = (staging.join(SHOWN), staging.join("shown.new"));
+            self.files.write(&fresh, epoch.0.to_string().as_bytes()).map_err(file_failed(&fresh))?;
+            self.files.rename(&fresh, &marker).map_err(file_failed(&marker))?;
+            self.files.sync_dir(&staging).map_err(file_failed(&staging))?;
+        }
+        self.shown = epoch;
+        Ok(())
+    }
+
+    /// Removes staged files that nothing will show: an epoch without a checkpoint comes again.
+    pub(super) fn sweep(&mut self) -> Result<(), SinkError> {
+        let staging = self.folder.join(STAGING);
+        let names = self.files.read_dir(&staging).map_err(file_failed(&staging))?;
+        let kept: BTreeSet<&str> = self
+            .prepared
+            .values()
+            .chain([&self.current])
+            .flat_map(|files| files.values())
+            .filter_map(|staged| staged.strip_prefix(STAGING)?.strip_prefix('/'))
+            .collect();
+        for name in names {
+            if name != SHOWN && !kept.contains(name.as_str()) {
+                let file = staging.join(name);
+                self.files.remove_file(&file).map_err(file_failed(&file))?;
+            }
+        }
+        self.is_swept = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,239 @@
+//! The machine stops between any two changes of the file system; each row is there exactly once afterwards.
+
+use std::path::{Path, PathBuf};
+
+use super::memory::{Memory, Stop};
+use super::*;
+
+const FOLDER: &str = "/export";
+
+/// Rows an epoch, by stream and site: files fill up, grow by little and by much, and some epochs bring nothing.
+const EPOCHS: [&[(&str, &str, usize)]; 8] = [
+    &[("telemetry", "bern", 20), ("telemetry", "genf", 2)],
+    &[("telemetry", "bern", 3)],
+    &[],
+    &[("telemetry", "bern", 45), ("late", "bern", 1)],
+    &[("telemetry", "genf", 1), ("late", "bern", 1)],
+    &[("telemetry", "bern", 1)],
+    &[("telemetry", "bern", 8), ("late", "genf", 3)],
+    &[("telemetry", "genf", 30)],
+];
+
+fn open(memory: &Memory) -> Result<ParquetSink, SinkError> {
+    let mut settings = settings(Path::new(FOLDER), Show::AtCut);
+    settings.file_rows_max = 25;
+    // Small enough that rows are staged ahead of the cut as well.
+    settings.pending_bytes_max = 1_500;
+    ParquetSink::with_files(settings, Box::new(memory.clone()))
+}
+
+/// The emissions of an epoch (from 1): rows are numbered through all epochs.
+fn emissions(epoch: u64) -> Vec<Emission> {
+    let before =
+        EPOCHS[..epoch as usize - 1].iter().copied().flatten().map(|(_, _, count)| count).sum::<usize>();
+    let mut first = before;
+    let mut emissions = Vec::new();
+    for (stream, site, count) in EPOCHS[epoch as usize - 1] {
+        for part in 0..count.div_ceil(5) {
+            let of_part = 5.min(count - part * 5);
+            emissions.push(emission(stream, rows((first + part * 5) as u64, &vec![*site; of_part])));
+        }
+        first += count;
+    }
+    emissions
+}
+
+/// What a process that ends leaves to the next: the newest checkpoint.
+#[derive(Default)]
+struct Checkpoint {
+    epoch: Epoch,
+    receipt: Receipt,
+}
+
+/// Starts, shows the newest checkpoint again, and goes on to the last epoch. With `lag`, commits come an epoch late.
+async fn run(memory: &Memory, checkpoint: &mut Checkpoint, lag: bool) -> Result<(), SinkError> {
+    let mut sink = open(memory)?;
+    if checkpoint.epoch > Epoch(0) {
+        sink.commit(checkpoint.epoch, &checkpoint.receipt).await?;
+    }
+    let mut waiting: Option<(Epoch, Receipt)> = None;
+    for epoch in checkpoint.epoch.0 + 1..=EPOCHS.len() as u64 {
+        for emission in emissions(epoch) {
+            sink.write(&emission).await?;
+        }
+        let receipt = sink.prepare(Epoch(epoch)).await?;
+        *checkpoint = Checkpoint { epoch: Epoch(epoch), receipt: receipt.clone() };
+        if let Some((epoch, receipt)) = waiting.replace((Epoch(epoch), receipt)).filter(|_| lag) {
+            sink.commit(epoch, &receipt).await?;
+        }
+        if !lag || epoch == EPOCHS.len() as u64 {
+            let (epoch, receipt) = waiting.take().expect("just put");
+            sink.commit(epoch, &receipt).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Row ids that readers see, by stream.
+fn shown(memory: &Memory) -> BTreeMap<String, Vec<String>> {
+    let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, bytes) in memory.all() {
+        let below = path.strip_prefix(FOLDER).expect("in the folder").display().to_string();
+        if let Some((stream, _)) = below.split_once('/').filter(|(stream, _)| *stream != cut::STAGING) {
+            seen.entry(stream.to_owned()).or_default().extend(ids(&read(bytes)));
+        }
+    }
+    seen.values_mut().for_each(|ids| ids.sort_unstable());
+    seen
+}
+
+fn expected(epochs: u64) -> BTreeMap<String, Vec<String>> {
+    let mut all = BTreeMap::from([("late".to_owned(), Vec::new()), ("telemetry".to_owned(), Vec::new())]);
+    for emission in (1..=epochs).flat_map(emissions) {
+        all.entry(emission.stream.to_string()).or_default().extend(ids(&[emission.rows]));
+    }
+    all.values_mut().for_each(|ids| ids.sort_unstable());
+    all
+}
+
+#[tokio::test]
+async fn a_stop_between_any_two_steps_leaves_each_row_once() {
+    for (stop, lag) in
+        [(Stop::Kill, false), (Stop::PowerCut, false), (Stop::Kill, true), (Stop::PowerCut, true)]
+    {
+        let mut stops = 0;
+        for steps in 1.. {
+            let memory = Memory::default();
+            let mut checkpoint = Checkpoint::default();
+            memory.stop_after(steps);
+            let ended = run(&memory, &mut checkpoint, lag).await;
+            if ended.is_ok() {
+                break;
+            }
+            assert!(memory.has_stopped(), "{stop:?} after {steps} steps: {ended:?}");
+            stops += 1;
+            memory.restart(stop);
+            for (stream, ids) in shown(&memory) {
+                let mut once = ids.clone();
+                once.dedup();
+                assert_eq!(once, ids, "{stop:?} after {steps} steps shows rows of {stream} twice");
+            }
+            run(&memory, &mut checkpoint, lag).await.expect("goes on");
+            assert_eq!(shown(&memory), expected(8), "{stop:?} after {steps} steps, lag {lag}");
+            let left: Vec<PathBuf> = memory.all().into_iter().map(|(path, _)| path).collect();
+            let staged = left.iter().filter(|path| path.starts_with("/export/.staging")).count();
+            assert_eq!(staged, 1, "only the marker stays in staging: {left:?}");
+        }
+        assert!(stops > 60, "the test stopped in {stops} places");
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_stops_again_and_again_gets_there() {
+    let memory = Memory::default();
+    let mut checkpoint = Checkpoint::default();
+    for attempt in 0.. {
+        memory.stop_after(13 + attempt / 8);
+        if run(&memory, &mut checkpoint, false).await.is_ok() {
+            break;
+        }
+        memory.restart(if attempt % 2 == 0 { Stop::Kill } else { Stop::PowerCut });
+    }
+    assert_eq!(shown(&memory), expected(8));
+}
+
+#[tokio::test]
+async fn small_epochs_become_full_files() {
+    let memory = Memory::default();
+    run(&memory, &mut Checkpoint::default(), false).await.expect("runs");
+    let sizes: Vec<(String, usize)> = memory
+        .all()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("/export/telemetry"))
+        .map(|(path, bytes)| {
+            (
+                path.strip_prefix("/export/telemetry/date=2026-11-22")
+                    .expect("of noon")
+                    .display()
+                    .to_string(),
+                ids(&read(bytes)).len(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("site=bern/part-000001.parquet", 25),
+        ("site=bern/part-000002.parquet", 25),
+        ("site=bern/part-000003.parquet", 25),
+        ("site=bern/part-000004.parquet", 2),
+        ("site=genf/part-000001.parquet", 25),
+        ("site=genf/part-000002.parquet", 8),
+    ];
+    assert_eq!(sizes, expected.map(|(path, rows)| (path.to_owned(), rows)));
+}
+
+#[tokio::test]
+async fn nothing_of_an_epoch_is_seen_before_its_commit() {
+    let memory = Memory::default();
+    let mut sink = open(&memory).expect("opens");
+    assert_eq!(shown(&memory), expected(0), "streams without rows show their columns");
+    for epoch in 1..=4 {
+        for emission in emissions(epoch) {
+            sink.write(&emission).await.expect("writes");
+        }
+        let receipt = sink.prepare(Epoch(epoch)).await.expect("prepares");
+        assert_eq!(shown(&memory), expected(epoch - 1), "epoch {epoch} is prepared");
+        sink.commit(Epoch(epoch), &receipt).await.expect("commits");
+        assert_eq!(shown(&memory), expected(epoch), "epoch {epoch} is committed");
+    }
+    let empty = memory.all().into_iter().filter(|(path, _)| path.ends_with("empty.parquet")).count();
+    assert_eq!(empty, 0, "both streams have rows, so their empty files are gone");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_waited_for() {
+    let memory = Memory::default();
+    let mut sink = open(&memory).expect("opens");
+    for emission in emissions(1) {
+        sink.write(&emission).await.expect("writes");
+    }
+    memory.set_full(true);
+    let error = sink.prepare(Epoch(1)).await.expect_err("the disk is full");
+    assert!(error.is_passing());
+    assert!(error.to_string().ends_with("no space; make room there"), "{error}");
+    memory.set_full(false);
+    let receipt = sink.prepare(Epoch(1)).await.expect("there is room again");
+    sink.commit(Epoch(1), &receipt).await.expect("commits");
+    assert_eq!(shown(&memory), expected(1));
+}
+
+#[tokio::test]
+async fn another_journals_folder_is_refused() {
+    let memory = Memory::default();
+    run(&memory, &mut Checkpoint::default(), false).await.expect("runs");
+    let error = run(&memory, &mut Checkpoint::default(), false).await.expect_err("epoch 1 is there already");
+    assert!(!error.is_passing());
+    assert!(error.to_string().contains("export into an empty folder"), "{error}");
+    assert_eq!(shown(&memory), expected(8), "nothing has changed");
+}
+
+#[tokio::test]
+async fn files_that_somebody_moved_away_do_not_stop_the_export() {
+    let memory = Memory::default();
+    let mut sink = open(&memory).expect("opens");
+    for epoch in 1..=2 {
+        for emission in emissions(epoch) {
+            sink.write(&emission).await.expect("writes");
+        }
+        let receipt = sink.prepare(Epoch(epoch)).await.expect("prepares");
+        sink.commit(Epoch(epoch), &receipt).await.expect("commits");
+        sink.commit(Epoch(epoch), &receipt).await.expect("commits twice");
+        let archived = Path::new("/export/telemetry/date=2026-11-22/site=bern/part-000001.parquet");
+        memory.remove(archived);
+        sink.commit(Epoch(epoch), &receipt).await.expect("what was shown once need not be there again");
+    }
+    let paths: Vec<PathBuf> = memory.all().into_iter().map(|(path, _)| path).collect();
+    assert!(
+        paths.contains(&PathBuf::from("/export/telemetry/date=2026-11-22/site=bern/part-000002.parquet")),
+        "{paths:?}"
+    );
+}

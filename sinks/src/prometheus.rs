@@ -1,0 +1,256 @@
+//! `/metrics`: what is exported, under which names, and in which words.
+//!
+//! What a [`View`] says (the conservation law, watermark lag, open exceptions, latency) is set from the
+//! newest view when somebody asks, so that one answer is one moment and its sums add up. Those names belong
+//! to this file: nothing else may count them. All other names of [`RECORDED`] are recorded where things
+//! happen. Labels never name a device, a job or a vehicle: their number is not bounded.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::board::SEVERITIES;
+use crate::view::{Counts, ExceptionView, View};
+
+/// Streams of `/api/v1/live` that were turned away because all seats were taken.
+pub const LIVE_REFUSED: &str = "andon_board_live_refused_total";
+/// Pictures that a client of `/api/v1/live` did not get because it reads slowly, or they came too fast.
+pub const LIVE_SKIPPED: &str = "andon_board_pictures_skipped_total";
+
+/// A total of the conservation law: name, labels, words, and where the view has it.
+type Total = (&'static str, &'static [(&'static str, &'static str)], &'static str, fn(&Counts) -> u64);
+
+/// Totals since the journal began, set from the view.
+const TOTALS: [Total; 20] = [
+    ("andon_ingest_messages_total", &[], "Messages in the journal: decoded + undecodable", |c| c.messages),
+    ("andon_ingest_decoded_total", &[], "Messages that were understood", |c| c.decoded),
+    ("andon_ingest_undecodable_total", &[], "Messages that are in quarantine as a whole", |c| c.undecodable),
+    ("andon_ingest_duplicates_total", &[], "Readings that had been seen before", |c| c.duplicates),
+    ("andon_ingest_sequence_conflicts_total", &[], "Same number, other content: applied", |c| {
+        c.sequence_conflicts
+    }),
+    ("andon_ingest_ignored_outputs_total", &[], "Own output messages that came back", |c| c.ignored_outputs),
+    ("andon_ingest_shed_total", &[], "QoS 0 messages dropped before the journal, at its bound", |c| c.shed),
+    ("andon_readings_total", &[], "Readings: applied + duplicates + quarantined", |c| c.readings),
+    ("andon_readings_applied_total", &[], "Readings applied: on time + corrections + late", |c| c.applied),
+    ("andon_readings_quarantined_total", &[], "Readings that could not be used", |c| c.quarantined),
+    ("andon_rows_on_time_total", &[], "Rows ahead of their bay's watermark", |c| c.on_time),
+    ("andon_rows_late_total", &[("stage", "correction")], "Rows behind their bay's watermark", |c| {
+        c.corrections
+    }),
+    ("andon_rows_late_total", &[("stage", "late")], "Rows behind their bay's watermark", |c| c.late),
+    (
+        "andon_events_total",
+        &[],
+        "Step events, bookings, job cards: applied + duplicates + quarantined",
+        |c| c.events,
+    ),
+    ("andon_events_applied_total", &[], "Events applied", |c| c.events_applied),
+    ("andon_events_duplicates_total", &[], "Events that had been seen before", |c| c.event_duplicates),
+    ("andon_events_quarantined_total", &[], "Events that could not be used", |c| c.events_quarantined),
+    (
+        "andon_windows_missed_total",
+        &[],
+        "Rows that came after a window over several bays was forgotten",
+        |c| c.windows_missed,
+    ),
+    ("andon_usage_unassigned_total", &[], "Consumption and bookings that no step accounts for", |c| {
+        c.usage_unassigned
+    }),
+    ("andon_exceptions_total", &[], "Distinct exceptions raised", |c| c.exceptions),
+];
+
+/// Gauges set from the view.
+const GAUGES: [(&str, &str); 9] = [
+    (BUILD_INFO, "1, with the version as a label"),
+    (READY, "1 when restored and subscribed, else 0"),
+    (WATERMARK_LAG, "Newest arrival minus the least watermark of the bays that are heard"),
+    (MESSAGE_RATE, "Messages a second, over the last seconds"),
+    (APPLY_LATENCY, "From arrival to durable and applied, over the last minute, at the quantile"),
+    (OPEN, "Exceptions that are open, by severity and state"),
+    (JOURNAL_OFFSET, "Offset of the newest entry in the journal"),
+    (EPOCH, "Number of the newest checkpoint"),
+    (LIVE_CLIENTS, "Open streams of /api/v1/live"),
+];
+const BUILD_INFO: &str = "andon_build_info";
+const READY: &str = "andon_ready";
+const WATERMARK_LAG: &str = "andon_watermark_lag_seconds";
+const MESSAGE_RATE: &str = "andon_ingest_messages_per_second";
+const APPLY_LATENCY: &str = "andon_apply_latency_seconds";
+const OPEN: &str = "andon_exceptions_open";
+const JOURNAL_OFFSET: &str = "andon_journal_offset";
+const EPOCH: &str = "andon_epoch";
+const LIVE_CLIENTS: &str = "andon_board_live_clients";
+
+/// Recorded where things happen; described here so that the words stand in one place.
+const RECORDED: [(&str, Kind, &str); 16] = [
+    (LIVE_REFUSED, Kind::Counter, "Live streams turned away because all seats were taken"),
+    (LIVE_SKIPPED, Kind::Counter, "Pictures that live streams skipped"),
+    (
+        "andon_ingest_received_messages_total",
+        Kind::Counter,
+        "Messages taken in by this process, by client id",
+    ),
+    ("andon_ingest_bytes_total", Kind::Counter, "Bytes of payloads and topics taken in"),
+    ("andon_ingest_commits_total", Kind::Counter, "Batches made durable in the journal"),
+    ("andon_ingest_acknowledged_messages_total", Kind::Counter, "Messages acknowledged to the broker"),
+    (
+        "andon_ingest_acknowledgements_dropped_total",
+        Kind::Counter,
+        "Acknowledgements not sent, because their connection was gone: those messages come again",
+    ),
+    (
+        "andon_ingest_truncated_messages_total",
+        Kind::Counter,
+        "Messages too long to be kept whole: in quarantine",
+    ),
+    (
+        "andon_ingest_redelivered_messages_total",
+        Kind::Counter,
+        "Messages that the broker marked as sent before",
+    ),
+    ("andon_ingest_reconnects_total", Kind::Counter, "Connections to the broker that were lost"),
+    ("andon_ingest_unacked_messages", Kind::Gauge, "Messages taken in and not yet acknowledged"),
+    ("andon_ingest_ack_delay_seconds", Kind::Histogram, "From arrival to acknowledgement"),
+    ("andon_journal_torn_bytes_total", Kind::Counter, "Bytes cut off behind the journal's last whole entry"),
+    ("andon_sink_rows_total", Kind::Counter, "Rows handed to a sink"),
+    ("andon_sink_pending_rows", Kind::Gauge, "Rows waiting for a sink"),
+    ("andon_sink_errors_total", Kind::Counter, "Calls to a sink that failed"),
+];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// Upper bounds of histograms whose name ends in `_seconds`: 0.5 ms to 5 min.
+const SECONDS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
+
+/// Collects and renders. One a process; see [`Prometheus::install`].
+pub struct Prometheus {
+    recorder: Arc<PrometheusRecorder>,
+    handle: PrometheusHandle,
+}
+
+impl std::fmt::Debug for Prometheus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prometheus")
+    }
+}
+
+/// Why metrics cannot be collected.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot collect metrics: this process has a collector already; install one at the start, once")]
+pub struct AlreadyInstalled;
+
+impl Prometheus {
+    /// A collector that knows all names; `version` goes into `andon_build_info`.
+    #[must_use]
+    pub fn new(version: &str) -> Arc<Self> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+            .expect("the bounds are not empty")
+            .build_recorder();
+        let recorder = Arc::new(recorder);
+        let handle = recorder.handle();
+        metrics::with_local_recorder(&*recorder, || describe(version));
+        Arc::new(Prometheus { recorder, handle })
+    }
+
+    /// From now on `metrics::counter!` and the like, anywhere in the process, count here.
+    ///
+    /// # Errors
+    ///
+    /// Another collector is installed.
+    pub fn install(&self) -> Result<(), AlreadyInstalled> {
+        metrics::set_global_recorder(self.recorder.clone()).map_err(|_| AlreadyInstalled)
+    }
+
+    /// The text of `/metrics`, with what `view` says.
+    #[must_use]
+    pub fn render(&self, view: &View) -> String {
+        metrics::with_local_recorder(&*self.recorder, || {
+            set_totals(&view.status.counts);
+            set_gauges(view);
+            set_open(view);
+        });
+        self.handle.render()
+    }
+
+    /// Empties histograms' buffers into their buckets: call every few seconds, or they grow.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// Counts something that happened at the board.
+    pub(crate) fn count(&self, name: &'static str, count: u64) {
+        metrics::with_local_recorder(&*self.recorder, || metrics::counter!(name).increment(count));
+    }
+
+    /// Tells how many streams are open.
+    pub(crate) fn set_live_clients(&self, clients: usize) {
+        metrics::with_local_recorder(&*self.recorder, || metrics::gauge!(LIVE_CLIENTS).set(clients as f64));
+    }
+}
+
+fn describe(version: &str) {
+    for (name, _, words, _) in TOTALS {
+        metrics::describe_counter!(name, words);
+    }
+    for (name, words) in GAUGES {
+        metrics::describe_gauge!(name, words);
+    }
+    for (name, kind, words) in RECORDED {
+        match kind {
+            Kind::Counter => metrics::describe_counter!(name, words),
+            Kind::Gauge => metrics::describe_gauge!(name, words),
+            Kind::Histogram => metrics::describe_histogram!(name, words),
+        }
+    }
+    metrics::gauge!(BUILD_INFO, "version" => version.to_owned()).set(1.0);
+    // A counter that is there from the start shows its first rise.
+    metrics::counter!(LIVE_REFUSED).increment(0);
+    metrics::counter!(LIVE_SKIPPED).increment(0);
+}
+
+fn set_totals(counts: &Counts) {
+    for (name, labels, _, count) in TOTALS {
+        metrics::counter!(name, labels).absolute(count(counts));
+    }
+}
+
+fn set_gauges(view: &View) {
+    let status = &view.status;
+    let seconds = |ms: f64| ms / 1000.0;
+    metrics::gauge!(READY).set(if status.not_ready.is_empty() { 1.0 } else { 0.0 });
+    metrics::gauge!(WATERMARK_LAG).set(status.watermark_lag_ms.map_or(f64::NAN, |ms| seconds(ms as f64)));
+    metrics::gauge!(MESSAGE_RATE).set(status.messages_per_second);
+    metrics::gauge!(APPLY_LATENCY, "quantile" => "0.5").set(seconds(status.latency_ms.p50));
+    metrics::gauge!(APPLY_LATENCY, "quantile" => "0.99").set(seconds(status.latency_ms.p99));
+    metrics::gauge!(APPLY_LATENCY, "quantile" => "1").set(seconds(status.latency_ms.max));
+    metrics::gauge!(JOURNAL_OFFSET).set(status.journal_offset as f64);
+    metrics::gauge!(EPOCH).set(status.epoch as f64);
+}
+
+/// The view lists 200 exceptions at most; open ones beyond it are told as severity `beyond_list`, so that
+/// the sum is right.
+fn set_open(view: &View) {
+    let mut listed = 0;
+    for severity in SEVERITIES {
+        for state in ["active", "latched"] {
+            let is_it =
+                |exception: &&ExceptionView| exception.severity == severity && exception.state == state;
+            let open = view.exceptions.iter().filter(is_it).count();
+            listed += open as u64;
+            metrics::gauge!(OPEN, "severity" => severity, "state" => state).set(open as f64);
+        }
+    }
+    let beyond = view.status.exceptions_open.saturating_sub(listed);
+    metrics::gauge!(OPEN, "severity" => "beyond_list", "state" => "active").set(beyond as f64);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,263 @@
+//! What the store holds after commits, and what it says when it cannot.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, DictionaryArray, Float64Array, RecordBatch, StringArray,
+    TimestampMillisecondArray, UInt32Array, UInt64Array,
+};
+use arrow::datatypes::UInt32Type;
+use sqlx::{AssertSqlSafe, Connection, Row};
+
+use super::*;
+use crate::contract::steps;
+
+/// First column of a query's rows, as text.
+pub(crate) async fn texts(url: &str, sql: &'static str) -> Vec<String> {
+    let mut connection = SqliteConnection::connect(url).await.expect("connects");
+    let rows = sqlx::query(sql).fetch_all(&mut connection).await.expect("a good query");
+    rows.iter().map(|row| row.get::<String, _>(0)).collect()
+}
+
+fn url(folder: &tempfile::TempDir) -> String {
+    format!("sqlite:{}/sub/store.db", folder.path().display())
+}
+
+fn name(value: Option<&str>) -> ArrayRef {
+    Arc::new([value].into_iter().collect::<DictionaryArray<UInt32Type>>())
+}
+
+fn time(ms: Option<i64>) -> ArrayRef {
+    Arc::new(TimestampMillisecondArray::from(vec![ms]).with_timezone("UTC"))
+}
+
+fn emission(stream: &str, columns: Vec<(&str, ArrayRef)>) -> Emission {
+    let columns = columns.into_iter().map(|(name, column)| (name, column, true));
+    let rows = RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length");
+    Emission { stream: stream.into(), rows }
+}
+
+/// One revision of an exception.
+fn exception(id: &str, severity: &str, state: &str, cleared_ms: Option<i64>) -> Emission {
+    let text = |value: &str| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
+    let limit = |value: Option<f64>| -> ArrayRef { Arc::new(Float64Array::from(vec![value])) };
+    emission(
+        "exceptions",
+        vec![
+            ("row_id", text(&format!("{id}-{state}"))),
+            ("id", text(id)),
+            ("rule", name(Some("torque_out_of_spec"))),
+            ("rule_version", name(Some("0123456789ab"))),
+            ("severity", name(Some(severity))),
+            ("site", name(Some("bern"))),
+            ("bay", name(Some("bay-1"))),
+            ("tool", name(None)),
+            ("job", name(Some("J000123"))),
+            ("step", name(Some("S04"))),
+            ("raised", time(Some(1_795_332_840_123))),
+            ("cleared", time(cleared_ms)),
+            ("state", name(Some(state))),
+            ("value", limit(Some(97.5))),
+            ("limit_min", limit(None)),
+            ("limit_max", limit(Some(95.0))),
+            ("message", text("too tight")),
+            ("evidence", text("{}")),
+        ],
+    )
+}
+
+fn usage(quantity: f64, revision: u32) -> Emission {
+    let number = |value: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![value])) };
+    emission(
+        "usage",
+        vec![
+            ("row_id", Arc::new(StringArray::from(vec![format!("usage-{revision}")]))),
+            ("site", name(Some("bern"))),
+            ("bay", name(Some("bay-1"))),
+            ("job", name(Some("J000123"))),
+            ("step", name(Some("S04"))),
+            ("resource", name(Some("oil_5w30"))),
+            ("quantity", number(quantity)),
+            ("unit", name(Some("L"))),
+            ("planned", number(4.0)),
+            ("readings", Arc::new(UInt64Array::from(vec![12]))),
+            ("started", time(Some(1_795_332_840_000))),
+            ("ended", time(Some(1_795_333_440_000))),
+            ("revision", Arc::new(UInt32Array::from(vec![revision]))),
+            ("final", Arc::new(BooleanArray::from(vec![revision > 1]))),
+        ],
+    )
+}
+
+async fn committed(sink: &mut SqliteSink, epoch: u64, emissions: &[Emission]) {
+    for emission in emissions {
+        sink.write(emission).await.expect("writes");
+    }
+    let receipt = sink.prepare(Epoch(epoch)).await.expect("prepares");
+    sink.commit(Epoch(epoch), &receipt).await.expect("commits");
+}
+
+#[tokio::test]
+async fn the_newest_state_of_an_exception_and_revision_of_a_booking_stay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    let first =
+        [exception("a", "high", "active", None), exception("b", "low", "active", None), usage(4.1, 2)];
+    committed(&mut sink, 1, &first).await;
+    let second = [
+        exception("a", "high", "latched", None),
+        exception("a", "high", "cleared", Some(1_795_332_900_000)),
+        usage(3.0, 1),
+        usage(4.25, 3),
+    ];
+    committed(&mut sink, 2, &second).await;
+    let exceptions = texts(
+        &url(&folder),
+        "SELECT concat_ws(' ', id, state, raised, cleared, value, limit_max, coalesce(tool, '-'), epoch) \
+         FROM exceptions_iso ORDER BY id",
+    )
+    .await;
+    let expected = [
+        "a cleared 2026-11-22T07:34:00.123Z 2026-11-22T07:35:00.000Z 97.5 95.0 - 2",
+        "b active 2026-11-22T07:34:00.123Z 97.5 95.0 - 1",
+    ];
+    assert_eq!(exceptions, expected);
+    let usage = texts(
+        &url(&folder),
+        "SELECT concat_ws(' ', resource, quantity, unit, revision, final, ended) FROM usage_iso",
+    )
+    .await;
+    assert_eq!(usage, ["oil_5w30 4.25 L 3 1 2026-11-22T07:44:00.000Z"]);
+    let open = texts(&url(&folder), "SELECT id FROM exceptions WHERE cleared_ms IS NULL").await;
+    assert_eq!(open, ["b"]);
+}
+
+#[tokio::test]
+async fn more_rows_than_memory_holds_are_staged_ahead_of_the_cut() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    for part in 0..6 {
+        sink.write(&steps(part * 2_000, 2_000)).await.expect("writes");
+    }
+    assert!(sink.pending.len() <= PENDING_ROWS_MAX + 2_000);
+    assert!(sink.staged_rows >= 6_000);
+    // What is staged ahead is lost in a crash and comes again, once.
+    drop(sink);
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    let all: Vec<Emission> = (0..6).map(|part| steps(part * 2_000, 2_000)).collect();
+    committed(&mut sink, 1, &all).await;
+    let counts = texts(
+        &url(&folder),
+        "SELECT count(*) || ' ' || count(DISTINCT row_id) || ' ' || max(ts_ms) FROM steps",
+    )
+    .await;
+    assert_eq!(counts, ["12000 12000 1795360799000"]);
+    let staged = texts(&url(&folder), "SELECT count(*) || '' FROM staged_steps").await;
+    assert_eq!(staged, ["0"]);
+}
+
+#[tokio::test]
+async fn a_locked_store_is_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    sink.write(&steps(0, 3)).await.expect("writes");
+    let mut other = SqliteConnection::connect(&url(&folder)).await.expect("connects");
+    let lock = other.begin_with("BEGIN IMMEDIATE").await.expect("locks");
+    let error = sink.prepare(Epoch(1)).await.expect_err("is locked");
+    assert!(error.is_passing());
+    assert!(
+        error.to_string().ends_with("another program holds its lock; end that program or wait"),
+        "{error}"
+    );
+    lock.rollback().await.expect("unlocks");
+    let receipt = sink.prepare(Epoch(1)).await.expect("prepares");
+    sink.commit(Epoch(1), &receipt).await.expect("commits");
+    assert_eq!(texts(&url(&folder), "SELECT row_id FROM steps").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_full_store_is_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    sink.write(&steps(0, 2_000)).await.expect("writes");
+    let connection = sink.connection.as_mut().expect("is open");
+    sqlx::query("PRAGMA max_page_count = 1")
+        .execute(connection)
+        .await
+        .expect("SQLite takes the least it can");
+    let error = sink.prepare(Epoch(1)).await.expect_err("is full");
+    assert!(error.is_passing());
+    assert!(error.to_string().ends_with("no space; make room there"), "{error}");
+    // The failed connection is given up; the next has no such bound.
+    let receipt = sink.prepare(Epoch(1)).await.expect("prepares");
+    sink.commit(Epoch(1), &receipt).await.expect("commits");
+    assert_eq!(texts(&url(&folder), "SELECT row_id FROM steps").await.len(), 2_000);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("sub"), "a file").expect("writes");
+    let error = SqliteSink::open(&url(&folder)).await.expect_err("its folder is a file");
+    assert!(error.is_passing(), "{error}");
+    let error = SqliteSink::open("postgres://elsewhere/x").await.expect_err("another database");
+    assert!(!error.is_passing(), "{error}");
+}
+
+#[tokio::test]
+async fn another_journals_store_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    committed(&mut sink, 1, &[steps(0, 3)]).await;
+    committed(&mut sink, 2, &[steps(3, 3)]).await;
+    drop(sink);
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    sink.write(&steps(100, 5)).await.expect("writes");
+    let receipt = sink.prepare(Epoch(1)).await.expect("prepares");
+    let error = sink.commit(Epoch(1), &receipt).await.expect_err("epoch 1 is another");
+    assert!(!error.is_passing());
+    assert!(error.to_string().contains("use an empty store"), "{error}");
+    assert_eq!(texts(&url(&folder), "SELECT row_id FROM steps").await.len(), 6);
+}
+
+#[tokio::test]
+async fn a_store_that_was_put_back_from_an_older_copy_is_noticed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    sink.write(&steps(0, 3)).await.expect("writes");
+    let receipt = sink.prepare(Epoch(1)).await.expect("prepares");
+    drop(sink);
+    std::fs::remove_dir_all(folder.path().join("sub")).expect("removes");
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens anew");
+    let error = sink.commit(Epoch(1), &receipt).await.expect_err("the staged rows are gone");
+    assert!(error.to_string().contains("speaks of 3 rows of epoch 1 and the store holds 0"), "{error}");
+}
+
+#[tokio::test]
+async fn the_usual_questions_have_an_index() {
+    let folder = tempfile::tempdir().expect("a folder");
+    SqliteSink::open(&url(&folder)).await.expect("opens");
+    let mut connection = SqliteConnection::connect(&url(&folder)).await.expect("connects");
+    let questions = [
+        "SELECT * FROM exceptions WHERE cleared_ms IS NULL ORDER BY severity, raised_ms",
+        "SELECT * FROM usage WHERE site = 'bern' AND job = 'J1'",
+        "SELECT * FROM usage WHERE resource = 'oil_5w30' AND ended_ms > 0",
+        "SELECT * FROM steps WHERE site = 'bern' AND bay = 'bay-1' ORDER BY ts_ms",
+    ];
+    for question in questions {
+        let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}"));
+        let plan = sqlx::query(sql).fetch_all(&mut connection).await.expect("a plan");
+        let steps: Vec<String> = plan.iter().map(|row| row.get::<String, _>("detail")).collect();
+        assert!(steps.iter().all(|step| step.contains("USING INDEX")), "{question}: {steps:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_programs_store_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    SqliteSink::open(&url(&folder)).await.expect("opens");
+    let mut connection = SqliteConnection::connect(&url(&folder)).await.expect("connects");
+    sqlx::query("PRAGMA user_version = 99").execute(&mut connection).await.expect("sets");
+    let error = SqliteSink::open(&url(&folder)).await.expect_err("is newer");
+    assert!(error.to_string().ends_with("use the program that wrote it, or a newer one"), "{error}");
+}

@@ -1,0 +1,222 @@
+//! What the board and the HTTP interface show: a picture of now, published by the run loop.
+//!
+//! It is made of what has arrived, not of what has become final: a step shows when it starts, and not
+//! when the watermark has passed it.
+
+use serde::{Serialize, Serializer};
+
+/// The whole picture. Serialised as it is to `/api/v1/live` (one JSON object an event) and in parts to the
+/// other routes.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct View {
+    /// Wall time of the picture, ms since 1970 UTC.
+    pub at_ms: i64,
+    pub status: Status,
+    pub bays: Vec<Bay>,
+    /// Open ones first, newest first; then the newest closed ones. At most 200.
+    pub exceptions: Vec<ExceptionView>,
+    /// Newest bookings first, at most 200.
+    pub usage: Vec<UsageView>,
+}
+
+/// `/api/v1/status`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+    pub version: String,
+    /// Version of the configuration that applies, as `andon check` prints it.
+    pub configuration: String,
+    /// Empty when ready; else why not, one sentence fragment each.
+    pub not_ready: Vec<String>,
+    pub counts: Counts,
+    pub messages_per_second: f64,
+    /// Arrival of the newest message minus the least watermark of the bays that are not released.
+    pub watermark_lag_ms: Option<i64>,
+    /// From arrival to durable and applied, over the last minute.
+    pub latency_ms: Latency,
+    pub journal_offset: u64,
+    pub epoch: u64,
+    pub exceptions_open: u64,
+}
+
+/// The conservation law: messages = decoded + undecodable; readings = applied + duplicates + quarantined;
+/// applied = on_time + corrections + late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Counts {
+    pub messages: u64,
+    pub decoded: u64,
+    pub undecodable: u64,
+    pub readings: u64,
+    pub applied: u64,
+    pub duplicates: u64,
+    pub quarantined: u64,
+    pub on_time: u64,
+    pub corrections: u64,
+    pub late: u64,
+    /// Step events, bookings, cards: events = events_applied + event_duplicates + events_quarantined.
+    pub events: u64,
+    pub events_applied: u64,
+    pub event_duplicates: u64,
+    pub events_quarantined: u64,
+    /// Same seq, other content: applied and counted.
+    pub sequence_conflicts: u64,
+    /// Own output topics that a wide subscription brought back; part of `decoded`.
+    pub ignored_outputs: u64,
+    /// QoS 0 messages shed before the journal, at its bound.
+    pub shed: u64,
+    /// How often a row, in time for its own bay, came after a window over several bays had been forgotten.
+    pub windows_missed: u64,
+    /// Bookings and consumption that no step on the bay accounts for: they are in no usage.
+    pub usage_unassigned: u64,
+    /// Distinct exceptions raised.
+    pub exceptions: u64,
+}
+
+/// Milliseconds at the percentile.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Latency {
+    pub p50: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+/// A tile of the board; `/api/v1/bays`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Bay {
+    pub site: String,
+    pub bay: String,
+    pub job: Option<String>,
+    pub step: Option<String>,
+    pub operation: Option<String>,
+    pub technician: Option<String>,
+    /// Event time the step started.
+    pub started_ms: Option<i64>,
+    /// Worked so far: elapsed minus pauses, in seconds.
+    pub elapsed_s: Option<f64>,
+    pub standard_s: Option<f64>,
+    pub paused: bool,
+    pub state: BayState,
+    /// Why it has that state, in words.
+    pub reason: String,
+    /// Arrival of the newest message of the bay.
+    pub last_arrived_ms: Option<i64>,
+    /// No row before this is still expected, ms.
+    pub watermark_ms: Option<i64>,
+    pub exceptions_open: u32,
+    /// Newest readings of the bay's liveliest metrics, at most four lines.
+    pub trends: Vec<Trend>,
+}
+
+/// Colour of a tile, with its meaning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BayState {
+    /// Green: a step goes on, on time.
+    Normal,
+    /// Yellow: over standard time, or a medium or low exception is open.
+    AtRisk,
+    /// Red: stopped by a critical or high exception, or over 1.5 times the standard.
+    Stopped,
+    /// Blue: the step is paused.
+    Waiting,
+    /// White: no step.
+    Free,
+    /// Grey: nothing heard for longer than the idle time.
+    #[default]
+    NoData,
+}
+
+/// A small line: the newest points of one metric, oldest first, at most 60.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Trend {
+    pub tool: String,
+    pub metric: String,
+    pub unit: String,
+    /// Serialised to five significant digits: it is a line to look at.
+    #[serde(serialize_with = "five_digits")]
+    pub points: Vec<f64>,
+}
+
+fn five_digits<S: Serializer>(points: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(points.iter().map(|&point| round(point)))
+}
+
+/// To five significant digits; what cannot be scaled stays as it is.
+fn round(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let exponent = 4 - value.abs().log10().floor() as i32;
+    // Powers of ten up to here are exact, so that the division gives the nearest number.
+    if exponent.abs() > 22 {
+        return value;
+    }
+    let scale = 10_f64.powi(exponent.abs());
+    if exponent >= 0 { (value * scale).round() / scale } else { (value / scale).round() * scale }
+}
+
+/// An exception as people see it; `/api/v1/exceptions`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ExceptionView {
+    pub id: String,
+    pub rule: String,
+    pub severity: String,
+    pub site: String,
+    pub bay: String,
+    pub tool: String,
+    pub job: Option<String>,
+    pub step: Option<String>,
+    pub raised_ms: i64,
+    pub cleared_ms: Option<i64>,
+    /// `active`, `latched` or `cleared`.
+    pub state: String,
+    pub value: Option<f64>,
+    pub limit_min: Option<f64>,
+    pub limit_max: Option<f64>,
+    pub message: String,
+    pub response: String,
+    /// JSON: rule version, window, watermark, ids of rows.
+    pub evidence: serde_json::Value,
+}
+
+impl ExceptionView {
+    /// Whether it still needs somebody: it is active, or latched until it is reset.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state != "cleared"
+    }
+}
+
+/// A booking; `/api/v1/usage`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct UsageView {
+    pub site: String,
+    pub bay: String,
+    pub job: String,
+    pub step: String,
+    pub resource: String,
+    pub quantity: f64,
+    pub unit: String,
+    pub ended_ms: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_trend_is_written_short() {
+        let points = vec![87.253_412_34, 0.1 + 0.2, -1234.567, 0.0, 98_765_432.1, 1e-30, f64::NAN];
+        let trend = Trend { points, ..Trend::default() };
+        let text = serde_json::to_string(&trend).expect("a trend is JSON");
+        assert!(text.ends_with(r#""points":[87.253,0.3,-1234.6,0.0,98765000.0,1e-30,null]}"#), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn rounding_moves_a_point_by_less_than_what_can_be_seen(value in -1e12_f64..1e12) {
+            prop_assert!((round(value) - value).abs() <= value.abs() * 1e-4);
+        }
+    }
+}

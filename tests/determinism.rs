@@ -1,0 +1,306 @@
+//! The journal decides, not how it was cut: any grouping of the same messages into entries, and a restart
+//! anywhere, give the same rows and the same state.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ingest::entry::Entry;
+use ingest::intake::Arrivals;
+use ingest::time::Epoch;
+use pipelines::config::Config;
+use proptest::prelude::*;
+
+#[expect(dead_code, reason = "the stories of tests/scenarios.rs use the rest")]
+#[path = "support/story.rs"]
+mod story;
+
+use story::{Action, Message, PLAIN, Run, Way};
+
+/// 2026-03-02 10:00 UTC.
+const START_MS: i64 = 1_772_445_600_000;
+const BAYS: [&str; 4] = ["lyon/bay-01", "lyon/bay-02", "oslo/bay-01", "oslo/bay-02"];
+
+/// One message of a workshop whose network and devices behave badly.
+#[derive(Clone, Debug)]
+struct Sent {
+    /// Since the message before.
+    after_ms: i64,
+    /// How old it is when it arrives; negative where the device runs ahead.
+    age_ms: i64,
+    bay: usize,
+    what: What,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Torque {
+        tool: u8,
+        value: f64,
+        seq: Option<u8>,
+    },
+    Several {
+        values: Vec<f64>,
+    },
+    Energy {
+        value: f64,
+    },
+    Step {
+        job: u8,
+        step: u8,
+        event: &'static str,
+    },
+    Booking {
+        quantity: f64,
+    },
+    Card {
+        job: u8,
+        min: f64,
+    },
+    Garbage,
+    /// The message before once more.
+    Again,
+}
+
+fn what() -> impl Strategy<Value = What> {
+    let torque = (0..3_u8, 70.0..100.0_f64, proptest::option::of(0..20_u8));
+    let step =
+        (0..3_u8, 0..2_u8, prop::sample::select(vec!["started", "finished", "paused", "resumed", "failed"]));
+    prop_oneof![
+        8 => torque.prop_map(|(tool, value, seq)| What::Torque { tool, value, seq }),
+        2 => prop::collection::vec(70.0..100.0_f64, 1..6).prop_map(|values| What::Several { values }),
+        3 => (0.0..50.0_f64).prop_map(|value| What::Energy { value }),
+        5 => step.prop_map(|(job, step, event)| What::Step { job, step, event }),
+        1 => (0.1..5.0_f64).prop_map(|quantity| What::Booking { quantity }),
+        1 => (0..3_u8, 75.0..90.0_f64).prop_map(|(job, min)| What::Card { job, min }),
+        1 => Just(What::Garbage),
+        2 => Just(What::Again),
+    ]
+}
+
+fn sent() -> impl Strategy<Value = Sent> {
+    let after_ms = prop_oneof![10 => 0..900_i64, 4 => 900..8_000_i64, 1 => 8_000..120_000_i64];
+    let age_ms = prop_oneof![10 => 0..2_000_i64, 4 => 2_000..60_000_i64, 1 => 60_000..1_500_000_i64, 1 => -90_000..0_i64];
+    (after_ms, age_ms, 0..BAYS.len(), what()).prop_map(|(after_ms, age_ms, bay, what)| Sent {
+        after_ms,
+        age_ms,
+        bay,
+        what,
+    })
+}
+
+fn message(sent: &Sent, at_ms: i64) -> Message {
+    let (ts_ms, bay) = (at_ms - sent.age_ms, BAYS[sent.bay]);
+    let site = &bay[..4];
+    let (topic, payload) = match &sent.what {
+        What::Torque { tool, value, seq } => {
+            let seq = seq.map(|seq| format!(r#","seq":{seq}"#)).unwrap_or_default();
+            let payload = format!(r#"{{"ts":{ts_ms},"metric":"torque","value":{value}{seq}}}"#);
+            (format!("workshop/{bay}/tq-{tool}/telemetry"), payload)
+        }
+        What::Several { values } => {
+            let element = |(at, value): (usize, &f64)| {
+                format!(
+                    r#"{{"ts":{},"metrics":{{"torque":{value},"angle":{}}}}}"#,
+                    ts_ms + at as i64 * 700,
+                    value / 2.0
+                )
+            };
+            let elements: Vec<String> = values.iter().enumerate().map(element).collect();
+            (format!("workshop/{bay}/tq-9/telemetry"), format!("[{}]", elements.join(",")))
+        }
+        What::Energy { value } => {
+            let payload = format!(r#"{{"ts":{ts_ms},"metric":"energy","value":{value}}}"#);
+            (format!("workshop/{bay}/meter/telemetry"), payload)
+        }
+        What::Step { job, step, event } => {
+            let payload = format!(r#"{{"ts":{ts_ms},"job":"J{job}","step":"S{step}","event":"{event}"}}"#);
+            (format!("workshop/{bay}/steps"), payload)
+        }
+        What::Booking { quantity } => {
+            let payload = format!(r#"{{"ts":{ts_ms},"resource":"grease","quantity":{quantity},"unit":"g"}}"#);
+            (format!("workshop/{bay}/usage"), payload)
+        }
+        What::Card { job, min } => {
+            let step = |step: u8| {
+                format!(
+                    r#"{{"step":"S{step}","standard_s":20,"expect":[{{"metric":"torque","min":{min},"max":95}}]}}"#
+                )
+            };
+            let payload = format!(r#"{{"ts":{ts_ms},"job":"J{job}","steps":[{},{}]}}"#, step(0), step(1));
+            (format!("workshop/{site}/jobs"), payload)
+        }
+        What::Garbage | What::Again => (format!("workshop/{bay}/tq-0/telemetry"), "{\"ts\":".to_owned()),
+    };
+    Message { at_ms, topic, payload: payload.into_bytes() }
+}
+
+/// The messages with the ticks and cuts that stand between them.
+fn actions(all: &[Sent]) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut at_ms = START_MS;
+    let mut arrivals = Arrivals::new(None, at_ms, Epoch(0), Duration::from_secs(5));
+    let mut before: Option<Message> = None;
+    for sent in all {
+        at_ms += sent.after_ms;
+        if let Some(passed) = arrivals.pass(at_ms) {
+            for entry in passed.tick.iter().chain(&passed.cut) {
+                actions.push(match *entry {
+                    Entry::Tick { first_ms, last_ms } => Action::Tick { first_ms, last_ms },
+                    Entry::Cut { at_ms, .. } => Action::Cut { at_ms },
+                    _ => unreachable!("time passes in ticks and cuts"),
+                });
+            }
+        }
+        let message = match (&sent.what, before) {
+            (What::Again, Some(before)) => Message { at_ms, ..before },
+            _ => message(sent, at_ms),
+        };
+        actions.push(Action::Message(message.clone()));
+        before = Some(message);
+    }
+    actions
+}
+
+/// What comes of it. After action `n` an entry ends where bit `n` of `ends` is set, and the state goes into
+/// a fresh engine where bit `n` of `restarts` is.
+fn outcome(
+    config: &Config,
+    actions: &[Action],
+    way: Way,
+    ends: &[bool],
+    restarts: &[bool],
+    is_ended: bool,
+) -> (Vec<String>, String, story::Hashes) {
+    let mut run = Run::new(config, way);
+    let bit = |bits: &[bool], at: usize| !bits.is_empty() && bits[at % bits.len()];
+    for (at, action) in actions.iter().enumerate() {
+        run.act(action);
+        if bit(ends, at) {
+            run.flush();
+        }
+        if bit(restarts, at) {
+            run.flush();
+            run.restore();
+        }
+    }
+    run.flush();
+    if is_ended {
+        run.act(&Action::End);
+    }
+    run.lines.sort_unstable();
+    (std::mem::take(&mut run.lines), run.counts(), run.hashes())
+}
+
+/// All rules and metrics as they are shipped.
+fn shipped() -> Config {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/demo.toml");
+    Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+}
+
+fn together() -> Way {
+    Way { together: true, ..PLAIN }
+}
+
+/// 48 workshops a property; `PROPTEST_CASES` asks for another number.
+fn how_many() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: cases.unwrap_or(48), failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(how_many())]
+
+    #[test]
+    fn any_grouping_into_entries_gives_the_same_rows_and_state(
+        all in prop::collection::vec(sent(), 1..120),
+        ends in prop::collection::vec(any::<bool>(), 1..40),
+        is_ended in any::<bool>(),
+    ) {
+        let config = shipped();
+        let actions = actions(&all);
+        let apart = outcome(&config, &actions, PLAIN, &[], &[], is_ended);
+        let grouped = outcome(&config, &actions, together(), &ends, &[], is_ended);
+        prop_assert_eq!(&apart, &grouped);
+        let whole = outcome(&config, &actions, together(), &[], &[], is_ended);
+        prop_assert_eq!(&apart, &whole);
+    }
+
+    #[test]
+    fn a_restart_anywhere_changes_nothing(
+        all in prop::collection::vec(sent(), 1..120),
+        restarts in prop::collection::vec(prop::bool::weighted(0.1), 1..60),
+        is_ended in any::<bool>(),
+    ) {
+        let config = shipped();
+        let actions = actions(&all);
+        let straight = outcome(&config, &actions, together(), &[], &[], is_ended);
+        let restarted = outcome(&config, &actions, together(), &[], &restarts, is_ended);
+        prop_assert_eq!(&straight, &restarted);
+    }
+
+    #[test]
+    fn a_silent_stretch_is_its_seconds_one_by_one(
+        all in prop::collection::vec(sent(), 1..80),
+        is_ended in any::<bool>(),
+    ) {
+        let config = shipped();
+        let actions = actions(&all);
+        let stretch = outcome(&config, &actions, PLAIN, &[], &[], is_ended);
+        let seconds = outcome(&config, &actions, Way { second_by_second: true, ..PLAIN }, &[], &[], is_ended);
+        prop_assert_eq!(&stretch, &seconds);
+    }
+}
+
+/// A torque reading of tool `tool` on Lyon's first bay.
+fn torque(tool: &str, ts_ms: i64, at_ms: i64) -> Action {
+    let payload = format!(r#"{{"ts":{ts_ms},"metric":"torque","value":120}}"#);
+    let topic = format!("workshop/lyon/bay-01/{tool}/telemetry");
+    Action::Message(Message { at_ms, topic, payload: payload.into_bytes() })
+}
+
+#[test]
+fn a_lateness_changed_before_a_start_holds_after_it() {
+    let before = shipped();
+    let mut after = before.clone();
+    after.engine.lateness = before.engine.lateness * 10;
+    let behind_ms = i64::try_from(before.engine.lateness.as_millis()).expect("seconds") * 2;
+    let mut run = Run::new(&before, PLAIN);
+    run.act(&torque("tq-1", START_MS, START_MS));
+    run.act(&torque("tq-1", START_MS - behind_ms, START_MS + 1));
+    assert!(run.counts().contains(" corrections=1"), "{}", run.counts());
+    run.restart(&after);
+    run.act(&torque("tq-1", START_MS - behind_ms - 1, START_MS + 2));
+    assert!(run.counts().contains(" on_time=2 "), "the checkpoint's lateness still holds: {}", run.counts());
+}
+
+#[test]
+fn an_assets_limit_changed_before_a_start_holds_after_it() {
+    let asset = |max: f64| {
+        let asset = format!(r#"{{"asset":"tq-1","limits":[{{"metric":"torque","max":{max}}}]}}"#);
+        serde_json::from_str::<ingest::readings::Asset>(&asset).expect("an asset")
+    };
+    let mut before = shipped();
+    before.assets = vec![asset(200.0)];
+    let mut after = before.clone();
+    after.assets = vec![asset(100.0)];
+    let mut run = Run::new(&before, PLAIN);
+    run.act(&torque("tq-1", START_MS, START_MS));
+    assert!(!run.counts().contains("exceptions"), "120 N.m is allowed: {}", run.counts());
+    run.restart(&after);
+    run.act(&torque("tq-1", START_MS + 1, START_MS + 1));
+    assert!(run.counts().contains(" exceptions=1"), "the checkpoint's limit still holds: {}", run.counts());
+}
+
+#[test]
+fn a_shop_that_was_silent_for_a_night_still_has_its_windows_in_the_morning() {
+    let config = shipped();
+    let mut run = Run::new(&config, PLAIN);
+    let morning_ms = START_MS + 10 * 3_600_000;
+    run.act(&torque("tq-1", START_MS, START_MS));
+    run.act(&Action::Tick { first_ms: START_MS + 1000, last_ms: morning_ms - 1000 });
+    run.act(&torque("tq-1", morning_ms, morning_ms));
+    run.act(&Action::Tick { first_ms: morning_ms + 1000, last_ms: morning_ms + 1000 });
+    run.act(&Action::End);
+    let finals = |line: &&String| line.starts_with("out torque_per_minute") && line.ends_with("final=true");
+    assert_eq!(run.lines.iter().filter(finals).count(), 2, "{:#?}", run.lines);
+}

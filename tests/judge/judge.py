@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+"""The independent judge: DuckDB recomputes from the raw streams what Andon derived, with SQL of its own.
+
+    judge.py OUT RECORDING FIGURES
+
+OUT is the folder of a replay with the shipped rules, RECORDING its one input (NDJSON), FIGURES the JSON that
+the replay printed. It reads `telemetry` and `steps` as facts and recomputes
+
+    counts      the conservation law, and the printed figures
+    join        which step each reading belongs to
+    usage       amounts, register rises and bookings by hand, per (job, step, resource)
+    windows     the view torque_per_minute
+    events      torque_out_of_spec, angle_low, angle_high, over_dispense, under_fill, step_overrun
+    conditions  air_pressure_low and low_voltage with their delays, lift_overload, tool_offline
+
+Sums of floats are compared within 1e-9 of their size, everything else exactly. Prints a line for each check
+with how many rows it compared; exit code 1 and the first differences where one fails, 2 on wrong use.
+"""
+
+import glob
+import json
+import math
+import sys
+
+import duckdb
+
+
+class Judge:
+    def __init__(self, out, recording, figures):
+        self.db = duckdb.connect()
+        self.db.execute("SET TimeZone = 'UTC'")
+        self.recording = recording
+        self.figures = figures
+        self.failed = 0
+        for stream in ["telemetry", "late", "steps", "usage", "exceptions", "quarantine", "torque_per_minute"]:
+            # A stream without rows has one file with its columns, outside of any partition.
+            empty = glob.glob(f"{out}/{stream}/*.parquet")
+            source = f"'{out}/{stream}/*.parquet'" if empty else (
+                f"'{out}/{stream}/*/*/*.parquet', hive_partitioning = true, hive_types = {{'date': VARCHAR, 'site': VARCHAR}}"
+            )
+            site = ", CAST(NULL AS VARCHAR) AS site" if empty else ""
+            self.db.execute(f"CREATE VIEW {stream} AS SELECT *{site} FROM read_parquet({source})")
+        # Facts: rows that count in windows, in the order of the journal.
+        self.db.execute(
+            "CREATE TABLE facts AS SELECT *, CAST(split_part(row_id, '-', 2) AS BIGINT) AS place "
+            "FROM telemetry WHERE lateness IN ('on_time', 'correction')"
+        )
+        # A run is a start with the first end after it; a start of a step that is already open is no run.
+        self.db.execute(
+            """
+            CREATE TABLE runs AS
+            WITH marks AS (
+                SELECT *, lag(event) OVER (PARTITION BY site, bay, job, step ORDER BY ts, message) AS before
+                FROM steps WHERE event IN ('started', 'finished', 'failed')
+            )
+            SELECT site, bay, job, step, ts AS started, message,
+                   (SELECT min(e.ts) FROM steps e
+                     WHERE e.event IN ('finished', 'failed') AND e.site = s.site AND e.bay = s.bay AND e.job = s.job
+                       AND e.step = s.step AND (e.ts > s.ts OR (e.ts = s.ts AND e.message > s.message))) AS ended
+            FROM marks s WHERE event = 'started' AND before IS DISTINCT FROM 'started'
+            """
+        )
+        self.db.execute(
+            """
+            CREATE TABLE joined AS
+            SELECT f.row_id, arg_max(r.job, (r.started, r.message)) AS job, arg_max(r.step, (r.started, r.message)) AS step
+            FROM facts f JOIN runs r ON f.site = r.site AND f.bay = r.bay AND f.ts >= r.started
+                 AND (r.ended IS NULL OR f.ts < r.ended)
+            GROUP BY f.row_id
+            """
+        )
+
+    def rows(self, sql):
+        return self.db.execute(sql).fetchall()
+
+    def same(self, name, ours, theirs, at_least=1):
+        """`ours` is what the judge computed, both are lists of tuples; floats within 1e-9."""
+        ours, theirs = sorted(ours, key=repr), sorted(theirs, key=repr)
+        wrong = [pair for pair in zip(ours, theirs) if not alike(*pair)][:3]
+        if len(ours) != len(theirs) or wrong:
+            self.failed += 1
+            print(f"FAILED  {name}: judge has {len(ours)} rows, Andon {len(theirs)}")
+            only_ours, only_theirs = set(map(repr, ours)) - set(map(repr, theirs)), set(map(repr, theirs)) - set(map(repr, ours))
+            for row in sorted(only_ours)[:3]:
+                print(f"        judge alone  {row}")
+            for row in sorted(only_theirs)[:3]:
+                print(f"        Andon alone  {row}")
+        elif len(ours) < at_least:
+            self.failed += 1
+            print(f"FAILED  {name}: {len(ours)} rows prove nothing, at least {at_least} were expected")
+        else:
+            print(f"equal   {name}: {len(ours)} rows")
+
+    def counts(self):
+        f = self.figures
+        one = lambda sql: self.rows(sql)[0][0]
+        undecodable = "('unknown_topic', 'not_json', 'wrong_shape', 'too_large', 'not_a_recording_line')"
+        self.same(
+            "counts",
+            [
+                ("lines", sum(1 for line in open(self.recording, "rb") if line.strip())),
+                ("rows", one("SELECT count(*) FROM telemetry")),
+                ("ids", one("SELECT count(DISTINCT row_id) FROM telemetry")),
+                ("on_time", one("SELECT count(*) FROM telemetry WHERE lateness = 'on_time'")),
+                ("corrections", one("SELECT count(*) FROM telemetry WHERE lateness = 'correction'")),
+                ("late", one("SELECT count(*) FROM late")),
+                ("undecodable", one(f"SELECT count(*) FROM quarantine WHERE reason IN {undecodable}")),
+                ("quarantined", one(f"SELECT count(*) FROM quarantine WHERE reason NOT IN {undecodable}")),
+                ("exceptions", one("SELECT count(DISTINCT id) FROM exceptions")),
+            ],
+            [
+                ("lines", f["messages"]),
+                ("rows", f["rows"]),
+                ("ids", f["rows"]),
+                ("on_time", f["on_time"]),
+                ("corrections", f["corrections"]),
+                ("late", f["late"]),
+                ("undecodable", f["undecodable"]),
+                ("quarantined", f["quarantined"] + f["events_quarantined"]),
+                ("exceptions", f["exceptions"]),
+            ],
+        )
+        print(
+            f"        {f['messages']} messages, {f['undecodable']} undecodable; {f['rows']} applied, "
+            f"{f['duplicates']} duplicates, {f['quarantined']} quarantined"
+        )
+
+    def join(self):
+        self.same(
+            "join",
+            self.rows("SELECT f.row_id, j.job, j.step FROM facts f LEFT JOIN joined j USING (row_id) WHERE f.lateness = 'on_time'"),
+            self.rows("SELECT row_id, job, step FROM telemetry WHERE lateness = 'on_time'"),
+        )
+
+    def bookings(self):
+        """Bookings by hand from the recording: (site, bay, ts_ms, resource, quantity), each content once."""
+        seen, booked = set(), []
+        for line in open(self.recording, "rb"):
+            if b"/usage\"" not in line:
+                continue
+            message = json.loads(line)
+            payload = message["payload"]
+            for one in payload if isinstance(payload, list) else [payload]:
+                print_of = (message["topic"], json.dumps(one, sort_keys=True))
+                if print_of not in seen:
+                    seen.add(print_of)
+                    _, site, bay, _ = message["topic"].split("/")
+                    booked.append((site, bay, one["ts"], one["resource"], one["quantity"], one.get("job"), one.get("step")))
+        return booked
+
+    def usage(self):
+        self.db.execute(
+            "CREATE TABLE booked (site VARCHAR, bay VARCHAR, ts_ms BIGINT, resource VARCHAR, quantity DOUBLE, job VARCHAR, step VARCHAR)"
+        )
+        bookings = self.bookings()
+        if bookings:
+            self.db.executemany("INSERT INTO booked VALUES (?, ?, ?, ?, ?, ?, ?)", bookings)
+        ours = self.rows(
+            """
+            WITH registers AS (
+                SELECT row_id, metric, value,
+                       lag(value) OVER (PARTITION BY site, bay, tool, metric ORDER BY ts, message, place) AS before
+                FROM facts WHERE metric IN ('energy', 'air_volume') AND lateness = 'on_time'
+            ), uses AS (
+                SELECT j.job, j.step, f.tags['grade'] AS resource, f.value AS quantity
+                FROM facts f JOIN joined j USING (row_id) WHERE f.metric = 'dispensed'
+                UNION ALL
+                SELECT j.job, j.step, CASE r.metric WHEN 'energy' THEN 'electricity' ELSE 'compressed_air' END,
+                       CASE WHEN r.value >= r.before THEN r.value - r.before ELSE r.value END
+                FROM registers r JOIN joined j USING (row_id) WHERE r.before IS NOT NULL
+                UNION ALL
+                SELECT r.job, r.step, b.resource, b.quantity
+                FROM booked b JOIN runs r ON b.site = r.site AND b.bay = r.bay
+                 AND ((b.job IS NULL AND epoch_ms(r.started) <= b.ts_ms AND (r.ended IS NULL OR b.ts_ms < epoch_ms(r.ended)))
+                   OR (b.job = r.job AND b.step = r.step))
+            )
+            SELECT job, step, resource, sum(quantity) FROM uses
+            WHERE (job, step) IN (SELECT (job, step) FROM runs WHERE ended IS NOT NULL)
+            GROUP BY ALL
+            """
+        )
+        self.same(
+            "usage",
+            ours,
+            self.rows("SELECT job, step, resource, arg_max(quantity, revision) FROM usage GROUP BY ALL"),
+        )
+        self.same("usage is final", [], self.rows("SELECT job, step FROM usage GROUP BY ALL HAVING NOT arg_max(final, revision)"), 0)
+
+    def windows(self):
+        self.same(
+            "windows",
+            self.rows(
+                """
+                SELECT site, bay, tool, epoch_ms(time_bucket(INTERVAL '1 minute', ts)) AS start_ms, count(*), avg(value), min(value), max(value)
+                FROM facts WHERE metric = 'torque' GROUP BY ALL
+                """
+            ),
+            self.rows(
+                """
+                SELECT site, bay, tool, epoch_ms(window_start), joints, mean, lowest, highest FROM torque_per_minute
+                WHERE final QUALIFY row_number() OVER (PARTITION BY site, bay, tool, window_start ORDER BY revision DESC) = 1
+                """
+            ),
+        )
+
+    def events(self):
+        raised = lambda rule: self.rows(
+            f"""
+            SELECT json_extract_string(evidence, '$.rows[0]') FROM exceptions WHERE rule = '{rule}'
+            GROUP BY ALL HAVING NOT bool_or(coalesce(json_extract_string(evidence, '$.reason'), '') = 'rejoined')
+            """
+        )
+        for rule, sql in {
+            "torque_out_of_spec": "SELECT row_id FROM telemetry WHERE metric = 'torque' AND (value < spec_min OR value > spec_max)",
+            "angle_low": "SELECT row_id FROM telemetry WHERE metric = 'angle' AND value < spec_min",
+            "angle_high": "SELECT row_id FROM telemetry WHERE metric = 'angle' AND value > spec_max",
+            "over_dispense": "SELECT row_id FROM usage WHERE unit = 'L' AND quantity > planned * 1.05 + 0.2",
+            "under_fill": "SELECT row_id FROM usage WHERE unit = 'L' AND quantity < planned * 0.95",
+            "step_overrun": "SELECT row_id FROM steps WHERE event = 'finished' AND elapsed_s > 1.5 * standard_s",
+        }.items():
+            self.same(rule, self.rows(sql), raised(rule), 1 if rule in ("torque_out_of_spec", "over_dispense", "step_overrun") else 0)
+
+    def conditions(self):
+        window = lambda metric, seconds, test: self.rows(
+            f"""
+            SELECT concat_ws('/', site, bay, tool), epoch_ms(time_bucket(INTERVAL '{seconds} seconds', ts)) + {seconds}000 AS at_ms, {test}
+            FROM facts WHERE metric = '{metric}' GROUP BY site, bay, tool, time_bucket(INTERVAL '{seconds} seconds', ts)
+            ORDER BY at_ms
+            """
+        )
+        rows = lambda where, test: self.rows(
+            f"SELECT concat_ws('/', site, bay, tool, metric), epoch_ms(ts), coalesce({test}, false) FROM telemetry "
+            f"WHERE {where} ORDER BY message, CAST(split_part(row_id, '-', 2) AS BIGINT)"
+        )
+        for rule, verdicts, raise_ms, clear_ms in [
+            ("air_pressure_low", window("air_pressure", 10, "avg(value) < 6.0"), 20_000, 60_000),
+            ("low_voltage", window("voltage", 10, "max(value) < 12.5"), 0, 20_000),
+            ("lift_overload", rows("metric IN ('lift_load_left', 'lift_load_right')", "value > spec_max"), 0, 5_000),
+            ("tool_offline", rows("metric = 'online'", "value = 0"), 0, 0),
+        ]:
+            self.same(
+                rule,
+                lives(verdicts, raise_ms, clear_ms),
+                self.rows(f"SELECT epoch_ms(raised), epoch_ms(max(cleared)) FROM exceptions WHERE rule = '{rule}' GROUP BY id, raised"),
+                0,
+            )
+
+
+def lives(verdicts, raise_ms, clear_ms):
+    """The life of conditions from (key, time, verdict): (raised, cleared) of each."""
+    state, done = {}, []
+    for key, at_ms, matches in verdicts:
+        one = state.setdefault(key, {"newest": None, "since": None, "misses": None, "raised": None})
+        if one["newest"] is not None and at_ms < one["newest"]:
+            continue
+        one["newest"] = at_ms
+        if matches:
+            one["misses"] = None
+            one["since"] = at_ms if one["since"] is None else one["since"]
+            if one["raised"] is None and at_ms - one["since"] >= raise_ms:
+                one["raised"] = at_ms
+            continue
+        one["since"] = None
+        one["misses"] = at_ms if one["misses"] is None else one["misses"]
+        if one["raised"] is not None and at_ms - one["misses"] >= clear_ms:
+            done.append((one["raised"], at_ms))
+            one["raised"] = None
+    return done + [(one["raised"], None) for one in state.values() if one["raised"] is not None]
+
+
+def alike(ours, theirs):
+    if isinstance(ours, tuple):
+        return len(ours) == len(theirs) and all(map(alike, ours, theirs))
+    if isinstance(ours, float) and isinstance(theirs, float):
+        return math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-9)
+    return ours == theirs
+
+
+def main():
+    if len(sys.argv) != 4:
+        print(__doc__, file=sys.stderr)
+        return 2
+    judge = Judge(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))
+    for check in [judge.counts, judge.join, judge.usage, judge.windows, judge.events, judge.conditions]:
+        check()
+    return 1 if judge.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+//! A simulated day through `andon replay`, judged by DuckDB, and what bad recordings come to.
+
+#[path = "support/replay.rs"]
+mod support;
+
+use std::fs;
+
+use support::{andon, config, out_of, query, replay};
+
+#[test]
+fn duckdb_recomputes_joins_usage_windows_and_exceptions_and_finds_them_equal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recording = folder.path().join("day.ndjson");
+    let made = andon(&[
+        "simulate",
+        "--out",
+        &recording.display().to_string(),
+        "--for",
+        "90m",
+        "--bays",
+        "12",
+        "--rate",
+        "60",
+        "--seed",
+        "3",
+        "--faults",
+        "all",
+    ]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let figures = replay(&recording, &folder.path().join("out"), &[]);
+    let judged = std::process::Command::new("python3")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/judge/judge.py"))
+        .args([folder.path().join("out"), recording])
+        .arg(figures.to_string())
+        .output()
+        .expect("python3 runs");
+    let said = String::from_utf8_lossy(&judged.stdout).into_owned();
+    println!("{said}");
+    assert!(judged.status.success(), "{said}{}", String::from_utf8_lossy(&judged.stderr));
+}
+
+#[test]
+fn the_same_recording_gives_the_same_hashes_and_another_seed_does_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let record = |name: &str, seed: &str| {
+        let path = folder.path().join(name);
+        let path_text = path.display().to_string();
+        let made = andon(&[
+            "simulate", "--out", &path_text, "--for", "5m", "--bays", "3", "--seed", seed, "--faults", "all",
+        ]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        path
+    };
+    let (one, two) = (record("one.ndjson", "1"), record("two.ndjson.zst", "2"));
+    let first = replay(&one, &folder.path().join("out1"), &[]);
+    let again = replay(&one, &folder.path().join("out2"), &[]);
+    let other = replay(&two, &folder.path().join("out3"), &[]);
+    assert_eq!(first["output_hash"], again["output_hash"]);
+    assert_eq!(first["state_hash"], again["state_hash"]);
+    assert_ne!(first["output_hash"], other["output_hash"]);
+}
+
+/// A recording of bad lines between good ones: each bad one has its row in quarantine, and nothing else is lost.
+#[test]
+fn bad_messages_end_in_quarantine_and_the_good_ones_between_them_are_applied() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = |second: u32| {
+        format!(
+            r#"{{"tst":"2026-01-05T07:00:{second:02}.000000+0000","topic":"workshop/lyon/bay-01/tq-1/telemetry","qos":1,"retain":0,"payloadlen":1,"payload":{{"ts":"2026-01-05T07:00:{second:02}Z","metric":"torque","value":87.5,"unit":"N.m","seq":{second}}}}}"#
+        )
+    };
+    let bad = |second: u32, topic: &str, payload: &str| {
+        format!(
+            r#"{{"tst":"2026-01-05T07:00:{second:02}.500000+0000","topic":"{topic}","qos":1,"retain":0,"payloadlen":1,"payload":{payload}}}"#
+        )
+    };
+    let telemetry = "workshop/lyon/bay-01/tq-1/telemetry";
+    let steps = "workshop/lyon/bay-01/steps";
+    let huge = format!("\"{}\"", "x".repeat(10 << 20));
+    let lines = [
+        good(1),
+        "this is no JSON".to_owned(),
+        good(2),
+        bad(2, telemetry, &huge),
+        bad(3, "workshop/lyon", r#"{"ts":1}"#),
+        good(4),
+        bad(4, telemetry, r#"{"ts":"2026-01-05T07:00:04Z","metric":"torque","value":NaN}"#),
+        bad(5, telemetry, r#"{"ts":0,"metric":"torque","value":1}"#),
+        bad(6, telemetry, r#"{"ts":"2027-01-05T07:00:04Z","metric":"torque","value":1}"#),
+        bad(7, telemetry, r#"{"ts":"2026-01-05T07:00:07Z","metric":"torque","value":1,"unit":"furlong"}"#),
+        bad(8, telemetry, r#"{"ts":"2026-01-05T07:00:08Z","metric":"torque","value":1,"unit":"bar"}"#),
+        bad(9, telemetry, r#""{\"ts\":""#),
+        bad(10, steps, r#"{"ts":"2026-01-05T07:00:10Z","job":"J1","step":"S1","event":"finished"}"#),
+        bad(11, steps, r#"{"ts":"2026-01-05T07:00:11Z","job":"J1","step":"S2","event":"started"}"#),
+        bad(12, steps, r#"{"ts":"2026-01-05T07:00:12Z","job":"J1","step":"S3","event":"started"}"#),
+        good(13),
+    ];
+    let recording = folder.path().join("bad.ndjson");
+    fs::write(&recording, lines.join("\n")).expect("writes");
+    let out = folder.path().join("out");
+    let figures = replay(&recording, &out, &[]);
+    assert_eq!(figures["messages"], lines.len());
+    assert_eq!(figures["rows"], 4, "every good reading is applied: {figures}");
+    assert_eq!(figures["undecodable"], 4, "no line, too large, no topic, cut JSON: {figures}");
+    assert_eq!(figures["quarantined"], 5, "NaN, 1970, next year, unknown unit, other dimension: {figures}");
+    assert_eq!(figures["events_quarantined"], 1, "a finish without a start: {figures}");
+    let reasons = query(&out, "SELECT reason FROM quarantine ORDER BY message");
+    let expected = [
+        "not_a_recording_line",
+        "too_large",
+        "unknown_topic",
+        "non_finite_value",
+        "ts_too_old",
+        "ts_ahead",
+        "unknown_unit",
+        "wrong_dimension",
+        "not_json",
+        "step_not_started",
+    ];
+    let found: Vec<&str> = reasons.iter().filter_map(|row| row["reason"].as_str()).collect();
+    assert_eq!(found, expected);
+    let overlaps = query(&out, "SELECT rule, message FROM exceptions WHERE rule = 'step_overlap'");
+    assert_eq!(overlaps.len(), 1, "two steps at once on a bay are an exception: {overlaps:?}");
+}
+
+#[test]
+fn a_line_without_a_time_is_refused_with_its_place_and_the_way_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recording = folder.path().join("raw.ndjson");
+    fs::write(&recording, r#"{"ts":1767596400000,"metric":"torque","value":1}"#).expect("writes");
+    let refused = out_of(&[
+        "replay",
+        "--config",
+        &config(),
+        "--input",
+        &recording.display().to_string(),
+        "--out",
+        &folder.path().join("out").display().to_string(),
+    ]);
+    assert_eq!(refused.0, Some(1));
+    assert!(refused.1.contains("raw.ndjson:1") && refused.1.contains("--topic"), "{}", refused.1);
+    let taken =
+        replay(&recording, &folder.path().join("taken"), &["--topic", "workshop/lyon/bay-01/tq-1/telemetry"]);
+    assert_eq!(taken["rows"], 1);
+}
+
+#[test]
+fn a_rule_with_an_unknown_column_or_a_syntax_error_is_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    support::copy_config(folder.path());
+    for (sql, expected) in [
+        ("SELECT site, pressure FROM telemetry", "pressure"),
+        ("SELECT site FROM telemetry WHERE", "syntax error"),
+    ] {
+        let rule = format!(
+            "rule = \"broken\"\nseverity = \"low\"\nmessage = \"m\"\nresponse = \"r\"\nsql = \"{sql}\"\n"
+        );
+        fs::write(folder.path().join("rules/broken.toml"), rule).expect("writes");
+        let checked = out_of(&["check", "--config", &folder.path().join("andon.toml").display().to_string()]);
+        assert_eq!(checked.0, Some(78), "{}", checked.1);
+        assert!(checked.1.contains("broken.toml:5:") && checked.1.contains(expected), "{}", checked.1);
+    }
+}

@@ -1,0 +1,100 @@
+//! The built service as people meet it: a configuration folder, Debian's Mosquitto, HTTP, signals.
+//!
+//! One story runs at a time, since some measure how long things take. `ANDON_KILLS` sets how often
+//! `kills` does so; where Mosquitto, Chromium or the right to mount is absent, a story says so and is skipped.
+
+#[path = "support/andon.rs"]
+mod andon;
+#[allow(dead_code, reason = "the intake's own tests use the rest")]
+#[path = "../ingest/tests/support/mosquitto.rs"]
+mod mosquitto;
+#[path = "support/shop.rs"]
+mod shop;
+#[path = "support/tight_disk.rs"]
+mod tight_disk;
+#[path = "support/work.rs"]
+mod work;
+
+#[path = "service/bad_input.rs"]
+mod bad_input;
+#[path = "service/board.rs"]
+mod board;
+#[path = "service/broker_away.rs"]
+mod broker_away;
+#[path = "service/demo.rs"]
+mod demo;
+#[path = "service/full_disk.rs"]
+mod full_disk;
+#[path = "service/kills.rs"]
+mod kills;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use andon::{Andon, until};
+use shop::{History, Shop};
+use work::Work;
+
+/// Held by the story that runs.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until all that was published has been applied and is in the exports.
+fn until_exported(andon: &mut Andon, shop: &Shop, work: &Work) {
+    until("all readings are applied", 60, || {
+        let counts = andon.counts();
+        if counts.get("applied") >= work.readings { Ok(()) } else { Err(counts) }
+    });
+    until("all readings are in the exports", 60, || {
+        let seen = shop.history().count_now("SELECT count(*) AS count FROM telemetry");
+        if seen.as_ref().is_ok_and(|seen| *seen >= work.readings) { Ok(()) } else { Err(seen) }
+    });
+}
+
+/// Each reading is in the exports, and none of them twice.
+fn each_reading_is_there_once(history: &History, work: &Work) {
+    let rows = history.rows(
+        "SELECT count(*) AS rows, count(DISTINCT row_id) AS ids, count(DISTINCT seq) AS numbers FROM telemetry",
+    );
+    let counts = ["rows", "ids", "numbers"].map(|name| rows[0][name].as_u64().expect("a count"));
+    assert_eq!(counts, [work.readings; 3], "rows, distinct ids and distinct seq of stream telemetry");
+}
+
+/// A replay of the journal gives the same rows as the service did.
+fn a_replay_says_the_same(shop: &Shop) -> serde_json::Value {
+    let (replayed, figures) = shop.replayed();
+    for stream in ["telemetry", "steps", "usage", "exceptions", "quarantine", "late", "torque_per_minute"] {
+        let sql = format!("SELECT * FROM {stream} ORDER BY row_id");
+        let (live, again) = (shop.history().text(&sql), replayed.text(&sql));
+        if live == again {
+            continue;
+        }
+        let differs = live.split("},{").zip(again.split("},{")).find(|(one, other)| one != other);
+        panic!(
+            "stream {stream} of the service ({} rows) is not that of the replay ({} rows): {differs:#?}",
+            live.split("},{").count(),
+            again.split("},{").count()
+        );
+    }
+    figures
+}
+
+/// A job from its card to its end: joints, oil, now and then a reject or a message cut short.
+fn job(work: &mut Work, number: u64) {
+    let (bay, job) = (["bay-01", "bay-02", "bay-03"][number as usize % 3], format!("J{number:06}"));
+    work.card(&job);
+    work.step(bay, &job, "started");
+    for joint in 0..12 {
+        let torque =
+            if joint == 7 && number.is_multiple_of(4) { 131.0 } else { 84.0 + f64::from(joint) / 4.0 };
+        work.reading(bay, "wrench_7", "torque", torque);
+        work.reading(bay, "wrench_7", "angle", 30.0 + f64::from(joint));
+        work.reading(bay, "pump_1", "temperature", 19.5 + f64::from(joint));
+    }
+    if number.is_multiple_of(5) {
+        work.nonsense(bay, "wrench_7");
+    }
+    work.booking(bay, 4.25);
+    work.step(bay, &job, "finished");
+}

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Installs what the tests need and is missing: brokers and browsers from apt, judges from PyPI.
+set -eu
+venv=$1
+sudo=${2:-}
+
+missing=""
+command -v mosquitto >/dev/null 2>&1 || [ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
+command -v mosquitto_pub >/dev/null 2>&1 || missing="$missing mosquitto-clients"
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v python3 >/dev/null 2>&1 || missing="$missing python3"
+command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
+python3 -c "import venv, ensurepip" >/dev/null 2>&1 || missing="$missing python3-venv"
+if [ -n "$missing" ]; then
+    echo "installing from apt:$missing"
+    $sudo apt-get update -q
+    # shellcheck disable=SC2086 # a list of words
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+fi
+
+if ! "$venv/bin/python3" -c "import duckdb" >/dev/null 2>&1; then
+    echo "installing from PyPI: duckdb"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q "duckdb>=1.4"
+fi

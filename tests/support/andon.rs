@@ -1,0 +1,190 @@
+//! The built program as a process of its own: started, asked over HTTP, ended in order or killed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use ingest::time::{Clock, SystemClock};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// A running program. Killed when dropped.
+pub(crate) struct Andon {
+    process: Child,
+    /// Kept open: the program would fail to print into a closed pipe.
+    printed: BufReader<ChildStdout>,
+    address: Option<SocketAddr>,
+    log: PathBuf,
+}
+
+impl Andon {
+    /// Starts `andon` with `arguments`; what it logs is added to the file `log`.
+    pub(crate) fn spawn(arguments: &[&str], log: &Path) -> Andon {
+        let file: File = OpenOptions::new().create(true).append(true).open(log).expect("a log");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_andon"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .expect("andon starts");
+        let printed = BufReader::new(process.stdout.take().expect("it is piped"));
+        Andon { process, printed, address: None, log: log.to_owned() }
+    }
+
+    /// The service with the configuration of `shop`, perhaps not listening yet.
+    pub(crate) fn run(shop: &super::shop::Shop) -> Andon {
+        let config = shop.config();
+        let config = config.to_str().expect("folders of tests have plain names");
+        Andon::spawn(&["run", "--config", config], &shop.folder().join("andon.log"))
+    }
+
+    /// The board's address, as printed.
+    pub(crate) fn address(&mut self) -> SocketAddr {
+        if let Some(address) = self.address {
+            return address;
+        }
+        let mut line = String::new();
+        self.printed.read_line(&mut line).expect("a pipe");
+        let address = line.strip_prefix("board on http://").and_then(|rest| rest.split_whitespace().next());
+        let address = address.and_then(|address| address.parse().ok());
+        let address =
+            address.unwrap_or_else(|| panic!("it printed {line:?} and no address:\n{}", self.log()));
+        self.address = Some(address);
+        address
+    }
+
+    /// Its URL.
+    pub(crate) fn url(&mut self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// Status code and body.
+    pub(crate) fn get(&mut self, path: &str) -> (u16, String) {
+        let address = self.address();
+        let mut stream = TcpStream::connect(address).unwrap_or_else(|error| self.gone(&error));
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status code");
+        (code, body.to_owned())
+    }
+
+    fn gone(&self, error: &std::io::Error) -> ! {
+        panic!("it does not answer: {error}; it logged:\n{}", self.log())
+    }
+
+    /// The JSON of an API route.
+    pub(crate) fn json(&mut self, path: &str) -> Value {
+        let (code, body) = self.get(path);
+        assert_eq!(code, 200, "{path} answered {body}");
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path} is no JSON: {error}: {body}"))
+    }
+
+    /// The counts of the conservation law, checked.
+    pub(crate) fn counts(&mut self) -> Counts {
+        let counts = Counts(self.json("/api/v1/status")["counts"].clone());
+        counts.check();
+        counts
+    }
+
+    /// Waits until it is ready.
+    pub(crate) fn until_ready(&mut self) {
+        until("andon is ready", 30, || {
+            let (code, body) = self.get("/readyz");
+            if code == 200 { Ok(()) } else { Err(body) }
+        });
+    }
+
+    /// Waits until it is not ready for a reason that holds one of `words`; the reasons.
+    pub(crate) fn until_not_ready(&mut self, words: &[&str]) -> String {
+        until(&format!("andon is not ready because of {words:?}"), 30, || {
+            let (code, body) = self.get("/readyz");
+            if code == 503 && words.iter().any(|word| body.contains(word)) { Ok(body) } else { Err(body) }
+        })
+    }
+
+    /// Sends SIGTERM, as `systemctl stop` does.
+    pub(crate) fn ask_to_stop(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::TERM).expect("it is there");
+    }
+
+    /// Ends it in order.
+    pub(crate) fn stop(mut self) {
+        self.ask_to_stop();
+        let status = self.ended(30);
+        assert!(status.success(), "it ended with {status}:\n{}", self.log());
+    }
+
+    /// Waits for its own end.
+    pub(crate) fn ended(&mut self, seconds: u64) -> ExitStatus {
+        let process = &mut self.process;
+        until("andon ends", seconds, || process.try_wait().expect("a process").ok_or("it runs"))
+    }
+
+    /// As a power cut does. Fails if it had ended by itself before.
+    pub(crate) fn kill(mut self) {
+        let before = self.process.try_wait().expect("a process");
+        assert!(before.is_none(), "it had ended with {before:?} before it was killed:\n{}", self.log());
+        self.process.kill().expect("it is there");
+        self.process.wait().expect("a process");
+    }
+
+    /// What it logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Andon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// `counts` of `/api/v1/status`.
+#[derive(Clone, Debug)]
+pub(crate) struct Counts(Value);
+
+impl Counts {
+    pub(crate) fn get(&self, name: &str) -> u64 {
+        self.0[name].as_u64().unwrap_or_else(|| panic!("there is no count {name} in {}", self.0))
+    }
+
+    /// Nothing came in that did not go anywhere.
+    fn check(&self) {
+        let sum = |names: &[&str]| names.iter().map(|name| self.get(name)).sum::<u64>();
+        for (whole, parts) in [
+            ("messages", ["decoded", "undecodable"].as_slice()),
+            ("readings", &["applied", "duplicates", "quarantined"]),
+            ("applied", &["on_time", "corrections", "late"]),
+            ("events", &["events_applied", "event_duplicates", "events_quarantined"]),
+        ] {
+            assert_eq!(self.get(whole), sum(parts), "{whole} = {parts:?} in {}", self.0);
+        }
+    }
+}
+
+/// Looks until it is so; after `seconds` fails with what was seen last.
+pub(crate) fn until<T, E: std::fmt::Debug>(
+    what: &str,
+    seconds: u64,
+    mut look: impl FnMut() -> Result<T, E>,
+) -> T {
+    let clock = SystemClock::default();
+    loop {
+        match look() {
+            Ok(seen) => return seen,
+            Err(seen) if clock.monotonic_us() > seconds * 1_000_000 => {
+                panic!("not within {seconds} s: {what}; seen last: {seen:?}")
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Work on the bays of a shop, told in messages.
+
+use ingest::time::{Clock, SystemClock};
+
+use super::mosquitto::Publisher;
+
+/// A publisher that says what happens on bays, and remembers how much of it the broker has acknowledged.
+pub(crate) struct Work {
+    publisher: Publisher,
+    clock: SystemClock,
+    seq: u64,
+    /// Readings published.
+    pub(crate) readings: u64,
+    /// Step events, bookings and cards published.
+    pub(crate) events: u64,
+    /// Messages published that nobody can read.
+    pub(crate) nonsense: u64,
+}
+
+impl Work {
+    pub(crate) fn on(port: u16) -> Work {
+        let clock = SystemClock::default();
+        Work { publisher: Publisher::connect(port), clock, seq: 0, readings: 0, events: 0, nonsense: 0 }
+    }
+
+    /// Goes on over another connection.
+    pub(crate) fn reconnect(&mut self, port: u16) {
+        self.publisher = Publisher::connect(port);
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// Everything so far is with the broker, for good.
+    pub(crate) fn settle(&mut self) {
+        self.publisher.settle();
+    }
+
+    /// A tool reads `value` now. Sequence numbers are the shop's, so each is there once.
+    pub(crate) fn reading(&mut self, bay: &str, tool: &str, metric: &str, value: f64) {
+        self.seq += 1;
+        self.readings += 1;
+        let (ts, seq) = (self.now_ms(), self.seq);
+        let payload = format!(r#"{{"ts":{ts},"metric":"{metric}","value":{value},"seq":{seq}}}"#);
+        self.message(&format!("workshop/lyon/{bay}/{tool}/telemetry"), payload.as_bytes());
+    }
+
+    /// The card of a job of one step: five joints of 80 to 95 N.m and 4.2 l of oil.
+    pub(crate) fn card(&mut self, job: &str) {
+        self.events += 1;
+        let ts = self.now_ms();
+        let payload = format!(
+            r#"{{"ts":{ts},"job":"{job}","vehicle":"V1","steps":[{{"step":"S01","operation":"wheel","standard_s":600,
+            "expect":[{{"metric":"torque","min":80,"max":95,"count":5}}],
+            "resources":[{{"resource":"oil_5w30","quantity":4.2,"unit":"L"}}]}}]}}"#
+        );
+        self.message("workshop/lyon/jobs", payload.as_bytes());
+    }
+
+    /// Something happens to the step of a job.
+    pub(crate) fn step(&mut self, bay: &str, job: &str, event: &str) {
+        self.seq += 1;
+        self.events += 1;
+        let (ts, seq) = (self.now_ms(), self.seq);
+        let payload = format!(
+            r#"{{"ts":{ts},"job":"{job}","step":"S01","technician":"T17","event":"{event}","seq":{seq}}}"#
+        );
+        self.message(&format!("workshop/lyon/{bay}/steps"), payload.as_bytes());
+    }
+
+    /// A booking by hand.
+    pub(crate) fn booking(&mut self, bay: &str, litres: f64) {
+        self.seq += 1;
+        self.events += 1;
+        let (ts, seq) = (self.now_ms(), self.seq);
+        let payload =
+            format!(r#"{{"ts":{ts},"resource":"oil_5w30","quantity":{litres},"unit":"L","seq":{seq}}}"#);
+        self.message(&format!("workshop/lyon/{bay}/usage"), payload.as_bytes());
+    }
+
+    /// A message that is cut in the middle.
+    pub(crate) fn nonsense(&mut self, bay: &str, tool: &str) {
+        self.seq += 1;
+        self.nonsense += 1;
+        let payload = format!(r#"{{"ts":{},"seq":{},"metr"#, self.now_ms(), self.seq);
+        self.message(&format!("workshop/lyon/{bay}/{tool}/telemetry"), payload.as_bytes());
+    }
+
+    /// Any message, with QoS 1.
+    pub(crate) fn message(&mut self, topic: &str, payload: &[u8]) {
+        self.publisher.publish(topic, payload, 1);
+    }
+}
