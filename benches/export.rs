@@ -11,7 +11,7 @@ use arrow::array::{
     UInt32Array, UInt64Array, new_null_array,
 };
 use arrow::datatypes::{Schema, UInt32Type};
-use ingest::time::Epoch;
+use ingest::time::{Epoch, Offset};
 use pipelines::schema::TELEMETRY;
 use rustix::time::{ClockId, clock_gettime};
 use sinks::emission::Emission;
@@ -115,7 +115,7 @@ async fn measure(
         if since_cut >= rows_an_epoch {
             since_cut = 0;
             epoch = Epoch(epoch.0 + 1);
-            let receipt = sink.prepare(epoch).await?;
+            let receipt = sink.prepare(epoch, Offset(1)).await?;
             sink.commit(epoch, &receipt).await?;
         }
     }

@@ -88,7 +88,16 @@ impl Config {
     /// All mistakes of all files.
     pub fn load(path: &Path) -> Result<Config, Vec<Mistake>> {
         let planner = crate::plan::Planner::new();
-        load::load(path, &files::Disk, Some(&|rule| rules::planned_columns(&planner, rule)))
+        load::load(path, &files::Disk, Some(&|rule| rules::planned(&planner, rule)))
+    }
+
+    /// The same for commands that connect to no broker: secrets stay where they are.
+    ///
+    /// # Errors
+    /// All mistakes of all files.
+    pub fn load_without_secrets(path: &Path) -> Result<Config, Vec<Mistake>> {
+        let planner = crate::plan::Planner::new();
+        load::load(path, &files::WithoutSecrets, Some(&|rule| rules::planned(&planner, rule)))
     }
 
     /// The demo's configuration, from texts in the binary: the same from any folder. What it stores goes

@@ -72,12 +72,12 @@ fn mix(hashes: &mut [u64], name: u64, column: &ArrayRef) -> Result<(), ArrowErro
         return Ok(());
     }
     match column.data_type() {
-        DataType::Timestamp(..) | DataType::Int64 => {
+        DataType::Timestamp(..) | DataType::Int64 | DataType::Int32 => {
             let column = cast(column, &DataType::Int64)?;
             let values = column.as_primitive::<Int64Type>();
             each(hashes, name, &column, |row| values.value(row) as u64);
         }
-        DataType::UInt64 | DataType::UInt32 | DataType::Int32 => {
+        DataType::UInt64 | DataType::UInt32 => {
             let column = cast(column, &DataType::UInt64)?;
             let values = column.as_primitive::<UInt64Type>();
             each(hashes, name, &column, |row| values.value(row));
@@ -148,7 +148,7 @@ fn text(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Float64Array, StringArray, StringDictionaryBuilder};
+    use arrow::array::{Float64Array, Int32Array, StringArray, StringDictionaryBuilder};
     use arrow::compute::concat_batches;
 
     fn rows(ids: &[&str], values: &[f64]) -> RecordBatch {
@@ -183,5 +183,18 @@ mod tests {
         let batch =
             |column| RecordBatch::try_from_iter_with_nullable([("site", column, true)]).expect("a batch");
         assert_eq!(hash(&[batch(names)]), hash(&[batch(texts)]));
+    }
+
+    #[test]
+    fn whole_numbers_below_zero_are_told_apart() {
+        let batch = |values: Vec<Option<i32>>| {
+            let column: ArrayRef = Arc::new(Int32Array::from(values));
+            RecordBatch::try_from_iter_with_nullable([("change", column, true)]).expect("a batch")
+        };
+        let hashes =
+            [vec![Some(-1), Some(7)], vec![Some(-2), Some(7)], vec![None, Some(7)], vec![Some(0), Some(7)]]
+                .map(|values| hash(&[batch(values)]));
+        let distinct: std::collections::BTreeSet<&String> = hashes.iter().collect();
+        assert_eq!(distinct.len(), hashes.len());
     }
 }

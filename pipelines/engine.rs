@@ -14,6 +14,8 @@ pub mod ids;
 
 mod intake;
 
+mod ticks;
+
 mod events;
 
 mod certain;
@@ -42,6 +44,8 @@ mod hold;
 
 mod usage;
 
+mod bookings;
+
 mod rule_row;
 
 mod exceptions;
@@ -57,11 +61,12 @@ mod live;
 use arrow::error::ArrowError;
 use ingest::decode::Decoder;
 use ingest::entry::Entry;
-use ingest::readings::{Decoded, Event, Reject};
+use ingest::readings::{Decoded, NONE, Reject};
 use sinks::emission::Emission;
 use sinks::view::Counts;
 
 use self::bays::Bays;
+use self::bookings::WaitingBooking;
 use self::clock::ClockCheck;
 use self::exceptions::Exceptions;
 use self::hold::Hold;
@@ -78,6 +83,11 @@ use crate::schema::TELEMETRY;
 
 /// Job cards that are kept; beyond it those without an open step are forgotten, by name.
 const CARDS_MAX: usize = 10_000;
+
+/// Bytes of rejects that are told as one batch.
+const QUARANTINE_BYTES_MAX: usize = 16 << 20;
+/// Rejects of lines that are no messages are told at this many, for no entry may come between them.
+const REFUSED_MAX: usize = 1_000;
 
 /// Why the engine could not go on: always a mistake of ours, or state of another version.
 #[derive(Debug, thiserror::Error)]
@@ -117,13 +127,15 @@ pub struct Engine {
     assets: Assets,
     joiner: Joiner,
     hold: Hold,
-    bookings: Vec<Event>,
+    bookings: Vec<WaitingBooking>,
     usage: Usage,
     rules: Rules,
     exceptions: Exceptions,
     rejects: Vec<Reject>,
     live: live::Live,
     correction_horizon_ms: i64,
+    /// Rework within it adds to what the step used before.
+    age_bound_ms: i64,
     /// Latest tick or cut.
     at_ms: i64,
     all_columns: Vec<usize>,
@@ -159,6 +171,7 @@ impl Engine {
             rejects: Vec::new(),
             live: live::Live::default(),
             correction_horizon_ms: millis(settings.correction_horizon),
+            age_bound_ms: millis(settings.age_bound),
             at_ms: i64::MIN,
             all_columns: (0..TELEMETRY.fields().len()).collect(),
         })
@@ -177,44 +190,6 @@ impl Engine {
         }
     }
 
-    /// Every second of a tick entry in turn; of a silent stretch only those at which something can happen.
-    fn ticks(&mut self, first_ms: i64, last_ms: i64, out: &mut Vec<Emission>) -> Result<(), EngineError> {
-        let mut at_ms = first_ms;
-        loop {
-            self.tick(at_ms, out)?;
-            match self.bays.next_deadline_ms(at_ms) {
-                Some(next_ms) if next_ms <= last_ms => at_ms = next_ms,
-                _ => break,
-            }
-        }
-        // The devices' say on our clock ends with time alone, so the end of the stretch counts as well.
-        self.clock.tick(last_ms);
-        self.at_ms = last_ms;
-        Ok(())
-    }
-
-    fn tick(&mut self, at_ms: i64, out: &mut Vec<Emission>) -> Result<(), EngineError> {
-        self.seal()?;
-        self.at_ms = at_ms;
-        self.clock.tick(at_ms);
-        let ticked = self.bays.tick(at_ms);
-        let mut until: Vec<(u32, i64)> =
-            ticked.moved.iter().map(|&bay| (bay, self.bays.frontier_ms(bay))).collect();
-        for &bay in ticked.released.iter().chain(&ticked.closed) {
-            until.retain(|(known, _)| *known != bay);
-            until.push((bay, i64::MAX));
-        }
-        until.sort_unstable();
-        self.pass(&until, out)?;
-        for &bay in &ticked.released {
-            self.rules.release(bay, &mut self.exceptions, &mut self.rejects, out)?;
-        }
-        let table = self.decoder.series();
-        self.rules.close(&self.bays, table, &mut self.exceptions, &mut self.rejects, out)?;
-        self.tell_exceptions(out)?;
-        self.tell_rejects(out)
-    }
-
     fn tell_exceptions(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         let changes = self.exceptions.take_changes();
         self.counts.exceptions = self.exceptions.raised;
@@ -230,50 +205,35 @@ impl Engine {
         if self.rejects.is_empty() {
             return Ok(());
         }
-        let rejects = std::mem::take(&mut self.rejects);
-        let rows = tables::quarantine(&rejects, self.decoder.topics())
-            .map_err(|source| rows_error("quarantine", source))?;
-        out.push(Emission { stream: "quarantine".into(), rows });
+        let mut rejects = std::mem::take(&mut self.rejects);
+        for reject in rejects.iter_mut().filter(|reject| reject.arrived_ms == NONE) {
+            reject.arrived_ms = self.at_ms;
+        }
+        // One column of text or bytes holds less than 2 GiB.
+        let mut bytes = 0;
+        let parts = rejects.chunk_by(|before, next| {
+            bytes += next.payload.len() + next.topic.len() + next.detail.len();
+            let is_room = bytes < QUARANTINE_BYTES_MAX || before.message == next.message;
+            bytes = if is_room { bytes } else { 0 };
+            is_room
+        });
+        for part in parts {
+            let rows = tables::quarantine(part, self.decoder.topics())
+                .map_err(|source| rows_error("quarantine", source))?;
+            out.push(Emission { stream: "quarantine".into(), rows });
+        }
         Ok(())
     }
 
-    /// An epoch ends: what is too old to matter is forgotten.
-    fn cut(&mut self, at_ms: i64, out: &mut Vec<Emission>) -> Result<(), EngineError> {
-        self.seal()?;
-        self.at_ms = self.at_ms.max(at_ms);
-        let horizon_ms = self.correction_horizon_ms;
-        for bay in 0..self.bays.all().len() {
-            let bay = u32::try_from(bay).expect("bays are numbered in u32");
-            let watermark_ms = self.bays.watermark_ms(bay);
-            self.steps.bay_mut(bay).forget(watermark_ms.saturating_sub(horizon_ms));
-        }
-        let bays = &self.bays;
-        self.usage.forget(|bay| bays.watermark_ms(bay).saturating_sub(horizon_ms));
-        self.steps.bound_cards(CARDS_MAX);
-        self.tell_exceptions(out)?;
-        self.tell_rejects(out)
-    }
-
     /// A message that could not even be read as one: it counts, and its bytes go to quarantine.
-    pub fn refuse(&mut self, reject: Reject) {
-        self.counts.messages += 1;
-        self.counts.undecodable += 1;
-        self.rejects.push(reject);
-    }
-
-    /// No more entries will come: every watermark goes to infinity. Open steps stay open, timers stand.
     ///
     /// # Errors
     /// As [`Engine::apply`].
-    pub fn end_of_input(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
-        self.seal()?;
-        let bays = u32::try_from(self.decoder.series().bays().len()).expect("bays are numbered in u32");
-        let all: Vec<(u32, i64)> = (0..bays).map(|bay| (bay, i64::MAX)).collect();
-        self.bays.close_all();
-        self.pass(&all, out)?;
-        self.rules.close_all(&mut self.exceptions, &mut self.rejects, out)?;
-        self.tell_exceptions(out)?;
-        self.tell_rejects(out)
+    pub fn refuse(&mut self, reject: Reject, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        self.counts.messages += 1;
+        self.counts.undecodable += 1;
+        self.rejects.push(reject);
+        if self.rejects.len() >= REFUSED_MAX { self.tell_rejects(out) } else { Ok(()) }
     }
 
     /// The conservation law's counts so far.

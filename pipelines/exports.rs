@@ -5,6 +5,7 @@ use std::path::Path;
 use sinks::parquet::{ParquetSettings, Show, StreamSettings};
 
 use crate::engine::Engine;
+use crate::plan::VIEW_TIMES;
 use crate::schema::{EXCEPTIONS, QUARANTINE, STEPS, TELEMETRY, USAGE};
 
 /// All streams of an engine: the fixed ones and one per view.
@@ -24,8 +25,8 @@ pub fn streams(engine: &Engine) -> Vec<StreamSettings> {
         stream("quarantine", &QUARANTINE, "arrived"),
     ];
     for (name, schema) in engine.views() {
-        let time = ["window_start", "ts", "ended"].into_iter().find(|column| schema.index_of(column).is_ok());
-        streams.push(stream(&name, &schema, time.unwrap_or("window_start")));
+        let time = VIEW_TIMES.into_iter().find(|column| schema.index_of(column).is_ok());
+        streams.push(stream(&name, &schema, time.expect("the planner saw to it that a view has a time")));
     }
     streams
 }

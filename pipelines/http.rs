@@ -44,8 +44,15 @@ pub fn get(url: &str, path: &str) -> Result<String, AskError> {
     }
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let target = if has_port { host.to_owned() } else { format!("{host}:80") };
-    let address = target.to_socket_addrs()?.next().ok_or_else(no_url)?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    // A name may have several addresses, such as `localhost` with ::1 first.
+    let mut stream = Err(no_url());
+    for address in target.to_socket_addrs()? {
+        stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(AskError::from);
+        if stream.is_ok() {
+            break;
+        }
+    }
+    let mut stream = stream?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     // HTTP/1.0: the answer is not chunked and ends with the connection. One write, so that a server which

@@ -3,7 +3,7 @@
 //! A thread of its own keeps readiness true while the loop waits for a sink or a disk.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use ingest::intake::IntakeStatus;
@@ -23,13 +23,22 @@ const RATE_OVER_US: u64 = 5_000_000;
 /// Rounds of half a second that a stuck sink may hold up a stop.
 const STUCK_PATIENCE: u32 = 10;
 
+/// The last picture, and what keeps the loop itself from being ready.
+#[derive(Default)]
+struct Last {
+    view: View,
+    own: Vec<String>,
+}
+
 /// Paints and publishes.
 pub struct Painter {
     publisher: Arc<BoardPublisher>,
     board: Board,
     prometheus: Arc<Prometheus>,
     clock: Arc<dyn Clock>,
-    last: Arc<Mutex<View>>,
+    last: Arc<Mutex<Last>>,
+    intake: Arc<OnceLock<Arc<IntakeStatus>>>,
+    sinks: Weak<Fanout>,
     latency: LatencyRecorder,
     rate: VecDeque<(u64, u64)>,
     next_us: u64,
@@ -57,7 +66,9 @@ impl Painter {
             responses: responses.collect(),
             idle_ms: i64::try_from(config.engine.idle.as_millis()).unwrap_or(i64::MAX),
             configuration: config.version.clone(),
-            last: Arc::new(Mutex::new(View::default())),
+            last: Arc::default(),
+            intake: Arc::default(),
+            sinks: Weak::new(),
             clock,
         }
     }
@@ -76,18 +87,25 @@ impl Painter {
 
     /// Publishes that the service is not ready, and why.
     pub fn say_not_ready(&mut self, reason: &str) {
-        let mut view = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        view.at_ms = self.clock.now_ms();
-        view.status.version = env!("CARGO_PKG_VERSION").to_owned();
-        view.status.not_ready = vec![reason.to_owned()];
-        self.publisher.publish(view.clone());
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.view.at_ms = self.clock.now_ms();
+        last.view.status.version = env!("CARGO_PKG_VERSION").to_owned();
+        last.own = vec![reason.to_owned()];
+        last.view.status.not_ready = reasons(&last.own, self.intake.get(), self.sinks.upgrade().as_deref());
+        self.publisher.publish(last.view.clone());
     }
 
-    /// Keeps readiness true from now on, also while the loop waits.
-    pub fn watch(&self, intake: Arc<IntakeStatus>, sinks: &Arc<Fanout>, stop: &Stop) {
+    /// Tells of the intake from now on.
+    pub fn follow(&self, intake: Arc<IntakeStatus>) {
+        let _ = self.intake.set(intake);
+    }
+
+    /// Keeps readiness true from now on, also while the loop waits for a sink, and ends that wait when asked to stop.
+    pub fn watch(&mut self, sinks: &Arc<Fanout>, stop: &Stop) {
+        self.sinks = Arc::downgrade(sinks);
         let (sinks, stop, mut patience) = (Arc::downgrade(sinks), stop.clone(), STUCK_PATIENCE);
-        let (publisher, last, clock) =
-            (Arc::clone(&self.publisher), Arc::downgrade(&self.last), Arc::clone(&self.clock));
+        let (publisher, intake) = (Arc::clone(&self.publisher), Arc::clone(&self.intake));
+        let (last, clock) = (Arc::downgrade(&self.last), Arc::clone(&self.clock));
         std::thread::spawn(move || {
             loop {
                 std::thread::sleep(Duration::from_millis(500));
@@ -99,12 +117,12 @@ impl Painter {
                         sinks.stopper().stop();
                     }
                 }
-                let mut view = last.lock().unwrap_or_else(PoisonError::into_inner);
-                let stuck: Vec<String> = intake.not_ready().into_iter().chain(sinks.not_ready()).collect();
-                if stuck.iter().any(|reason| !view.status.not_ready.contains(reason)) {
-                    view.at_ms = clock.now_ms();
-                    view.status.not_ready = stuck;
-                    publisher.publish(view.clone());
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                let not_ready = reasons(&last.own, intake.get(), Some(&sinks));
+                if not_ready != last.view.status.not_ready {
+                    last.view.at_ms = clock.now_ms();
+                    last.view.status.not_ready = not_ready;
+                    publisher.publish(last.view.clone());
                 }
             }
         });
@@ -140,18 +158,17 @@ impl Painter {
             .filter(|(at_us, _)| at_us + RATE_OVER_US >= now_us)
             .map(|(_, count)| count)
             .sum();
-        let mut not_ready = intake.not_ready();
+        let mut own = Vec::new();
         if engine.is_clock_suspect() {
-            not_ready
-                .push("clock suspect: most devices disagree with this machine's clock; set it".to_owned());
+            own.push("clock suspect: most devices disagree with this machine's clock; set it".to_owned());
         }
         if !adds_up(&counts) {
-            not_ready.push("counts do not add up: please report this with the journal".to_owned());
+            own.push("counts do not add up: please report this with the journal".to_owned());
         }
         let status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             configuration: self.configuration.clone(),
-            not_ready,
+            not_ready: reasons(&own, self.intake.get(), self.sinks.upgrade().as_deref()),
             counts,
             messages_per_second: recent as f64 / (RATE_OVER_US as f64 / 1e6),
             watermark_lag_ms: engine.watermark_lag_ms(),
@@ -167,7 +184,7 @@ impl Painter {
             exceptions: engine.exception_views(|rule| self.responses.get(rule).cloned().unwrap_or_default()),
             usage: engine.usage_views(),
         };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = view.clone();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last { view: view.clone(), own };
         self.publisher.publish(view);
     }
 }
@@ -176,6 +193,13 @@ impl std::fmt::Debug for Painter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Painter").finish_non_exhaustive()
     }
+}
+
+/// Why the service is not ready: by itself, by its intake, by its sinks.
+fn reasons(own: &[String], intake: Option<&Arc<IntakeStatus>>, sinks: Option<&Fanout>) -> Vec<String> {
+    let of_intake = intake.map(|intake| intake.not_ready()).unwrap_or_default();
+    let of_sinks = sinks.map(Fanout::not_ready).unwrap_or_default();
+    own.iter().cloned().chain(of_intake).chain(of_sinks).collect()
 }
 
 /// The conservation law.

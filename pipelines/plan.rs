@@ -152,9 +152,8 @@ impl Planner {
     /// exception needs.
     pub fn plan(&self, rule: &RuleSettings) -> Result<Plan, PlanError> {
         let plan = self.plan_sql(&rule.sql)?;
-        if !rule.is_view {
-            check_exception_columns(plan.output_schema()).map_err(|refusal| refusal.locate(&rule.sql))?;
-        }
+        let check = if rule.is_view { check_view_columns } else { check_exception_columns };
+        check(plan.output_schema()).map_err(|refusal| refusal.locate(&rule.sql))?;
         Ok(plan)
     }
 
@@ -182,6 +181,13 @@ impl Planner {
         match &chain.source {
             Source::Groups(groups) => {
                 let plan = WindowPlan::new(groups, &chain.conditions, &chain.outputs, output, hash)?;
+                if plan.stream() == Stream::Usage {
+                    return Err(Refusal::new(
+                        "usage",
+                        "a window over usage would count each revision of a booking",
+                        "write a rule over its single rows, or sum the newest revisions with `andon query`",
+                    ));
+                }
                 Ok(Plan::Window(Box::new(plan)))
             }
             Source::Stream { window: Some(_), .. } => Err(Refusal::new(
@@ -194,6 +200,31 @@ impl Planner {
             }
         }
     }
+}
+
+/// The times that give a view's rows their date, the first that is there.
+pub const VIEW_TIMES: [&str; 3] = ["window_start", "ts", "ended"];
+
+/// What the stream of a view needs, and what it has already.
+fn check_view_columns(schema: &Schema) -> Result<(), Refusal> {
+    let time = VIEW_TIMES.iter().find_map(|name| schema.field_with_name(name).ok());
+    if !time.is_some_and(|time| matches!(time.data_type(), DataType::Timestamp(..))) {
+        return Err(Refusal::new(
+            "SELECT",
+            "a view's rows have no date without a time",
+            "add window_start to SELECT; for single rows ts, or ended of usage",
+        ));
+    }
+    for name in ["revision", "final", "date"] {
+        if schema.field_with_name(name).is_ok() {
+            return Err(Refusal::new(
+                name,
+                format!("the stream of a view has a column `{name}` of its own"),
+                format!("leave it out, or give it another name: {name} AS {name}_of_row"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What an exception takes from its row, beside `site`: if there, then of that kind.

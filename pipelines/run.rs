@@ -7,25 +7,23 @@
 
 mod error;
 
+mod opening;
+
 mod shared_journal;
 
 mod stop;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ingest::entry::Entry;
 use ingest::intake::{Durable, IntakeHandle, IntakeSettings, IntakeStatus, Start};
-use ingest::journal::Journal;
-use ingest::storage::{DiskStorage, Storage};
 use ingest::time::{Clock, Epoch, Offset};
-use sinks::deliver::{Delivery, Fanout, Route};
+use sinks::deliver::Fanout;
 use sinks::emission::Emission;
-use sinks::parquet::{ParquetSink, Show};
-use sinks::sqlite::SqliteSink;
 
 pub use self::error::RunError;
 use self::shared_journal::SharedJournal;
@@ -34,7 +32,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::picture::Painter;
-use crate::{exports, wire};
+use crate::wire;
 
 /// Durable entries that may wait for the engine; the journal's thread waits at the bound, and with it the
 /// acknowledgements.
@@ -97,89 +95,11 @@ struct Service {
 }
 
 impl Service {
-    /// Opens everything, restores the newest checkpoint and applies the journal from there on.
-    fn open(
-        config: &Config,
-        clock: Arc<dyn Clock>,
-        mut painter: Painter,
-        runtime: &tokio::runtime::Runtime,
-        stop: &Stop,
-    ) -> Result<Self, RunError> {
-        painter.say_not_ready("restoring from checkpoint and journal");
-        let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
-        let mut engine = wire::engine(config)?;
-        let (journal, recovered) = Journal::open(Arc::clone(&storage), &config.journal)?;
-        let checkpoints = CheckpointFolder::open(storage, &config.checkpoint.folder, config.checkpoint.keep)?;
-        let parquet =
-            exports::parquet(&engine, &config.export.folder, config.export.file_rows_max, Show::AtCut);
-        let sqlite = runtime.block_on(SqliteSink::open(&config.store.url))?;
-        let mut sinks = Fanout::default();
-        let parquet = Delivery::spawn(Box::new(ParquetSink::new(parquet)?), SINK_ROWS_MAX);
-        sinks.add(parquet.map_err(RunError::Threads)?, Route::All);
-        let sqlite = Delivery::spawn(Box::new(sqlite), SINK_ROWS_MAX).map_err(RunError::Threads)?;
-        sinks.add(sqlite, Route::Streams(SqliteSink::streams().map(str::to_owned).into_iter().collect()));
-        let newest = checkpoints.newest()?;
-        let resume_at = newest.as_ref().map_or(Offset(1), Checkpoint::resume_at);
-        if resume_at > recovered.next_offset {
-            return Err(RunError::Mismatch {
-                journal: recovered.next_offset.0,
-                checkpoint: resume_at.0,
-                folder: config.journal.folder.clone(),
-            });
-        }
-        if let Some(checkpoint) = &newest {
-            engine.restore(config, &checkpoint.engine)?;
-            sinks.commit(checkpoint.epoch(), &checkpoint.receipts)?;
-        }
-        engine.watch();
-        let mut service = Service {
-            engine,
-            sinks: Arc::new(sinks),
-            checkpoints,
-            journal: SharedJournal(Arc::new(Mutex::new(journal))),
-            clock,
-            painter,
-            out: Vec::new(),
-            applied: Offset(resume_at.0.saturating_sub(1)),
-            epoch: newest.as_ref().map_or(Epoch(0), Checkpoint::epoch),
-            resumes: vec![resume_at],
-            keep: config.checkpoint.keep.max(1),
-            start: Start {
-                next_message: recovered.next_message,
-                last_at_ms: recovered.last_at_ms,
-                last_epoch: recovered.last_epoch,
-                opening: vec![Entry::Configuration {
-                    engine: env!("CARGO_PKG_VERSION").to_owned(),
-                    text: config.text.clone(),
-                }],
-            },
-            stop: stop.clone(),
-        };
-        service.recover(resume_at)?;
-        Ok(service)
-    }
-
-    /// Applies what the journal holds from `resume_at` on, with its cuts, as if it had just come.
-    fn recover(&mut self, resume_at: Offset) -> Result<(), RunError> {
-        // The entries are read from the files, so the journal need not stay locked.
-        let entries = self.journal.with(|journal| journal.read(resume_at))?;
-        let mut applied: u64 = 0;
-        for entry in entries {
-            let (offset, entry) = entry?;
-            self.step(offset, &entry)?;
-            applied += 1;
-        }
-        if applied > 0 {
-            tracing::info!(
-                entries = applied,
-                from = resume_at.0,
-                "applied the journal since the last checkpoint"
-            );
-        }
-        Ok(())
-    }
-
     fn run(mut self, config: &Config) -> Result<(), RunError> {
+        if self.stop.is_asked() {
+            // What was not applied yet stays in the journal.
+            return Ok(());
+        }
         let (sender, entries) = sync_channel(ENTRIES_MAX);
         let settings = IntakeSettings {
             source: config.source.clone(),
@@ -191,7 +111,7 @@ impl Service {
         let log = Box::new(self.journal.clone());
         let start = self.start.clone();
         let intake = IntakeHandle::spawn(settings, log, Arc::clone(&self.clock), start, sender)?;
-        self.painter.watch(intake.status(), &self.sinks, &self.stop);
+        self.painter.follow(intake.status());
         let looped = self.take_entries(&entries, &intake);
         if looped.is_err() {
             // Its threads may wait for room in the channel: that ends with the receiver.
@@ -250,7 +170,7 @@ impl Service {
     /// Makes an epoch safe, then seen.
     fn cut(&mut self, epoch: Epoch) -> Result<(), RunError> {
         let engine = self.engine.snapshot()?;
-        let receipts: BTreeMap<_, _> = self.sinks.prepare(epoch)?;
+        let receipts: BTreeMap<_, _> = self.sinks.prepare(epoch, self.applied.next())?;
         let checkpoint = Checkpoint {
             epoch: epoch.0,
             resume_at: self.applied.next().0,

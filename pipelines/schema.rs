@@ -1,7 +1,8 @@
 //! The streams' columns as the contract names them: what rules can read and what exports hold.
 //!
 //! Names repeat from row to row, so they travel as dictionaries; `row_id` and free text do not. Times are
-//! `Timestamp(Millisecond, "UTC")`.
+//! `Timestamp(Millisecond, "UTC")`. A number's unit stands in its field's metadata: `unit` where all rows have
+//! the same, `unit_column` where each row says its own.
 
 use std::sync::{Arc, LazyLock};
 
@@ -30,9 +31,17 @@ pub fn tags() -> DataType {
 }
 
 fn schema(columns: &[(&str, DataType, bool)]) -> SchemaRef {
-    let fields: Vec<Field> =
-        columns.iter().map(|(name, kind, nullable)| Field::new(*name, kind.clone(), *nullable)).collect();
-    Arc::new(Schema::new(fields))
+    let has_unit = columns.iter().any(|(name, ..)| *name == "unit");
+    let field = |(name, kind, nullable): &(&str, DataType, bool)| {
+        let field = Field::new(*name, kind.clone(), *nullable);
+        let said = match kind {
+            DataType::Float64 if name.ends_with("_s") => ("unit", "s"),
+            DataType::Float64 if has_unit => ("unit_column", "unit"),
+            _ => return field,
+        };
+        field.with_metadata([(said.0.to_owned(), said.1.to_owned())].into())
+    };
+    Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
 /// Every applied reading, with the step that was active on its bay.
@@ -147,3 +156,24 @@ pub static QUARANTINE: LazyLock<SchemaRef> = LazyLock::new(|| {
         ("site", name(), true),
     ])
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_say_where_their_unit_stands() {
+        let said = |schema: &SchemaRef, column: &str| {
+            let field = schema.field_with_name(column).expect("there");
+            let mut said: Vec<_> =
+                field.metadata().iter().map(|(key, unit)| format!("{key}={unit}")).collect();
+            said.sort();
+            said.join(" ")
+        };
+        assert_eq!(said(&STEPS, "elapsed_s"), "unit=s");
+        assert_eq!(said(&STEPS, "standard_s"), "unit=s");
+        assert_eq!(said(&TELEMETRY, "value"), "unit_column=unit");
+        assert_eq!(said(&USAGE, "planned"), "unit_column=unit");
+        assert_eq!(said(&USAGE, "readings"), "");
+    }
+}

@@ -11,7 +11,7 @@ use arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::ListingOptions;
 use datafusion::prelude::SessionContext;
-use ingest::time::Epoch;
+use ingest::time::{Epoch, Offset};
 use pipelines::schema::TELEMETRY;
 use sinks::emission::Emission;
 use sinks::parquet::{ParquetSettings, ParquetSink, Show, StreamSettings};
@@ -82,7 +82,7 @@ async fn datafusion_reads_what_a_service_and_a_replay_write() {
             ParquetSink::new(ParquetSettings::new(folder.path(), show, vec![stream])).expect("opens");
         for epoch in 1..=5 {
             sink.write(&readings((epoch - 1) * 60, 60)).await.expect("writes");
-            let receipt = sink.prepare(Epoch(epoch)).await.expect("prepares");
+            let receipt = sink.prepare(Epoch(epoch), Offset(1)).await.expect("prepares");
             sink.commit(Epoch(epoch), &receipt).await.expect("commits");
         }
         sink.finish().await.expect("finishes");

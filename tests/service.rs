@@ -61,6 +61,33 @@ fn each_reading_is_there_once(history: &History, work: &Work) {
     assert_eq!(counts, [work.readings; 3], "rows, distinct ids and distinct seq of stream telemetry");
 }
 
+/// The tables of the store hold what the exported streams say last: each step event, the newest revision of each
+/// booking, the newest word on each exception.
+fn the_store_says_the_same(shop: &Shop) {
+    let same = |table: &str, stored: &str, exported: &str| {
+        let (stored, exported) = (shop.stored(stored), shop.history().rows(exported));
+        assert!(!exported.is_empty(), "there are {table}");
+        assert_eq!(stored, exported, "{table} of the store and of the exports");
+    };
+    let steps = "SELECT row_id, job, step, event, message FROM steps ORDER BY row_id";
+    same("steps", steps, steps);
+    same(
+        "usage",
+        "SELECT job, step, resource, quantity, revision, final FROM usage ORDER BY job, step, resource",
+        "SELECT job, step, resource, quantity, revision, CAST(final AS INT) AS final FROM (SELECT *, row_number() \
+         OVER (PARTITION BY site, job, step, resource ORDER BY revision DESC) AS place FROM usage) \
+         WHERE place = 1 ORDER BY job, step, resource",
+    );
+    let ids = "SELECT DISTINCT id, rule, raised_ms FROM exceptions ORDER BY id";
+    let exported =
+        "SELECT DISTINCT id, rule, CAST(raised AS BIGINT) AS raised_ms FROM exceptions ORDER BY id";
+    same("exceptions", ids, exported);
+    let known: Vec<serde_json::Value> = shop.history().rows("SELECT id, row_id FROM exceptions");
+    for row in shop.stored("SELECT id, row_id FROM exceptions") {
+        assert!(known.contains(&row), "{row} is a word that was exported");
+    }
+}
+
 /// A replay of the journal gives the same rows as the service did.
 fn a_replay_says_the_same(shop: &Shop) -> serde_json::Value {
     let (replayed, figures) = shop.replayed();

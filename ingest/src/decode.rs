@@ -212,7 +212,7 @@ fn checked<'a>(message: &MessageRef<'a>, limits: DecodeLimits) -> Result<&'a str
         let bound = limits.message_bytes_max;
         return Err((
             Reason::TooLarge,
-            format!("the payload has {len} bytes, more than the bound of {bound}"),
+            format!("the payload is larger than `message_bytes_max`, {bound} bytes"),
         ));
     }
     std::str::from_utf8(message.payload)

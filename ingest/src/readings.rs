@@ -111,6 +111,10 @@ pub struct Element {
     pub seq: i64,
     /// XXH3 of the element's raw bytes.
     pub hash: u64,
+    /// Where these stand in the payload.
+    pub raw: Range<usize>,
+    /// Whether it brought its own time; a state may leave it out, and is of its arrival then.
+    pub has_time: bool,
 }
 
 /// What one message said. Reused from message to message.

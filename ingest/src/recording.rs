@@ -186,7 +186,10 @@ impl Recording {
         let raw = &text[payload.range()];
         self.payload.clear();
         self.current = if payload_is_base64 {
-            if base64::engine::general_purpose::STANDARD.decode_vec(raw, &mut self.payload).is_err() {
+            // Some writers escape the slash, which base64 has.
+            let plain = if payload.is_escaped { std::str::from_utf8(raw).ok().map(unescaped) } else { None };
+            let encoded = plain.as_ref().map_or(raw, |plain| plain.as_bytes());
+            if base64::engine::general_purpose::STANDARD.decode_vec(encoded, &mut self.payload).is_err() {
                 return self.take_other(line, "\"payload_base64\" is no base64");
             }
             Current::Payload

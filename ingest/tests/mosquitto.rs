@@ -257,7 +257,7 @@ fn a_broker_that_sends_beyond_its_window_is_not_read_until_the_journal_has_caugh
         (reader.join().expect("the reader"), socket)
     });
     let mut andon = Intake::start_on(settings, Disk::Stuck);
-    andon.until("it is said", |andon| andon.source_state().contains("waits for the journal"));
+    andon.until("it is said", |andon| andon.source_state().contains("the journal is behind"));
     andon.wait(Duration::from_millis(3500));
     let counts = andon.counts();
     assert!((200..400).contains(&counts.messages), "200,000 bytes and what was read with them: {counts:?}");

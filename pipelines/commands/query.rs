@@ -10,7 +10,12 @@ use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{SessionConfig, SessionContext};
+
+mod still;
+
+use still::Still;
 
 use super::CommandError;
 use super::output::Output;
@@ -48,11 +53,16 @@ pub struct QueryArgs {
 pub async fn run(args: &QueryArgs) -> Result<ExitCode, CommandError> {
     let folder = match &args.history {
         Some(folder) => folder.clone(),
-        None => Config::load(&args.config).map_err(CommandError::Configuration)?.export.folder,
+        None => {
+            Config::load_without_secrets(&args.config).map_err(CommandError::Configuration)?.export.folder
+        }
     };
     let failed = |error: DataFusionError| CommandError::failed("could not answer", error.strip_backtrace());
-    let context = open(&folder).await?;
-    let answer = context.sql(&args.sql).await.map_err(failed)?;
+    let still = Still::of(&folder);
+    let context = open(still.as_ref().map_or(&folder, Still::folder)).await?;
+    // The history is for reading.
+    let allowed = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false);
+    let answer = context.sql_with_options(&args.sql, allowed).await.map_err(failed)?;
     let mut rows = answer.execute_stream().await.map_err(failed)?;
     let mut out = Output::stdout();
     let format = if args.json { Format::Json } else { args.format };

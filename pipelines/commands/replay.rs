@@ -61,7 +61,7 @@ pub struct ReplayArgs {
 /// # Errors
 /// The configuration, an input, or the folder.
 pub fn run(args: &ReplayArgs) -> Result<ExitCode, CommandError> {
-    let config = Config::load(&args.config).map_err(CommandError::Configuration)?;
+    let config = Config::load_without_secrets(&args.config).map_err(CommandError::Configuration)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     // Inputs first: what cannot be replayed leaves no output.
     match &args.journal {

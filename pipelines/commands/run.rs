@@ -165,9 +165,17 @@ struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
     fn new() -> std::io::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("andon-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)?;
-        Ok(TemporaryFolder(folder))
+        // A demo that was killed may have left one of the same number.
+        for attempt in 0.. {
+            let name = format!("andon-demo-{}-{attempt}", std::process::id());
+            let folder = std::env::temp_dir().join(name);
+            match std::fs::create_dir(&folder) {
+                Ok(()) => return Ok(TemporaryFolder(folder)),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 1_000 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable!("the loop ends with a folder or an error")
     }
 }
 

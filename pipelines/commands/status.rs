@@ -35,7 +35,10 @@ pub fn run(args: &StatusArgs) -> Result<ExitCode, CommandError> {
     let url = match &args.url {
         Some(url) => url.clone(),
         None => {
-            format!("http://{}", Config::load(&args.config).map_err(CommandError::Configuration)?.http.listen)
+            format!(
+                "http://{}",
+                Config::load_without_secrets(&args.config).map_err(CommandError::Configuration)?.http.listen
+            )
         }
     };
     let body = http::get(&url, "/api/v1/status").map_err(|error| CommandError::Input {
@@ -54,12 +57,14 @@ fn count(counts: &Value, name: &str) -> u64 {
 }
 
 /// messages = decoded + undecodable; readings = applied + duplicates + quarantined; applied = on time +
-/// corrections + late.
+/// corrections + late; events = applied + duplicates + quarantined.
 fn adds_up(counts: &Value) -> bool {
     let count = |name| count(counts, name);
     count("messages") == count("decoded") + count("undecodable")
         && count("readings") == count("applied") + count("duplicates") + count("quarantined")
         && count("applied") == count("on_time") + count("corrections") + count("late")
+        && count("events")
+            == count("events_applied") + count("event_duplicates") + count("events_quarantined")
 }
 
 fn page(status: &Value) -> String {

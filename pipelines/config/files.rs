@@ -4,11 +4,38 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ingest::config::Secret;
+
+use super::mistake::Fault;
+use super::secret;
+
 /// Files by path.
 pub(super) trait Files {
     fn read(&self, path: &Path) -> io::Result<String>;
     /// The `*.toml` files directly in a folder, sorted by name.
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
+    /// A secret by reference.
+    fn secret(&self, reference: &str, folder: &Path) -> Result<Option<Secret>, Fault> {
+        secret::resolve(reference, folder).map(Some)
+    }
+}
+
+/// The disk, for those who connect to nothing: an analyst need not hold the broker's password.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WithoutSecrets;
+
+impl Files for WithoutSecrets {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        Disk.read(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        Disk.list(folder)
+    }
+
+    fn secret(&self, _reference: &str, _folder: &Path) -> Result<Option<Secret>, Fault> {
+        Ok(None)
+    }
 }
 
 /// The disk.

@@ -156,8 +156,7 @@ pub(super) fn warnings(file: &SourceFile, values: &Values) -> Vec<Mistake> {
     };
     let listen = values.address("http.listen").expect(TYPED);
     if !listen.ip().is_loopback() {
-        let message =
-            format!("`http.listen` is `{listen}`: everyone who reaches it sees and acknowledges everything");
+        let message = format!("`http.listen` is `{listen}`: everyone who reaches it sees everything");
         warn("http.listen", message, "keep it on 127.0.0.1, or behind a proxy that asks for a login");
     }
     let window: u32 = values.whole("source.inflight_window").expect(TYPED);

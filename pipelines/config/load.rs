@@ -6,7 +6,7 @@ use ingest::units::Units;
 
 use super::files::Files;
 use super::mistake::{Fault, Mistake, SourceFile};
-use super::rules::{PlanColumns, Rule};
+use super::rules::{PlanRule, Rule};
 use super::{Config, document, named, rules, service, version};
 
 /// The file, its neighbours `metrics.toml` and `assets.toml` where they are, and the rules' folder. With
@@ -14,7 +14,7 @@ use super::{Config, document, named, rules, service, version};
 pub(super) fn load(
     path: &Path,
     files: &dyn Files,
-    plan: Option<PlanColumns<'_>>,
+    plan: Option<PlanRule<'_>>,
 ) -> Result<Config, Vec<Mistake>> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut loading =

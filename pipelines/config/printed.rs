@@ -6,13 +6,18 @@ use super::kind::Kind;
 use super::setting::Fallback;
 use super::settings::{ANDON, SECTIONS};
 
+/// Where the shipped file differs from the default: it belongs to the mosquitto.conf beside it.
+const SHIPPED: [(&str, &str); 2] =
+    [("source.inflight_window", "1000"), ("source.mosquitto_conf", "\"mosquitto.conf\"")];
+
 /// The whole of `config/andon.toml`: every setting with comment and default.
 #[must_use]
 pub fn andon_toml() -> String {
     let mut text = String::new();
-    let head = "Andon's configuration: every setting with its default, so each line may be left out. Lines that start \
-                with `#` and hold a setting are examples of what is not set by default. Durations and sizes carry \
-                their unit (ms, s, min, h, d; B, KiB, MiB, GiB). `andon check --config FILE` finds all mistakes.";
+    let head = "Andon's configuration: every setting with its default, so each line may be left out; where the line \
+                here is another, the comment says so. Lines that start with `#` and hold a setting are examples of \
+                what is not set by default. Durations and sizes carry their unit (ms, s, min, h, d; B, KiB, MiB, \
+                GiB). `andon check --config FILE` finds all mistakes.";
     comment(&mut text, head);
     let mut section = "";
     for setting in ANDON {
@@ -27,7 +32,17 @@ pub fn andon_toml() -> String {
             let _ = writeln!(text, "[{home}]");
         }
         let bounds = setting.kind.bounds().map(|bounds| format!(" ({bounds})")).unwrap_or_default();
-        comment(&mut text, &format!("{}{bounds}", setting.comment));
+        let shipped = SHIPPED.iter().find(|(path, _)| *path == setting.path).map(|(_, value)| *value);
+        let default = match (shipped, setting.fallback) {
+            (Some(_), Fallback::Is(default)) => format!(" Default {default}."),
+            (Some(_), _) => " Not set by default.".to_owned(),
+            (None, _) => String::new(),
+        };
+        comment(&mut text, &format!("{}{bounds}{default}", setting.comment));
+        if let Some(shipped) = shipped {
+            let _ = writeln!(text, "{name} = {shipped}");
+            continue;
+        }
         let _ = match (setting.kind, setting.fallback) {
             (Kind::Pairs, fallback) => {
                 let pair = fallback.example().trim_matches(['{', '}', ' ']);

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+mod life;
+
 use super::document::Reader;
 use super::kind::Kind;
 use super::mistake::{Fault, Mistake, SourceFile, nearest};
@@ -11,7 +13,8 @@ use super::setting::Fallback::{Absent, Is, Required};
 use super::setting::{Setting, duration, key};
 use super::values::Values;
 use super::{ExceptionKind, Lane, RuleSettings, Severity, pattern, version};
-use crate::plan::{PlanError, Planner};
+use crate::plan::PlanError;
+pub(super) use life::{PlanRule, Planned, planned};
 
 static RULE: &[Setting] = &[
     key("rule", Kind::Name, Absent("\"tool_drift\"")),
@@ -42,17 +45,11 @@ pub(super) struct Rule {
     pub(super) name_at: (usize, usize),
     message_at: (usize, usize),
     key_at: (usize, usize),
+    lane_at: (usize, usize),
+    kind_at: (usize, usize),
+    delay_at: (usize, usize),
     /// The first character of the SQL text itself.
     sql_at: (usize, usize),
-}
-
-/// Plans a rule's SQL; returns the names of its output columns.
-pub(super) type PlanColumns<'a> = &'a dyn Fn(&RuleSettings) -> Result<Vec<String>, PlanError>;
-
-/// What the engine's planner says.
-pub(super) fn planned_columns(planner: &Planner, rule: &RuleSettings) -> Result<Vec<String>, PlanError> {
-    let plan = planner.plan(rule)?;
-    Ok(plan.output_schema().fields().iter().map(|field| field.name().clone()).collect())
 }
 
 /// Reads a file of `rules/`. `None` with at least one mistake where a part without default is missing.
@@ -100,7 +97,17 @@ fn build(file: &SourceFile, table: &DeTable<'_>, values: &Values, is_view: bool)
         sql_line: sql_at.0,
         version: version::of(table),
     };
-    Some(Rule { settings, name_at: at(name_key), message_at: at("message"), key_at: at("key"), sql_at })
+    let delay_at = if settings.raise_after.is_zero() { at("clear_after") } else { at("raise_after") };
+    Some(Rule {
+        settings,
+        name_at: at(name_key),
+        message_at: at("message"),
+        key_at: at("key"),
+        lane_at: at("lane"),
+        kind_at: at("kind"),
+        delay_at,
+        sql_at,
+    })
 }
 
 /// What the keys must fit among themselves.
@@ -183,7 +190,7 @@ pub(super) fn check_names(rules: &[Rule]) -> Vec<Mistake> {
 }
 
 /// Plans every rule, and holds placeholders and keys against the columns that come out.
-pub(super) fn check_sql(rules: &[Rule], plan: PlanColumns<'_>) -> Vec<Mistake> {
+pub(super) fn check_sql(rules: &[Rule], plan: PlanRule<'_>) -> Vec<Mistake> {
     rules.iter().flat_map(|rule| rule.check_sql(plan)).collect()
 }
 
@@ -192,9 +199,9 @@ impl Rule {
         Mistake { file: self.settings.file.clone(), line, column, message, remedy }
     }
 
-    fn check_sql(&self, plan: PlanColumns<'_>) -> Vec<Mistake> {
-        let columns = match plan(&self.settings) {
-            Ok(columns) => columns,
+    fn check_sql(&self, plan: PlanRule<'_>) -> Vec<Mistake> {
+        let Planned { columns, looks_at } = match plan(&self.settings) {
+            Ok(planned) => planned,
             Err(PlanError { line, column, message, remedy }) => {
                 // Only the first line of the SQL can start in the middle of a line of the file.
                 let column = if line <= 1 { self.sql_at.1 + column.max(1) - 1 } else { column };
@@ -215,7 +222,7 @@ impl Rule {
             };
             self.mistake(at, format!("{what}, and the SQL has no such column"), remedy)
         });
-        mistakes.collect()
+        mistakes.chain(self.check_life(looks_at)).collect()
     }
 }
 

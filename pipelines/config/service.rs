@@ -10,7 +10,6 @@ use super::document::Reader;
 use super::files::Files;
 use super::fit::{check, warnings};
 use super::mistake::{Mistake, SourceFile};
-use super::secret;
 use super::settings::ANDON;
 use super::{CheckpointSettings, EngineSettings, ExportSettings, HttpSettings, StoreSettings};
 
@@ -44,9 +43,9 @@ pub(super) fn read(
     let mut reader = Reader::new(file);
     let values = reader.read(table, ANDON, &(0..0), "");
     let secret = values.text("source.password").and_then(|reference| {
-        let found = secret::resolve(reference, folder);
+        let found = files.secret(reference, folder);
         let span = values.span("source.password").unwrap_or_default();
-        found.map_err(|fault| reader.fault(&span, fault)).ok()
+        found.map_err(|fault| reader.fault(&span, fault)).ok().flatten()
     });
     let patterns = |key: &str| values.texts(key).expect(TYPED).to_vec();
     let topics = TopicSettings {

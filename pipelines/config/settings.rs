@@ -32,7 +32,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("export", "Parquet files: FOLDER/<stream>/date=YYYY-MM-DD/site=S/*.parquet."),
     ("store", "The tables exceptions, usage and steps, for the shop's other programs."),
-    ("http", "Board, status, metrics and SQL on one port."),
+    ("http", "Board, status and metrics on one port."),
     ("rules", "One rule or view a file."),
 ];
 
@@ -75,14 +75,15 @@ pub(super) static ANDON: &[Setting] = &[
         whole(1, 65_535),
         Is("20"),
         "Messages that the broker sends before it waits for acknowledgements; half of it forces a commit. It must \
-         not exceed the broker's own (Mosquitto: max_inflight_messages, 20 by default). The mosquitto.conf beside \
-         this file has 1000; with it, write 1000 here.",
+         not exceed the broker's own (Mosquitto: max_inflight_messages, 20 by default), and the mosquitto.conf \
+         beside this file has 1000.",
     ),
     set(
         "source.mosquitto_conf",
         Kind::Path,
         Absent("\"mosquitto.conf\""),
-        "The broker's configuration, where it is a Mosquitto on this machine: inflight_window is checked against it.",
+        "The broker's configuration, where it is a Mosquitto on this machine: inflight_window is checked against it. \
+         Remove the line for any other broker.",
     ),
     set(
         "source.message_bytes_max",
@@ -230,7 +231,7 @@ pub(super) static ANDON: &[Setting] = &[
         Is("100000"),
         "Distinct (bay, tool, metric) of a site. Readings of further ones are quarantined.",
     ),
-    set("checkpoint.folder", Kind::Path, Is("\"data/checkpoints\""), "One folder a checkpoint."),
+    set("checkpoint.folder", Kind::Path, Is("\"data/checkpoints\""), "One file a checkpoint."),
     set("checkpoint.keep", whole(2, 1000), Is("3"), "So many are kept, the newest ones."),
     set("export.folder", Kind::Path, Is("\"data/export\""), "Any engine that reads Parquet can query it."),
     set("export.file_rows_max", whole(1, 100_000_000), Is("131072"), "A file is full at so many rows."),

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use ingest::series::SeriesTable;
+
 /// How far one bay has come.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct BayTime {
-    /// Newest event time of its messages so far; `i64::MIN` before the first.
+    /// Newest event time of its messages so far; `i64::MIN` before the first that has one.
     pub newest_ts_ms: i64,
-    /// Arrival of its newest message.
+    /// Arrival of its newest message; `i64::MIN` before the first.
     pub arrived_ms: i64,
     /// Silent for longer than the idle time: what it holds has been shown, and it holds nobody else.
     pub released: bool,
@@ -81,17 +83,29 @@ impl Bays {
         })
     }
 
+    /// The same by name; none before the bay's first message, and of a site as a whole.
+    #[must_use]
+    pub(super) fn watermark_of(&self, table: &SeriesTable, site: &str, bay: &str) -> Option<i64> {
+        let watermark_ms = self.watermark_ms(table.find_bay(site, bay)?);
+        Some(watermark_ms).filter(|&ms| ms != i64::MIN)
+    }
+
     /// The watermark as windows see it: a bay that is closed waits for nothing that it has, which ends at most the
     /// final idle time after its newest row. It stays finite, for the bay may speak again.
     #[must_use]
     pub(super) fn frontier_ms(&self, bay: u32) -> i64 {
         match self.all.get(bay as usize) {
+            // What a bay without any event time has is of its arrival.
+            Some(time) if time.closed && time.newest_ts_ms == i64::MIN => {
+                time.arrived_ms.saturating_add(self.idle_final_ms)
+            }
             Some(time) if time.closed => time.newest_ts_ms.saturating_add(self.idle_final_ms),
             _ => self.watermark_ms(bay),
         }
     }
 
-    /// A message of `bay` has been taken in whole; `newest_ts_ms` is the newest event time in it.
+    /// A message of `bay` has been taken in whole; `newest_ts_ms` is the newest event time in it, `i64::MIN` if it has
+    /// none of its own.
     pub(super) fn heard(&mut self, bay: u32, newest_ts_ms: i64, arrived_ms: i64) {
         let index = bay as usize;
         if index >= self.all.len() {
@@ -115,7 +129,7 @@ impl Bays {
         ticked.moved.sort_unstable();
         ticked.moved.dedup();
         for (bay, time) in self.all.iter_mut().enumerate() {
-            if time.newest_ts_ms == i64::MIN || time.closed {
+            if time.arrived_ms == i64::MIN || time.closed {
                 continue;
             }
             let silent_ms = at_ms - time.arrived_ms;
@@ -134,13 +148,13 @@ impl Bays {
 
     /// No message will come any more: everything is final.
     pub(super) fn close_all(&mut self) {
-        self.all.iter_mut().filter(|time| time.newest_ts_ms != i64::MIN).for_each(|time| time.closed = true);
+        self.all.iter_mut().filter(|time| time.arrived_ms != i64::MIN).for_each(|time| time.closed = true);
     }
 
     /// The next second after `at_ms` at which a tick can find something though nothing arrives.
     #[must_use]
     pub(super) fn next_deadline_ms(&self, at_ms: i64) -> Option<i64> {
-        let heard = self.all.iter().filter(|time| time.newest_ts_ms != i64::MIN && !time.closed);
+        let heard = self.all.iter().filter(|time| time.arrived_ms != i64::MIN && !time.closed);
         let deadlines =
             heard.map(|time| time.arrived_ms + if time.released { self.idle_final_ms } else { self.idle_ms });
         deadlines.map(|ms| -(-ms).div_euclid(1000) * 1000).filter(|&ms| ms > at_ms).min()
@@ -210,6 +224,20 @@ mod tests {
         assert_eq!(bays.frontier_ms(0), 1_000_000 + 86_400_000);
         bays.heard(0, 1_000_001, 99_000_000);
         assert_eq!(bays.frontier_ms(0), 970_001);
+    }
+
+    #[test]
+    fn a_state_without_a_time_shows_that_a_bay_lives_and_not_how_far_it_has_come() {
+        let mut bays = Bays::new(30_000, 30_000, 86_400_000);
+        bays.heard(0, 1_000_000, 1_000_000);
+        bays.heard(0, i64::MIN, 2_000_000);
+        assert_eq!(bays.watermark_ms(0), 970_000);
+        assert!(bays.tick(2_029_000).released.is_empty());
+        bays.heard(1, i64::MIN, 2_010_000);
+        assert_eq!(bays.watermark_ms(1), i64::MIN);
+        assert_eq!(bays.tick(2_040_000).released, [0, 1], "what it has is shown all the same");
+        assert_eq!(bays.tick(2_040_000 + 86_400_000).closed, [0, 1]);
+        assert_eq!(bays.frontier_ms(1), 2_010_000 + 86_400_000);
     }
 
     #[test]

@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
-use ingest::readings::What;
 use sinks::emission::Emission;
 
 use super::block::{Block, Lateness, Rows};
 use super::hold::Released;
 use super::join::Consumed;
 use super::rules::Verdicts;
-use super::usage::Use;
 use super::{Engine, EngineError, rows_error, steps, tables};
 
 impl Engine {
@@ -21,14 +19,12 @@ impl Engine {
         if released.rows > 0 {
             self.certain(&released, out)?;
         }
-        if !self.bookings.is_empty() {
-            self.book(until);
-        }
+        let others = if self.bookings.is_empty() { Vec::new() } else { self.book(until) };
         for &(bay, until_ms) in until {
             self.tell_steps(bay, until_ms, out)?;
             self.tell_usage(bay, out)?;
         }
-        Ok(())
+        others.into_iter().try_for_each(|bay| self.tell_usage(bay, out))
     }
 
     /// Rows whose step is certain: telemetry, consumption, the second look, windows that need steps.
@@ -50,20 +46,26 @@ impl Engine {
             rows.copy(|block| &block.lateness).iter().map(|&late| late == Lateness::Late as u8).collect();
         let has_late = is_late.contains(&true);
         if has_late {
-            let late =
-                filter_record_batch(&batch, &is_late.into()).map_err(|source| rows_error("late", source))?;
+            let late = filter_record_batch(&batch, &is_late.clone().into())
+                .map_err(|source| rows_error("late", source))?;
             out.push(Emission { stream: "late".into(), rows: late });
         }
-        let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
-        self.rules.look_when_certain(rows, &batch, &self.bays, table, verdicts, out)?;
-        let missed = if has_late {
-            let (stretches, joined) = rows.in_time();
-            let rows = Rows { stretches: &stretches, joined: Some(&joined), ..rows };
-            self.rules.fold_joined(rows, table, &mut self.rejects)?
-        } else {
-            self.rules.fold_joined(rows, table, &mut self.rejects)?
+        // Late rows are told, and neither judged nor folded: a batch over history leaves them out as well.
+        let in_time = has_late.then(|| rows.in_time());
+        let (rows, judged) = match &in_time {
+            None => (rows, batch.clone()),
+            Some((stretches, joined)) => {
+                let is_in_time: Vec<bool> = is_late.iter().map(|late| !late).collect();
+                let judged = filter_record_batch(&batch, &is_in_time.into());
+                let judged = judged.map_err(|source| rows_error("telemetry", source))?;
+                (Rows { stretches, joined: Some(joined), ..rows }, judged)
+            }
         };
-        self.counts.windows_missed += missed;
+        if judged.num_rows() > 0 {
+            let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
+            self.rules.look_when_certain(rows, &judged, &self.bays, table, verdicts, out)?;
+            self.counts.windows_missed += self.rules.fold_joined(rows, table, &mut self.rejects)?;
+        }
         out.push(Emission { stream: "telemetry".into(), rows: batch });
         self.consume(&blocks, consumed);
         Ok(())
@@ -88,49 +90,14 @@ impl Engine {
             }
             let Some(used) = self.usage.measure(series, ts_ms, value, unit, tags) else { continue };
             let bay = block.bay[row];
-            let Some(run) = run else {
-                self.counts.usage_unassigned += 1;
-                continue;
-            };
             let site: Arc<str> = self.decoder.series().get(series).site.as_ref().into();
-            let run = self.steps.bay_mut(bay).runs[run].clone();
-            self.usage.write(&site, bay, &run, used);
-        }
-    }
-
-    /// Bookings by hand whose time has come.
-    fn book(&mut self, until: &[(u32, i64)]) {
-        let mut due = Vec::new();
-        for event in std::mem::take(&mut self.bookings) {
-            let What::Booking(booking) = &event.what else { continue };
-            let bay = self.bay_number(&event.site, &booking.bay);
-            let passed =
-                until.binary_search_by_key(&bay, |&(bay, _)| bay).is_ok_and(|at| event.ts_ms < until[at].1);
-            if passed { due.push((bay, event)) } else { self.bookings.push(event) }
-        }
-        due.sort_by_key(|(bay, event)| (*bay, event.ts_ms, event.message, event.index));
-        for (bay, event) in due {
-            let What::Booking(booking) = &event.what else { continue };
-            let steps = self.steps.bay_mut(bay);
-            let named = |run: &steps::Run| {
-                booking.job.as_deref() == Some(&*run.job)
-                    && booking.step.as_deref().is_none_or(|step| step == &*run.step)
-            };
-            let run = if booking.job.is_some() {
-                steps.runs.iter().rposition(named)
-            } else {
-                steps.active(event.ts_ms)
-            };
-            let Some(run) = run.map(|run| steps.runs[run].clone()) else {
+            let run = run.map(|run| self.steps.bay_mut(bay).runs[run].clone());
+            let written = run.map(|run| self.usage.write(&site, bay, &run, used, self.decoder.units()));
+            // No step was active, or the resource is booked in a unit of another kind. The reading itself is in
+            // `telemetry` either way.
+            if !matches!(written, Some(Ok(()))) {
                 self.counts.usage_unassigned += 1;
-                continue;
-            };
-            let used = Use {
-                resource: booking.resource.as_ref().into(),
-                quantity: booking.quantity,
-                unit: booking.unit.as_ref().into(),
-            };
-            self.usage.write(&event.site.as_ref().into(), bay, &run, used);
+            }
         }
     }
 
@@ -158,6 +125,8 @@ impl Engine {
         }
         let batch = tables::steps(&site, &bay_name, &told).map_err(|source| rows_error("steps", source))?;
         self.look_at_stream("steps", &batch, bay, out)?;
+        self.counts.windows_missed +=
+            self.rules.fold_told(&batch, bay, self.decoder.series(), &mut self.rejects)?;
         out.push(Emission { stream: "steps".into(), rows: batch });
         Ok(())
     }
@@ -186,6 +155,7 @@ impl Engine {
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
         let watermark_ms = self.bays.watermark_ms(bay);
-        self.rules.look_at_stream(stream, batch, watermark_ms, &mut self.exceptions, &mut self.rejects, out)
+        let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
+        self.rules.look_at_stream(stream, batch, watermark_ms, verdicts, out)
     }
 }

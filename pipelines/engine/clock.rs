@@ -12,6 +12,9 @@ use jiff::{Timestamp, Unit};
 const DEVICES_MIN: usize = 5;
 /// Bytes of a message that go to quarantine with it.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+/// Rows of one message carry their raw element up to so many bytes together; further ones carry nothing, so that a
+/// message cannot make many times its size.
+pub(super) const COPIES_BYTES_MAX: usize = 1 << 20;
 /// Devices that have been silent this long have no say.
 const SAY_MS: i64 = 60_000;
 
@@ -47,15 +50,18 @@ impl ClockCheck {
         median.is_some_and(|median| median > self.ahead_max_ms || -median > self.age_max_ms)
     }
 
-    /// Takes a reading's time in; says why it cannot be, if so.
-    pub(super) fn judge(&mut self, channel: u32, ts_ms: i64, arrived_ms: i64) -> Option<Reason> {
+    /// Takes a time in; says why it cannot be, if so. A time that is not the device's `own` has no say on our clock:
+    /// it was filled in from that.
+    pub(super) fn judge(&mut self, channel: u32, ts_ms: i64, own: bool, arrived_ms: i64) -> Option<Reason> {
         let offset = ts_ms.saturating_sub(arrived_ms);
-        let index = channel as usize;
-        if index >= self.offsets.len() {
-            self.offsets.resize(index + 1, (0, i64::MIN));
+        if own {
+            let index = channel as usize;
+            if index >= self.offsets.len() {
+                self.offsets.resize(index + 1, (0, i64::MIN));
+            }
+            // The newest row of a message decides, so a backlog does not count as a slow clock for long.
+            self.offsets[index] = (offset, arrived_ms);
         }
-        // The newest row of a message decides, so a backlog does not count as a slow clock for long.
-        self.offsets[index] = (offset, arrived_ms);
         // Our own clock excuses a row only when it is wrong in the row's own direction: a backlog of a whole
         // site looks old, and must not excuse one device that runs ahead.
         if offset > self.ahead_max_ms {
@@ -102,13 +108,13 @@ impl ClockCheck {
     }
 }
 
-/// What goes to quarantine of a reading or event whose time cannot be.
-pub(super) fn reject(message: MessageRef<'_>, reason: Reason, ts_ms: i64) -> Reject {
+/// What goes to quarantine of a reading or event whose time cannot be; `raw` is its element.
+pub(super) fn reject(message: MessageRef<'_>, raw: &[u8], reason: Reason, ts_ms: i64) -> Reject {
     Reject {
         message: message.ordinal,
         arrived_ms: message.arrived_ms,
         topic: message.topic.into(),
-        payload: message.payload[..message.payload.len().min(PAYLOAD_BYTES_MAX)].into(),
+        payload: raw[..raw.len().min(PAYLOAD_BYTES_MAX)].into(),
         reason,
         detail: detail(ts_ms, message.arrived_ms),
     }
@@ -153,10 +159,10 @@ mod tests {
     fn one_device_a_day_ahead_is_quarantined_and_the_others_are_not() {
         let mut clock = ClockCheck::new(60_000, 30 * DAY_MS);
         for device in 0..9 {
-            assert_eq!(clock.judge(device, 1_000_000, 1_000_500), None);
+            assert_eq!(clock.judge(device, 1_000_000, true, 1_000_500), None);
         }
-        assert_eq!(clock.judge(9, 1_000_000 + DAY_MS, 1_000_500), Some(Reason::TsAhead));
-        assert_eq!(clock.judge(1, 1_000_400 - 31 * DAY_MS, 1_000_500), Some(Reason::TsTooOld));
+        assert_eq!(clock.judge(9, 1_000_000 + DAY_MS, true, 1_000_500), Some(Reason::TsAhead));
+        assert_eq!(clock.judge(1, 1_000_400 - 31 * DAY_MS, true, 1_000_500), Some(Reason::TsTooOld));
         assert!(!clock.is_suspect());
     }
 
@@ -164,14 +170,27 @@ mod tests {
     fn when_most_devices_are_a_day_ahead_our_own_clock_is_suspect_until_it_is_right_again() {
         let mut clock = ClockCheck::new(60_000, 30 * DAY_MS);
         for device in 0..5 {
-            clock.judge(device, 10_000 + DAY_MS, 10_000);
+            clock.judge(device, 10_000 + DAY_MS, true, 10_000);
         }
-        assert_eq!(clock.judge(5, 11_000 + DAY_MS, 11_000), None);
+        assert_eq!(clock.judge(5, 11_000 + DAY_MS, true, 11_000), None);
         assert!(clock.is_suspect());
         for device in 0..5 {
-            clock.judge(device, 12_000 + DAY_MS, 12_000 + DAY_MS);
+            clock.judge(device, 12_000 + DAY_MS, true, 12_000 + DAY_MS);
         }
         clock.tick(13_000 + DAY_MS);
         assert!(!clock.is_suspect());
+    }
+
+    #[test]
+    fn states_that_take_their_arrival_for_their_time_have_no_say_on_our_clock() {
+        let mut clock = ClockCheck::new(60_000, 30 * DAY_MS);
+        for channel in 0..9 {
+            assert_eq!(clock.judge(channel, 10_000, false, 10_000), None);
+        }
+        for device in 9..14 {
+            clock.judge(device, 10_000 + DAY_MS, true, 10_000);
+        }
+        assert_eq!(clock.judge(9, 11_000 + DAY_MS, true, 11_000), None);
+        assert!(clock.is_suspect());
     }
 }

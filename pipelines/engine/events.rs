@@ -3,6 +3,7 @@
 use ingest::entry::MessageRef;
 use ingest::readings::{Event, What};
 
+use super::bookings::WaitingBooking;
 use super::repeats::{Print, Seen};
 use super::{Engine, EngineError, clock};
 
@@ -16,6 +17,7 @@ impl Engine {
             ts_ms: event.ts_ms,
             arrived_ms: event.arrived_ms,
             hash: event.hash,
+            is_first: event.index == 0,
         };
         match self.repeats.see(print) {
             Seen::Repeat => {
@@ -25,9 +27,10 @@ impl Engine {
             Seen::Conflict => self.counts.sequence_conflicts += 1,
             Seen::New => {}
         }
-        if let Some(reason) = self.clock.judge(self.decoded.channel, event.ts_ms, event.arrived_ms) {
+        let own = matches!(event.what, What::Step(_) | What::Booking(_));
+        if let Some(reason) = self.clock.judge(self.decoded.channel, event.ts_ms, own, event.arrived_ms) {
             self.counts.events_quarantined += 1;
-            self.rejects.push(clock::reject(message, reason, event.ts_ms));
+            self.rejects.push(clock::reject(message, message.payload, reason, event.ts_ms));
             return Ok(());
         }
         self.counts.events_applied += 1;
@@ -43,12 +46,12 @@ impl Engine {
             What::Booking(booking) => {
                 let bay = self.bay_number(&event.site, &booking.bay);
                 self.bays.heard(bay, event.ts_ms, event.arrived_ms);
-                self.bookings.push(event);
+                self.bookings.push(WaitingBooking::new(event, message));
             }
             What::Job(card) => {
                 let bays = self.decoder.series().bays().iter().enumerate();
                 let of_site = bays.filter(|(_, (site, _))| *site == event.site).map(|(bay, _)| bay as u32);
-                self.steps.take_card(&event.site, card, of_site);
+                self.steps.take_card(&event.site, event.message, card, of_site);
             }
             What::Asset(asset) => {
                 self.assets.take(&event.site, asset);

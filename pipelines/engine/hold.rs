@@ -10,8 +10,19 @@ use std::sync::Arc;
 
 use super::block::{Block, Stretch};
 
-/// Place of a row: block number in the high bits, row in the low 16.
+/// Place of a row: block number in the high 32 bits, row in the low 32. (A block ends with a whole message, and a
+/// message may have a hundred thousand readings.)
 type Place = u64;
+
+fn place(block: u64, row: usize) -> Place {
+    block << 32 | row as u64
+}
+
+/// Block number and row.
+#[inline]
+fn parts(place: Place) -> (u64, usize) {
+    (place >> 32, (place & 0xffff_ffff) as usize)
+}
 
 /// The waiting rows of all bays.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -49,7 +60,7 @@ impl Hold {
             if bay >= self.bays.len() {
                 self.bays.resize_with(bay + 1, Waiting::default);
             }
-            self.bays[bay].push(block.readings.ts_ms[row].div_euclid(1000), number << 16 | row as u64);
+            self.bays[bay].push(block.readings.ts_ms[row].div_euclid(1000), place(number, row));
         }
         self.blocks.push_back((Arc::new(block), u32::try_from(rows).expect("blocks are small")));
     }
@@ -77,7 +88,8 @@ impl Hold {
             if let Some(waiting) = self.bays.get_mut(bay as usize) {
                 let (blocks, first_block) = (&self.blocks, self.first_block);
                 let ts_ms = |place: Place| {
-                    blocks[((place >> 16) - first_block) as usize].0.readings.ts_ms[(place & 0xffff) as usize]
+                    let (block, row) = parts(place);
+                    blocks[(block - first_block) as usize].0.readings.ts_ms[row]
                 };
                 waiting.release(before_ms, ts_ms, |place| marks.set(place));
             }
@@ -121,8 +133,8 @@ impl Marks {
 
     #[inline]
     fn set(&mut self, place: Place) {
-        let row = (place & 0xffff) as usize;
-        self.words[self.starts[((place >> 16) - self.first_block) as usize] + row / 64] |= 1 << (row % 64);
+        let (block, row) = parts(place);
+        self.words[self.starts[(block - self.first_block) as usize] + row / 64] |= 1 << (row % 64);
     }
 
     /// The marked rows of the block at `at`, as stretches of block number `number`; how many there are.
@@ -218,5 +230,19 @@ mod tests {
         assert_eq!(hold.waiting().len(), 1);
         assert_eq!(times(&hold.release([(1, i64::MAX)].into_iter())), [70_000]);
         assert!(hold.blocks.is_empty(), "nothing is kept of what has gone");
+    }
+
+    #[test]
+    fn the_rows_of_one_huge_message_go_once_each() {
+        let mut hold = Hold::default();
+        for first_ms in [0, 100_000] {
+            let rows: Vec<(u32, i64)> = (first_ms..first_ms + 100_000).map(|ts_ms| (0, ts_ms)).collect();
+            hold.take(block(&rows));
+        }
+        let mut seen = times(&hold.release([(0, 70_000)].into_iter()));
+        seen.extend(times(&hold.release([(0, 150_000)].into_iter())));
+        seen.extend(times(&hold.release([(0, i64::MAX)].into_iter())));
+        assert_eq!(seen, (0..200_000).collect::<Vec<i64>>());
+        assert!(hold.blocks.is_empty());
     }
 }

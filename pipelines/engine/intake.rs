@@ -65,7 +65,9 @@ impl Engine {
         let end = self.decoded.readings.len();
         self.counts.readings += (end - start) as u64;
         let mut kept = start;
-        for element in &self.decoded.elements {
+        let mut copied_bytes = 0;
+        let mut has_time = true;
+        for (place, element) in self.decoded.elements.iter().enumerate() {
             if element.readings.is_empty() {
                 continue;
             }
@@ -77,6 +79,7 @@ impl Engine {
                 ts_ms: element.ts_ms,
                 arrived_ms: message.arrived_ms,
                 hash: element.hash,
+                is_first: place == 0,
             };
             match self.repeats.see(print) {
                 Seen::Repeat => {
@@ -86,14 +89,20 @@ impl Engine {
                 Seen::Conflict => self.counts.sequence_conflicts += 1,
                 Seen::New => {}
             }
-            if let Some(reason) = self.clock.judge(channel, element.ts_ms, message.arrived_ms) {
+            let own = element.has_time;
+            if let Some(reason) = self.clock.judge(channel, element.ts_ms, own, message.arrived_ms) {
                 self.counts.quarantined += rows;
+                let raw = &message.payload[element.raw.clone()];
                 for _ in element.readings.clone() {
-                    self.rejects.push(clock::reject(message, reason, element.ts_ms));
+                    let is_copied = copied_bytes + raw.len() <= clock::COPIES_BYTES_MAX;
+                    let raw = if is_copied { raw } else { &[] };
+                    copied_bytes += raw.len();
+                    self.rejects.push(clock::reject(message, raw, reason, element.ts_ms));
                 }
                 continue;
             }
             self.counts.applied += rows;
+            has_time &= element.has_time;
             if kept != element.readings.start {
                 for row in element.readings.clone() {
                     self.decoded.readings.move_row(row, kept + (row - element.readings.start));
@@ -102,11 +111,12 @@ impl Engine {
             kept += element.readings.len();
         }
         self.decoded.readings.truncate(kept);
-        self.place(start, kept, message.arrived_ms);
+        self.place(start, kept, has_time, message.arrived_ms);
     }
 
-    /// Lateness of the rows `start..end` against what their bays had before this message.
-    fn place(&mut self, start: usize, end: usize, arrived_ms: i64) {
+    /// Lateness of the rows `start..end` against what their bays had before this message. A message with a time that is
+    /// its arrival tells nothing of how far its bay has come: the bay's backlog may still be on the way.
+    fn place(&mut self, start: usize, end: usize, has_time: bool, arrived_ms: i64) {
         let bay_of = self.decoder.series().bay_of();
         for row in start..end {
             let ts_ms = self.decoded.readings.ts_ms[row];
@@ -126,7 +136,8 @@ impl Engine {
             self.open_lateness.push(lateness as u8);
         }
         for row in start..end {
-            self.bays.heard(self.open_bay[row], self.decoded.readings.ts_ms[row], arrived_ms);
+            let ts_ms = if has_time { self.decoded.readings.ts_ms[row] } else { i64::MIN };
+            self.bays.heard(self.open_bay[row], ts_ms, arrived_ms);
         }
         self.live.arrived(&self.decoded.readings, start..end);
     }
@@ -148,7 +159,8 @@ impl Engine {
             return Ok(());
         }
         self.follow_series(false);
-        let stretches = self.rules.fast_stretches(&self.decoded.readings.series[from..end], from);
+        let (series, lateness) = (&self.decoded.readings.series[from..end], &self.open_lateness[from..end]);
+        let stretches = self.rules.fast_stretches(series, lateness, from);
         if stretches.is_empty() {
             return Ok(());
         }

@@ -38,6 +38,8 @@ pub(super) fn of_step(plan: &PlannedStep, metric: &str, tags: Option<&str>) -> (
         };
         fits(&expect.joint, "joint") && fits(&expect.pset, "pset")
     });
+    // An expectation of a count alone sets no limits: the asset's hold then.
+    let found = found.filter(|expect| expect.min.is_some() || expect.max.is_some());
     (found.map(|expect| Limits::of(expect.min, expect.max)), asked)
 }
 
@@ -107,5 +109,10 @@ mod tests {
         assert_eq!(other.map(|limits| limits.min), Some(10.0));
         assert!(asked, "the first expectation asked for a joint");
         assert_eq!(of_step(&plan, "angle", None), (None, false));
+    }
+
+    #[test]
+    fn a_count_alone_sets_no_limits() {
+        assert_eq!(of_step(&plan(r#"[{"metric":"torque","count":5}]"#), "torque", None), (None, false));
     }
 }

@@ -72,7 +72,10 @@ impl Live {
         for (key, book) in due {
             for (resource, amount) in &book.amounts {
                 let same = |view: &UsageView| {
-                    *view.job == *key.job && *view.step == *key.step && *view.resource == **resource
+                    *view.site == *key.site
+                        && *view.job == *key.job
+                        && *view.step == *key.step
+                        && *view.resource == **resource
                 };
                 self.booked.retain(|view| !same(view));
                 self.booked.push_front(UsageView {
@@ -109,7 +112,7 @@ impl Engine {
         let mut tiles = Vec::new();
         for (number, time) in self.bays.all().iter().enumerate() {
             let (site, bay) = &table.bays()[number];
-            if bay.is_empty() || time.newest_ts_ms == i64::MIN {
+            if bay.is_empty() || time.arrived_ms == i64::MIN {
                 continue;
             }
             let number = u32::try_from(number).expect("bays are numbered in u32");
@@ -152,7 +155,7 @@ impl Engine {
             standard_s: plan.and_then(|plan| plan.standard_s),
             paused: run.is_some_and(super::steps::Run::is_paused),
             last_arrived_ms: Some(time.arrived_ms),
-            watermark_ms: Some(self.bays.watermark_ms(number)),
+            watermark_ms: Some(self.bays.watermark_ms(number)).filter(|&ms| ms != i64::MIN),
             exceptions_open: u32::try_from(open.len()).unwrap_or(u32::MAX),
             trends: self.trends(number),
             ..Bay::default()
@@ -183,11 +186,14 @@ impl Engine {
         lines.into_iter().take(TRENDS).map(trend).collect()
     }
 
-    /// Open exceptions, newest first, then lately closed ones; `response` tells what to do by rule.
+    /// Open exceptions, the most severe first and of these the newest, then lately closed ones; `response` tells what to
+    /// do by rule. So in a flood what is left out is what matters least.
     #[must_use]
     pub fn exception_views(&self, response: impl Fn(&str) -> String) -> Vec<ExceptionView> {
         let mut open: Vec<&Exception> = self.exceptions.open().collect();
-        open.sort_by_key(|exception| (std::cmp::Reverse(exception.raised_ms), exception.id.clone()));
+        open.sort_by_key(|exception| {
+            (exception.severity, std::cmp::Reverse(exception.raised_ms), exception.id.clone())
+        });
         let all = open.into_iter().chain(self.exceptions.recent()).take(200);
         all.map(|exception| view(exception, response(&exception.rule))).collect()
     }
@@ -207,8 +213,8 @@ impl Engine {
     /// Newest arrival minus the least watermark of the bays that are not released.
     #[must_use]
     pub fn watermark_lag_ms(&self) -> Option<i64> {
-        let heard = self.bays.all().iter().filter(|time| time.newest_ts_ms != i64::MIN);
-        let newest_ms = heard.map(|time| time.arrived_ms).max()?;
+        let newest_ms =
+            self.bays.all().iter().map(|time| time.arrived_ms).max().filter(|&ms| ms != i64::MIN)?;
         self.bays.least_of_all_ms().map(|least_ms| newest_ms - least_ms)
     }
 }

@@ -3,14 +3,17 @@
 //! Per channel the prints (64-bit hashes of boot, seq, ts and content) of the newest elements are kept in
 //! chunks of [`CHUNK`], each with the time range it spans. A repeat has the same ts, so an element newer
 //! than all before it, the usual case, costs one comparison; others look only into chunks that span their
-//! time. Bound: `repeat_messages` prints of 8 bytes a channel, none older than `repeat_age`; beyond it the
-//! oldest chunk is forgotten, and a repeat of it would count as new.
+//! time. Bound: the prints (8 bytes each) of `repeat_messages` messages a channel, none older than `repeat_age`, and
+//! at most [`ELEMENTS_OF_A_MESSAGE`] times as many; beyond it the oldest chunk is forgotten, and a repeat of it
+//! would count as new.
 
 use std::collections::VecDeque;
 
 use ingest::readings::NONE;
 
 const CHUNK: usize = 128;
+/// Elements of a message that the bound allows for, on average.
+const ELEMENTS_OF_A_MESSAGE: usize = 16;
 /// Missing sequence numbers of a channel are kept as at most this many ranges; the oldest is forgotten.
 const MISSING_RANGES_MAX: usize = 256;
 
@@ -30,6 +33,8 @@ struct Channel {
     open: Chunk,
     sequence: Sequence,
     full: VecDeque<Chunk>,
+    /// Messages that begin in `full`.
+    full_messages: usize,
 }
 
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -37,6 +42,8 @@ struct Chunk {
     first_ts_ms: i64,
     last_ts_ms: i64,
     last_arrived_ms: i64,
+    /// Messages whose first element is here.
+    messages: usize,
     prints: Vec<u64>,
 }
 
@@ -57,6 +64,8 @@ pub(super) struct Print {
     pub ts_ms: i64,
     pub arrived_ms: i64,
     pub hash: u64,
+    /// Whether it is the first element of its message.
+    pub is_first: bool,
 }
 
 /// Verdict on an element.
@@ -98,14 +107,19 @@ impl Repeats {
         channel.open.remember(&print, mark);
         channel.newest_ts_ms = channel.newest_ts_ms.max(print.ts_ms);
         if channel.open.prints.len() == CHUNK {
+            channel.full_messages += channel.open.messages;
             channel.full.push_back(std::mem::replace(&mut channel.open, Chunk::new()));
-            if channel.full.len() * CHUNK > self.messages_max + CHUNK {
-                channel.full.pop_front();
+            let elements_max = self.messages_max.saturating_mul(ELEMENTS_OF_A_MESSAGE);
+            let oldest = channel.full.front().map_or(0, |chunk| chunk.messages);
+            if channel.full_messages - oldest > self.messages_max
+                || channel.full.len() * CHUNK > elements_max + CHUNK
+            {
+                channel.forget_oldest();
             }
         }
         let aged_ms = print.arrived_ms - self.age_max_ms;
         if channel.full.front().is_some_and(|chunk| chunk.last_arrived_ms < aged_ms) {
-            channel.full.pop_front();
+            channel.forget_oldest();
         }
         if print.seq != NONE && channel.sequence.see(print.boot, print.seq) {
             Seen::Conflict
@@ -137,7 +151,8 @@ fn mark(print: &Print) -> u64 {
 impl Default for Channel {
     fn default() -> Self {
         let sequence = Sequence { boot: NONE, highest: NONE, missing: VecDeque::new() };
-        Channel { newest_ts_ms: i64::MIN, open: Chunk::new(), sequence, full: VecDeque::new() }
+        let full = VecDeque::new();
+        Channel { newest_ts_ms: i64::MIN, open: Chunk::new(), sequence, full, full_messages: 0 }
     }
 }
 
@@ -145,6 +160,12 @@ impl Channel {
     /// Oldest first.
     fn chunks(&self) -> impl DoubleEndedIterator<Item = &Chunk> {
         self.full.iter().chain(std::iter::once(&self.open))
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(oldest) = self.full.pop_front() {
+            self.full_messages -= oldest.messages;
+        }
     }
 
     fn holds(&self, ts_ms: i64, mark: u64) -> bool {
@@ -155,7 +176,7 @@ impl Channel {
 impl Chunk {
     fn new() -> Self {
         let (first_ts_ms, last_ts_ms, last_arrived_ms) = (i64::MAX, i64::MIN, i64::MIN);
-        Chunk { first_ts_ms, last_ts_ms, last_arrived_ms, prints: Vec::with_capacity(CHUNK) }
+        Chunk { first_ts_ms, last_ts_ms, last_arrived_ms, messages: 0, prints: Vec::with_capacity(CHUNK) }
     }
 
     fn holds(&self, ts_ms: i64, mark: u64) -> bool {
@@ -167,6 +188,7 @@ impl Chunk {
         self.first_ts_ms = self.first_ts_ms.min(print.ts_ms);
         self.last_ts_ms = self.last_ts_ms.max(print.ts_ms);
         self.last_arrived_ms = print.arrived_ms;
+        self.messages += usize::from(print.is_first);
         self.prints.push(mark);
     }
 }
@@ -199,6 +221,9 @@ impl Sequence {
         if first < seq {
             self.missing.insert(place, (first, seq - 1));
         }
+        if self.missing.len() > MISSING_RANGES_MAX {
+            self.missing.pop_front();
+        }
         false
     }
 }
@@ -208,7 +233,7 @@ mod tests {
     use super::*;
 
     fn element(seq: i64, ts_ms: i64, hash: u64) -> Print {
-        Print { channel: 0, boot: NONE, seq, ts_ms, arrived_ms: ts_ms, hash }
+        Print { channel: 0, boot: NONE, seq, ts_ms, arrived_ms: ts_ms, hash, is_first: true }
     }
 
     #[test]
@@ -232,6 +257,16 @@ mod tests {
         }
         assert_ne!(repeats.see(element(3, 3, 3)), Seen::Repeat);
         assert_eq!(repeats.see(element(3500, 3500, 3500)), Seen::Repeat);
+    }
+
+    #[test]
+    fn a_message_of_many_elements_counts_as_one() {
+        let mut repeats = Repeats::new(1000, 1_000_000);
+        for number in 0..8000 {
+            let is_first = number % 10 == 0;
+            repeats.see(Print { is_first, ..element(number, number, number as u64) });
+        }
+        assert_eq!(repeats.see(element(3, 3, 3)), Seen::Repeat, "it is 800 messages back");
     }
 
     #[test]

@@ -85,7 +85,9 @@ impl RuleRow {
             evidence.insert("watermark_ms".into(), json!(watermark_ms));
         }
         evidence.insert("limits".into(), json!([self.limit_min, self.limit_max]));
-        evidence.insert("rows".into(), json!([self.row_id]));
+        if self.window.is_none() {
+            evidence.insert("rows".into(), json!([self.row_id]));
+        }
         evidence.insert(
             "columns".into(),
             json!(self.columns.iter().cloned().collect::<std::collections::BTreeMap<_, _>>()),

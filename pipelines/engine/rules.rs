@@ -16,7 +16,7 @@ mod view;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use ingest::readings::{Reason, Reject};
+use ingest::readings::{NONE, Reason, Reject};
 use ingest::series::SeriesTable;
 use sinks::emission::Emission;
 
@@ -26,7 +26,7 @@ use self::row_rule::RowRule;
 use self::view::view_schema;
 use self::window_rule::WindowRule;
 use super::bays::Bays;
-use super::block::{Rows, Stretch};
+use super::block::{Lateness, Rows, Stretch};
 use super::exceptions::{Exceptions, RuleLife};
 use super::{EngineError, rows_error};
 use crate::config::{ExceptionKind, RuleSettings};
@@ -76,6 +76,7 @@ impl Rules {
                     scope: Vec::new(),
                 }),
                 Plan::Window(plan) => rules.windows.push(WindowRule {
+                    key: one.key.clone(),
                     scope: Vec::new(),
                     life: RuleLife::new(one, ExceptionKind::Condition),
                     is_view: one.is_view,
@@ -123,11 +124,14 @@ impl Rules {
         self.rows.iter().any(RowRule::is_fast)
     }
 
-    /// The rows among `series` that the fast lane wants; `from` is the place of the first.
+    /// The rows that the fast lane wants, by `series` and `lateness` of each; `from` is the place of the first.
     #[must_use]
-    pub(super) fn fast_stretches(&self, series: &[u32], from: usize) -> Vec<Stretch> {
+    pub(super) fn fast_stretches(&self, series: &[u32], lateness: &[u8], from: usize) -> Vec<Stretch> {
         let mut stretches: Vec<Stretch> = Vec::new();
-        for (row, _) in series.iter().enumerate().filter(|(_, series)| self.fast[**series as usize]) {
+        for (row, series) in series.iter().enumerate() {
+            if !self.fast[*series as usize] || lateness[row] == Lateness::Late as u8 {
+                continue;
+            }
             match stretches.last_mut() {
                 Some(last) if last.to == from + row => last.to += 1,
                 _ => stretches.push(Stretch { block: 0, from: from + row, to: from + row + 1 }),
@@ -186,14 +190,29 @@ impl Rules {
         stream: &str,
         batch: &RecordBatch,
         watermark_ms: i64,
-        exceptions: &mut Exceptions,
-        rejects: &mut Vec<Reject>,
+        verdicts: Verdicts<'_>,
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
+        let Verdicts { exceptions, rejects } = verdicts;
         for rule in self.rows.iter().filter(|rule| rule.plan.stream().as_str() == stream) {
             rule.look_at_told(batch, watermark_ms, Verdicts { exceptions, rejects }, out)?;
         }
         Ok(())
+    }
+
+    /// Folds rows of `steps` of one bay into windows as they are told. Gives how often a row came too late for a window.
+    pub(super) fn fold_told(
+        &mut self,
+        batch: &RecordBatch,
+        bay: u32,
+        table: &SeriesTable,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<u64, EngineError> {
+        let mut expired = 0;
+        for rule in self.windows.iter_mut().filter(|rule| rule.operator.plan().stream() == Stream::Steps) {
+            expired += rule.fold_told(batch, bay, table, rejects)?;
+        }
+        Ok(expired)
     }
 
     /// Names and schemas of the views' streams.
@@ -246,11 +265,11 @@ impl Rules {
     }
 }
 
-/// The quarantine row of a verdict that could not be made.
+/// The quarantine row of a verdict that could not be made; its time is that of the tick at which it is told.
 fn failed_row(rule: &str, message: u64, error: &str) -> Reject {
     Reject {
         message,
-        arrived_ms: 0,
+        arrived_ms: NONE,
         topic: "".into(),
         payload: Box::default(),
         reason: Reason::RuleFailed,

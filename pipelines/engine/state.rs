@@ -16,12 +16,12 @@ use super::limits::Assets;
 use super::repeats::Repeats;
 use super::rules::WindowState;
 use super::steps::Steps;
-use super::usage::Usage;
+use super::usage::{Amount, Usage};
 use super::{Engine, EngineError};
 use crate::config::Config;
 
 /// Changes with what [`State`] holds.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct State {
@@ -107,6 +107,8 @@ impl Engine {
         self.usage.set_metrics(&config.metrics);
         self.exceptions = state.exceptions;
         self.at_ms = state.at_ms;
+        let is_there = |name: &str| config.rules.iter().any(|rule| !rule.is_view && rule.name == name);
+        self.exceptions.end_rules(is_there, self.at_ms);
         self.follow_series(true);
         self.rules.restore(&state.windows, self.correction_horizon_ms, self.decoder.series())
     }
@@ -142,14 +144,12 @@ impl Engine {
             ));
         }
         for (key, book) in self.usage.books() {
-            let amounts: BTreeMap<&str, (u64, u64)> = book
-                .amounts
-                .iter()
-                .map(|(resource, amount)| (&**resource, (amount.quantity.to_bits(), amount.readings)))
-                .collect();
+            let said = |amount: &Amount| (amount.quantity.to_bits(), amount.readings, amount.revision);
+            let amounts: BTreeMap<&str, (u64, u64, u32)> =
+                book.amounts.iter().map(|(resource, amount)| (&**resource, said(amount))).collect();
             lines.push(format!(
                 "book {key:?} {:?} {} {} {amounts:?}",
-                book.ended_ms, book.revision, book.is_final
+                book.ended_ms, book.is_open, book.is_final
             ));
         }
         for (&series, (ts_ms, value)) in self.usage.registers() {

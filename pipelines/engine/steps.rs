@@ -7,7 +7,7 @@
 
 mod bay;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ingest::readings::{Event, JobCard, PlannedStep, StepEvent, StepEventKind};
@@ -87,16 +87,16 @@ impl Run {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Steps {
     bays: Vec<BaySteps>,
-    /// Newest card by (site, job).
-    cards: BTreeMap<(Box<str>, Box<str>), Arc<JobCard>>,
+    /// Newest card by (site, job), with the ordinal of its message.
+    cards: BTreeMap<(Box<str>, Box<str>), (u64, Arc<JobCard>)>,
 }
 
 /// [`Steps`] in a checkpoint.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct StepsParts {
     bays: Vec<BaySteps>,
-    /// (site, card).
-    cards: Vec<(Box<str>, JobCard)>,
+    /// (site, ordinal, card).
+    cards: Vec<(Box<str>, u64, JobCard)>,
 }
 
 /// A step event whose time has come: a row of stream `steps`, or a reject.
@@ -123,14 +123,16 @@ fn needs_start(event: StepEventKind) -> bool {
 impl Steps {
     /// As it is written to checkpoints: JSON cannot have pairs as keys.
     pub(super) fn to_parts(&self) -> StepsParts {
-        let cards = self.cards.iter().map(|((site, _), card)| (site.clone(), card.as_ref().clone()));
+        let cards = self.cards.iter();
+        let cards = cards.map(|((site, _), (message, card))| (site.clone(), *message, card.as_ref().clone()));
         StepsParts { bays: self.bays.clone(), cards: cards.collect() }
     }
 
     /// From [`Steps::to_parts`].
     pub(super) fn from_parts(parts: StepsParts) -> Self {
+        let cards = parts.cards.into_iter();
         let cards =
-            parts.cards.into_iter().map(|(site, card)| ((site, card.job.as_str().into()), Arc::new(card)));
+            cards.map(|(site, message, card)| ((site, card.job.as_str().into()), (message, Arc::new(card))));
         Steps { bays: parts.bays, cards: cards.collect() }
     }
 
@@ -149,8 +151,7 @@ impl Steps {
         &mut self.bays[index]
     }
 
-    /// Takes a step event in; it is active from now on for whoever asks.
-    /// Takes a step event in; `raw` are its topic and payload.
+    /// Takes a step event in; it is active from now on for whoever asks. `raw` are its topic and payload.
     pub(super) fn take(&mut self, site: &str, bay: u32, event: &Event, step: &StepEvent, raw: (&str, &[u8])) {
         let payload = || String::from_utf8_lossy(raw.1).into_owned().into_boxed_str();
         let record = Record {
@@ -166,12 +167,18 @@ impl Steps {
             told: false,
             raw: needs_start(step.event).then(|| (raw.0.into(), payload())),
         };
-        let card = self.cards.get(&(site.into(), step.job.clone())).cloned();
+        let card = self.cards.get(&(site.into(), step.job.clone())).map(|(_, card)| Arc::clone(card));
         self.bay_mut(bay).insert(record, card.as_deref());
     }
 
     /// Takes a job card in: it applies to its steps that are still open, and to all that start later.
-    pub(super) fn take_card(&mut self, site: &str, card: &JobCard, bays_of_site: impl Iterator<Item = u32>) {
+    pub(super) fn take_card(
+        &mut self,
+        site: &str,
+        message: u64,
+        card: &JobCard,
+        bays_of_site: impl Iterator<Item = u32>,
+    ) {
         let card = Arc::new(card.clone());
         for bay in bays_of_site {
             let Some(bay) = self.bays.get_mut(bay as usize) else { continue };
@@ -180,24 +187,26 @@ impl Steps {
                 run.limits.clear();
             }
         }
-        self.cards.insert((site.into(), card.job.as_str().into()), card);
+        self.cards.insert((site.into(), card.job.as_str().into()), (message, card));
     }
 
     /// Job cards with their sites.
     pub(super) fn cards(&self) -> impl Iterator<Item = (&str, &JobCard)> {
-        self.cards.iter().map(|((site, _), card)| (&**site, &**card))
+        self.cards.iter().map(|((site, _), (_, card))| (&**site, &**card))
     }
 
-    /// Forgets cards beyond the newest `keep` of all sites, in name order: the bound of this table.
+    /// Forgets the oldest cards beyond `keep` of all sites that no open step needs: the bound of this table.
     pub(super) fn bound_cards(&mut self, keep: usize) {
-        while self.cards.len() > keep {
-            let open = |key: &(Box<str>, Box<str>)| {
-                self.bays
-                    .iter()
-                    .flat_map(|bay| &bay.runs)
-                    .any(|run| *run.job == *key.1 && run.ended_ms.is_none())
-            };
-            let Some(key) = self.cards.keys().find(|key| !open(key)).cloned() else { return };
+        if self.cards.len() <= keep {
+            return;
+        }
+        let runs = self.bays.iter().flat_map(|bay| &bay.runs);
+        let open: BTreeSet<&str> = runs.filter(|run| run.ended_ms.is_none()).map(|run| &*run.job).collect();
+        let idle = self.cards.iter().filter(|((_, job), _)| !open.contains(&**job));
+        let mut idle: Vec<(u64, (Box<str>, Box<str>))> =
+            idle.map(|(key, (message, _))| (*message, key.clone())).collect();
+        idle.sort_unstable();
+        for (_, key) in idle.into_iter().take(self.cards.len() - keep) {
             self.cards.remove(&key);
         }
     }

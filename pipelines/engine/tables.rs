@@ -124,9 +124,9 @@ pub(super) fn usage(bay: &str, due: &[(BookKey, Book)]) -> Result<Option<RecordB
     if rows.is_empty() {
         return Ok(None);
     }
-    let ids = rows.iter().map(|(key, book, resource, _)| {
+    let ids = rows.iter().map(|(key, _, resource, amount)| {
         let parts = [&key.site, &key.job, &key.step, *resource].map(|part| part.as_bytes());
-        let revision = book.revision.to_le_bytes();
+        let revision = amount.revision.to_le_bytes();
         row_id("usage", &[parts[0], parts[1], parts[2], parts[3], &revision])
     });
     let count = rows.len();
@@ -145,7 +145,7 @@ pub(super) fn usage(bay: &str, due: &[(BookKey, Book)]) -> Result<Option<RecordB
             Arc::new(rows.iter().map(|(.., amount)| Some(amount.readings)).collect::<UInt64Array>()),
             times(rows.iter().map(|(_, book, ..)| book.started_ms).collect()),
             times(rows.iter().map(|(_, book, ..)| book.ended_ms.unwrap_or(book.started_ms)).collect()),
-            Arc::new(rows.iter().map(|(_, book, ..)| Some(book.revision)).collect::<UInt32Array>()),
+            Arc::new(rows.iter().map(|(.., amount)| Some(amount.revision)).collect::<UInt32Array>()),
             Arc::new(rows.iter().map(|(_, book, ..)| Some(book.is_final)).collect::<BooleanArray>()),
         ],
     )?;
@@ -191,12 +191,18 @@ pub(super) fn exceptions(changes: &[Exception]) -> Result<RecordBatch, ArrowErro
 
 /// What could not be used.
 pub(super) fn quarantine(rejects: &[Reject], topics: &Topics) -> Result<RecordBatch, ArrowError> {
-    let ids = rejects.iter().enumerate().map(|(place, reject)| {
+    let mut same_message = (0, 0_u64);
+    let ids = rejects.iter().map(|reject| {
         // Two readings of one message may have been refused for the same reason.
-        let before =
-            rejects[..place].iter().rev().take_while(|other| other.message == reject.message).count() as u64;
+        same_message = match same_message {
+            (message, before) if message == reject.message => (message, before + 1),
+            _ => (reject.message, 0),
+        };
+        let before = same_message.1;
+        let place =
+            [reject.message.to_le_bytes(), before.to_le_bytes(), reject.arrived_ms.to_le_bytes()].concat();
         let reason = reject.reason.as_str().as_bytes();
-        row_id("quarantine", &[&reject.message.to_le_bytes(), &before.to_le_bytes(), reason, &reject.payload])
+        row_id("quarantine", &[&place, reason, reject.detail.as_bytes(), &reject.payload])
     });
     let site =
         |reject: &Reject| topics.resolve(&reject.topic).and_then(|route| route.site.map(str::to_owned));

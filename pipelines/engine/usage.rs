@@ -3,50 +3,24 @@
 //! Amounts come from readings of consumption metrics, joined to their step, and from bookings by hand.
 //! A register's rise since the reading before belongs to the step that is active at the later reading; a
 //! fall means that the register started again from zero. A booking is final when the bay's watermark has
-//! passed the finish; what changes it later gives the next revision.
+//! passed the finish; what changes it later gives the next revision of the amounts that have changed. Rework
+//! adds to the book of its step, which is due again when that is finished.
+
+mod book;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ingest::config::{MetricSettings, UsageKind, UsageSettings};
 use ingest::series::SeriesTable;
+use ingest::units::Units;
 use rustc_hash::FxHashMap;
 
+pub(super) use self::book::{Amount, Book, BookKey, Use};
 use super::steps::Run;
 
-/// Names a book.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-pub(super) struct BookKey {
-    pub site: Arc<str>,
-    pub job: Arc<str>,
-    pub step: Arc<str>,
-}
-
-/// Amounts of one step, over all its runs.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(super) struct Book {
-    /// Bay of the newest run.
-    pub bay: u32,
-    pub started_ms: i64,
-    /// End of the newest finished run.
-    pub ended_ms: Option<i64>,
-    pub amounts: BTreeMap<Arc<str>, Amount>,
-    /// Revision last emitted, 0 for none.
-    pub revision: u32,
-    /// Whether that was final.
-    pub is_final: bool,
-    /// Something has changed since.
-    pub is_changed: bool,
-}
-
-/// How much of a resource.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(super) struct Amount {
-    pub quantity: f64,
-    pub unit: Arc<str>,
-    pub readings: u64,
-    pub planned: Option<f64>,
-}
+/// Books that are kept so that rework adds to them; beyond it the final ones that ended first are forgotten.
+const BOOKS_MAX: usize = 20_000;
 
 /// All books, and what is needed to write them.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -65,14 +39,6 @@ pub(super) struct Usage {
 struct Kinds {
     metrics: BTreeMap<String, UsageSettings>,
     by_series: Vec<Option<UsageSettings>>,
-}
-
-/// An amount to be written into a book.
-#[derive(Clone, Debug)]
-pub(super) struct Use {
-    pub resource: Arc<str>,
-    pub quantity: f64,
-    pub unit: Arc<str>,
 }
 
 impl Usage {
@@ -136,26 +102,59 @@ impl Usage {
     }
 
     /// Writes a use into the book of `run`.
-    pub(super) fn write(&mut self, site: &Arc<str>, bay: u32, run: &Run, used: Use) {
+    ///
+    /// # Errors
+    /// The unit in which the resource is booked, if the use's own measures something else. Nothing is written then.
+    pub(super) fn write(
+        &mut self,
+        site: &Arc<str>,
+        bay: u32,
+        run: &Run,
+        used: Use,
+        units: &Units,
+    ) -> Result<(), Arc<str>> {
         let key = BookKey { site: Arc::clone(site), job: Arc::clone(&run.job), step: Arc::clone(&run.step) };
-        let book = self.books.entry(key.clone()).or_insert_with(|| Book::new(bay, run.started_ms));
         let planned = run.plan.as_ref().and_then(|plan| {
-            plan.resources
-                .iter()
-                .find(|planned| *planned.resource == *used.resource)
-                .map(|planned| planned.quantity)
+            let planned = plan.resources.iter().find(|planned| *planned.resource == *used.resource)?;
+            Some((planned.quantity, planned.unit.as_deref().unwrap_or_default()))
         });
-        let amount = book
-            .amounts
-            .entry(used.resource)
-            .or_insert_with(|| Amount { unit: used.unit, ..Amount::default() });
-        amount.quantity += used.quantity;
-        amount.readings += 1;
-        amount.planned = planned.or(amount.planned);
-        book.is_changed = true;
-        if book.ended_ms.is_some() {
+        let book = self.books.entry(key.clone()).or_insert_with(|| Book::new(bay, run.started_ms));
+        book.add(used, planned, units)?;
+        // What an earlier run used is known; more comes with the run that has begun since.
+        let is_booked =
+            run.ended_ms.is_some_and(|ended_ms| book.ended_ms.is_some_and(|known_ms| ended_ms <= known_ms));
+        book.is_open |= !is_booked;
+        if is_booked {
             self.attention.entry(book.bay).or_default().insert(key);
         }
+        Ok(())
+    }
+
+    /// Writes a use into the newest book of `job` (of its `step`, if named) whose run is not remembered any more. Gives
+    /// the book's bay, or the use back if there is no such book.
+    ///
+    /// # Errors
+    /// As [`Usage::write`].
+    pub(super) fn write_late(
+        &mut self,
+        site: &str,
+        job: &str,
+        step: Option<&str>,
+        used: Use,
+        units: &Units,
+    ) -> Result<Result<u32, Use>, Arc<str>> {
+        let from = BookKey { site: site.into(), job: job.into(), step: "".into() };
+        let of_job = self.books.range(from..).take_while(|(key, _)| *key.site == *site && *key.job == *job);
+        let fits = of_job
+            .filter(|(key, book)| book.ended_ms.is_some() && step.is_none_or(|step| step == &*key.step));
+        let Some(key) = fits.max_by_key(|(_, book)| book.ended_ms).map(|(key, _)| key.clone()) else {
+            return Ok(Err(used));
+        };
+        let Some(book) = self.books.get_mut(&key) else { return Ok(Err(used)) };
+        book.add(used, None, units)?;
+        let bay = book.bay;
+        self.attention.entry(bay).or_default().insert(key);
+        Ok(Ok(bay))
     }
 
     /// A run of the step has been finished: its book is due.
@@ -163,39 +162,61 @@ impl Usage {
         let key = BookKey { site: Arc::clone(site), job: Arc::clone(&run.job), step: Arc::clone(&run.step) };
         let book = self.books.entry(key.clone()).or_insert_with(|| Book::new(bay, run.started_ms));
         book.bay = bay;
+        book.is_open = false;
         book.started_ms = book.started_ms.min(run.started_ms);
         book.ended_ms = Some(book.ended_ms.map_or(ended_ms, |known_ms| known_ms.max(ended_ms)));
         book.is_changed = true;
         self.attention.entry(bay).or_default().insert(key);
     }
 
-    /// Books of `bay` that have something new to say: finished, and either changed or become final.
-    /// `passed_ms` is the bay's frontier: what ended before it is final.
+    /// Books of `bay` that have something new to say, each with the amounts that do: finished, and either changed or
+    /// become final. `passed_ms` is the bay's frontier: what ended before it is final.
     pub(super) fn due(&mut self, bay: u32, passed_ms: i64) -> Vec<(BookKey, Book)> {
         let mut due = Vec::new();
         let Some(attention) = self.attention.get_mut(&bay) else { return due };
         attention.retain(|key| {
             let Some(book) = self.books.get_mut(key).filter(|book| book.bay == bay) else { return false };
-            let Some(ended_ms) = book.ended_ms else { return false };
+            let Some(ended_ms) = book.ended_ms.filter(|_| !book.is_open) else { return false };
             let is_final = ended_ms < passed_ms;
-            if book.is_changed || is_final {
-                book.revision += 1;
-                book.is_final = is_final;
-                book.is_changed = false;
-                due.push((key.clone(), book.clone()));
+            let all = book.is_changed || is_final != book.is_final;
+            book.is_final = is_final;
+            book.is_changed = false;
+            let mut told = book.clone();
+            told.amounts.clear();
+            for (resource, amount) in &mut book.amounts {
+                if all || amount.is_changed {
+                    amount.revision += 1;
+                    amount.is_changed = false;
+                    told.amounts.insert(Arc::clone(resource), amount.clone());
+                }
+            }
+            if !told.amounts.is_empty() {
+                due.push((key.clone(), told));
             }
             !is_final
         });
         due
     }
 
-    /// Forgets final books that ended before what `before_ms` says of their bay.
+    /// Forgets final books that ended before what `before_ms` says of their bay, and beyond [`BOOKS_MAX`] those that
+    /// ended first: rework of their steps would begin a new book.
     pub(super) fn forget(&mut self, before_ms: impl Fn(u32) -> i64) {
-        let old = |book: &Book| {
-            book.is_final && book.ended_ms.is_some_and(|ended_ms| ended_ms < before_ms(book.bay))
-        };
-        self.books.retain(|_, book| !old(book));
+        self.forget_beyond(BOOKS_MAX, before_ms);
+    }
+
+    fn forget_beyond(&mut self, books_max: usize, before_ms: impl Fn(u32) -> i64) {
+        let final_end = |book: &Book| book.ended_ms.filter(|_| book.is_final && !book.is_changed);
+        self.books.retain(|_, book| final_end(book).is_none_or(|ended_ms| ended_ms >= before_ms(book.bay)));
         self.attention.retain(|_, keys| !keys.is_empty());
+        if self.books.len() <= books_max {
+            return;
+        }
+        let ended = self.books.iter().filter_map(|(key, book)| Some((final_end(book)?, key.clone())));
+        let mut ended: Vec<_> = ended.collect();
+        ended.sort_unstable();
+        for (_, key) in ended.into_iter().take(self.books.len() - books_max) {
+            self.books.remove(&key);
+        }
     }
 
     /// All books, by name.
@@ -210,64 +231,5 @@ impl Usage {
     }
 }
 
-impl Book {
-    fn new(bay: u32, started_ms: i64) -> Self {
-        Book {
-            bay,
-            started_ms,
-            ended_ms: None,
-            amounts: BTreeMap::new(),
-            revision: 0,
-            is_final: false,
-            is_changed: false,
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use ingest::series::Series;
-
-    fn usage() -> Usage {
-        let metric = |metric: &str, resource: &str, kind| MetricSettings {
-            metric: metric.into(),
-            unit: None,
-            usage: Some(UsageSettings { resource: resource.into(), kind }),
-        };
-        let mut usage = Usage::new(&[
-            metric("energy", "electricity", UsageKind::Counter),
-            metric("dispensed", "{grade}", UsageKind::Amount),
-        ]);
-        let mut table = SeriesTable::default();
-        for metric in ["energy", "dispensed", "torque"] {
-            let name = |name: &str| Box::from(name);
-            table.intern(Series {
-                site: name("lyon"),
-                bay: name("bay-01"),
-                tool: name("meter"),
-                metric: name(metric),
-            });
-        }
-        usage.follow(&table);
-        usage
-    }
-
-    #[test]
-    fn a_register_counts_its_rises_and_starts_again_after_a_fall() {
-        let mut usage = usage();
-        let mut rise = |ts_ms, value| usage.measure(0, ts_ms, value, "kW.h", None).map(|used| used.quantity);
-        assert_eq!(rise(0, 100.0), None, "the first reading is where counting starts");
-        assert_eq!(rise(1, 100.5), Some(0.5));
-        assert_eq!(rise(2, 2.0), Some(2.0));
-        assert_eq!(rise(1, 1.0), None, "an older reading adds nothing: the newer one held it already");
-    }
-
-    #[test]
-    fn a_shot_of_oil_is_an_amount_of_its_grade() {
-        let mut usage = usage();
-        let used = usage.measure(1, 0, 4.2, "L", Some(r#"{"grade":"oil_5w30"}"#)).expect("an amount");
-        assert_eq!((&*used.resource, used.quantity), ("oil_5w30", 4.2));
-        assert!(!usage.is_consumption(2));
-    }
-}
+mod tests;

@@ -110,6 +110,9 @@ impl TableFunctionImpl for BatchTumble {
     }
 }
 
+/// So that its nanoseconds fit into 64 bits.
+const WINDOW_MS_MAX: i64 = 36_525 * 86_400_000;
+
 const TUMBLE_REMEDY: &str = "write tumble(telemetry, ts, INTERVAL '10 seconds')";
 
 /// Table, time column and windows of `tumble(table, ts, size)`.
@@ -149,6 +152,9 @@ pub(crate) fn scalar_interval_ms(size: &ScalarValue) -> Result<i64, Refusal> {
         return refuse("times are whole milliseconds, the window's size is not", "write whole milliseconds");
     }
     let size_ms = i64::from(days) * 86_400_000 + nanoseconds / 1_000_000;
+    if size_ms > WINDOW_MS_MAX {
+        return refuse("a window of more than a hundred years", "write a shorter one");
+    }
     if size_ms <= 0 {
         return refuse("the size of a window must be more than nothing", "write INTERVAL '10 seconds'");
     }

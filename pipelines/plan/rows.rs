@@ -128,6 +128,17 @@ impl RowsPlan {
         evaluate_all(&self.outputs, batch, &self.output)
     }
 
+    /// The named columns of SELECT, whether or not rows match; `batch` has the columns of [`RowsPlan::columns`].
+    ///
+    /// # Errors
+    /// An expression fails on some row, or there is no such column.
+    pub fn named_outputs(&self, names: &[String], batch: &RecordBatch) -> Result<RecordBatch> {
+        let places: Vec<usize> =
+            names.iter().map(|name| self.output.index_of(name)).collect::<std::result::Result<_, _>>()?;
+        let outputs: Vec<Expression> = places.iter().map(|&place| self.outputs[place].clone()).collect();
+        evaluate_all(&outputs, batch, &Arc::new(self.output.project(&places)?))
+    }
+
     /// Which rows of `batch` (the columns of [`RowsPlan::columns`]) match, and their outputs.
     ///
     /// # Errors

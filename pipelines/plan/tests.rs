@@ -142,10 +142,23 @@ fn tags_steps_usage_and_inner_queries_can_be_read() {
          WHERE event = 'failed' GROUP BY site, bay, window_start, window_end",
     );
     assert_eq!(column_names(plan.stream(), plan.columns()), ["site", "bay", "event"]);
-    window_plan(
-        "SELECT site, sum(quantity) AS value FROM tumble(usage, ended, INTERVAL '1 day') \
-         GROUP BY site, window_start, window_end",
-    );
+    let summed = "SELECT site, sum(quantity) AS value FROM tumble(usage, ended, INTERVAL '1 day') \
+                  GROUP BY site, window_start, window_end";
+    assert!(refusal(summed).contains("would count each revision of a booking"), "{}", refusal(summed));
+}
+
+#[test]
+fn a_view_has_a_time_and_none_of_the_columns_that_its_stream_adds() {
+    let refusal = |sql: &str| {
+        let view = RuleSettings { is_view: true, ..rule(sql) };
+        Planner::new().plan(&view).expect_err("it is refused").to_string()
+    };
+    let without = refusal("SELECT site, value FROM telemetry WHERE value > 5");
+    assert!(without.contains("no date without a time"), "{without}");
+    let without = refusal("SELECT site, CAST(ts AS BIGINT) AS ts FROM telemetry");
+    assert!(without.contains("no date without a time"), "{without}");
+    let twice = refusal("SELECT * FROM usage");
+    assert!(twice.contains("a column `revision` of its own"), "{twice}");
 }
 
 #[test]

@@ -35,3 +35,14 @@ pub enum RunError {
     )]
     Mismatch { journal: u64, checkpoint: u64, folder: PathBuf },
 }
+
+impl RunError {
+    /// Whether trying again can help, once there is room or a lock is given back.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            RunError::Journal(error) => error.is_passing(),
+            RunError::Sink(error) => error.is_passing(),
+            _ => false,
+        }
+    }
+}

@@ -33,6 +33,8 @@ pub struct Closed {
     pub matches: BooleanArray,
     /// Revision of each group's window: 1, 2, 3 … in the order of emission.
     pub revisions: Vec<u32>,
+    /// Whether it is the group's first final one.
+    pub is_first_final: Vec<bool>,
     /// Groups of the window on which SELECT or HAVING fails, such as a division by zero. They are in none
     /// of the above.
     pub failed: Vec<FailedGroup>,
@@ -153,6 +155,13 @@ impl WindowOperator {
     }
 }
 
+/// What an emission of a group is.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    revision: u32,
+    is_first_final: bool,
+}
+
 /// Emits `chosen` groups of a pane and marks them.
 fn emit(
     plan: &WindowPlan,
@@ -169,14 +178,15 @@ fn emit(
     let table = pane.groups.as_mut().unwrap_or(of_series);
     table.settle()?;
     table.sort(&mut chosen);
-    let revisions: Vec<u32> = chosen
+    let said: Vec<Said> = chosen
         .iter()
         .map(|&group| {
             let mark = &mut pane.marks[group as usize];
+            let is_first_final = is_final && !mark.is_final;
             mark.revision += 1;
             mark.changed = false;
             mark.is_final = is_final;
-            mark.revision
+            Said { revision: mark.revision, is_first_final }
         })
         .collect();
     let chosen = UInt32Array::from(chosen);
@@ -185,7 +195,7 @@ fn emit(
     let mut columns = columns;
     columns.extend(pane.results(&plan.states, &plan.results, &chosen)?);
     let groups = RecordBatch::try_new(plan.group_schema.clone(), columns)?;
-    out.push(conclude(plan, &groups, keys, revisions, (start, end), is_final)?);
+    out.push(conclude(plan, &groups, keys, &said, (start, end), is_final)?);
     Ok(())
 }
 
@@ -225,7 +235,7 @@ fn conclude(
     plan: &WindowPlan,
     groups: &RecordBatch,
     keys: RecordBatch,
-    revisions: Vec<u32>,
+    said: &[Said],
     (window_start_ms, window_end_ms): (i64, i64),
     is_final: bool,
 ) -> Result<Closed> {
@@ -239,7 +249,8 @@ fn conclude(
             keys,
             rows,
             matches,
-            revisions,
+            revisions: said.iter().map(|said| said.revision).collect(),
+            is_first_final: said.iter().map(|said| said.is_first_final).collect(),
             failed: Vec::new(),
         });
     }
@@ -253,7 +264,8 @@ fn conclude(
     }
     let good = concluded.pieces.iter().flat_map(|(range, _, _)| range.clone());
     let good: Vec<u32> = good.map(|row| u32::try_from(row).expect("groups are numbered in u32")).collect();
-    let revisions = good.iter().map(|&row| revisions[row as usize]).collect();
+    let revisions = good.iter().map(|&row| said[row as usize].revision).collect();
+    let is_first_final = good.iter().map(|&row| said[row as usize].is_first_final).collect();
     let keys = take_record_batch(&keys, &UInt32Array::from(good))?;
     Ok(Closed {
         window_start_ms,
@@ -263,6 +275,7 @@ fn conclude(
         rows,
         matches: matches.into(),
         revisions,
+        is_first_final,
         failed,
     })
 }

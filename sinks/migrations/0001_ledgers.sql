@@ -5,11 +5,13 @@
 -- epoch's rows into the staged_ tables, `commit` moves them to the tables proper and notes the epoch, both
 -- in one transaction each. So a crash between the two loses nothing, and a repeated commit finds its epoch.
 
--- Epochs that brought rows. row_hash tells a repeat from another journal's epoch of the same number.
+-- Epochs that brought rows. row_hash tells a repeat from another journal's epoch of the same number; resume_at
+-- is the first journal entry that is not in the tables yet.
 CREATE TABLE epochs (
     epoch     INTEGER PRIMARY KEY,
     row_count INTEGER NOT NULL,
-    row_hash  TEXT    NOT NULL
+    row_hash  TEXT    NOT NULL,
+    resume_at INTEGER NOT NULL
 ) STRICT;
 
 -- The newest state of each exception.

@@ -11,7 +11,7 @@ use arrow::array::{
     UInt64Array,
 };
 use arrow::datatypes::{SchemaRef, UInt32Type};
-use ingest::time::Epoch;
+use ingest::time::{Epoch, Offset};
 
 use crate::emission::Emission;
 use crate::parquet::{ParquetSettings, ParquetSink, Show, StreamSettings};
@@ -152,7 +152,7 @@ async fn an_epoch_is_seen_after_its_commit_and_not_before() {
         let mut sink = place.open().await;
         for epoch in 1..=3 {
             write(&mut sink, epoch).await;
-            let receipt = sink.prepare(Epoch(epoch)).await.expect("prepares");
+            let receipt = sink.prepare(Epoch(epoch), Offset(1)).await.expect("prepares");
             assert_eq!(place.shown().await, ids(1..=epoch - 1), "{:?} prepared {epoch}", place.kind);
             sink.commit(Epoch(epoch), &receipt).await.expect("commits");
             sink.commit(Epoch(epoch), &receipt).await.expect("commits twice");
@@ -168,7 +168,7 @@ async fn a_crash_between_prepare_and_commit_loses_and_doubles_nothing() {
         let mut sink = place.open().await;
         for epoch in 1..=4 {
             write(&mut sink, epoch).await;
-            receipts.push(sink.prepare(Epoch(epoch)).await.expect("prepares"));
+            receipts.push(sink.prepare(Epoch(epoch), Offset(1)).await.expect("prepares"));
             // The checkpoint is safe; the process ends, and the next one begins with the commit.
             drop(sink);
             sink = place.open().await;
@@ -183,16 +183,16 @@ async fn an_epoch_without_a_checkpoint_comes_again() {
     for place in KINDS.map(Place::new) {
         let mut sink = place.open().await;
         write(&mut sink, 1).await;
-        let receipt = sink.prepare(Epoch(1)).await.expect("prepares");
+        let receipt = sink.prepare(Epoch(1), Offset(1)).await.expect("prepares");
         sink.commit(Epoch(1), &receipt).await.expect("commits");
         write(&mut sink, 2).await;
-        sink.prepare(Epoch(2)).await.expect("prepares, but its checkpoint is never put");
+        sink.prepare(Epoch(2), Offset(1)).await.expect("prepares, but its checkpoint is never put");
         drop(sink);
         sink = place.open().await;
         sink.commit(Epoch(1), &receipt).await.expect("commits again");
         assert_eq!(place.shown().await, ids(1..=1), "{:?}", place.kind);
         write(&mut sink, 2).await;
-        let receipt = sink.prepare(Epoch(2)).await.expect("prepares again");
+        let receipt = sink.prepare(Epoch(2), Offset(1)).await.expect("prepares again");
         sink.commit(Epoch(2), &receipt).await.expect("commits");
         assert_eq!(place.shown().await, ids(1..=2), "{:?}", place.kind);
     }
@@ -205,7 +205,7 @@ async fn commits_may_come_late_and_the_newest_receipt_speaks_for_all() {
         let mut receipts = Vec::new();
         for epoch in 1..=3 {
             write(&mut sink, epoch).await;
-            receipts.push(sink.prepare(Epoch(epoch)).await.expect("prepares"));
+            receipts.push(sink.prepare(Epoch(epoch), Offset(1)).await.expect("prepares"));
         }
         sink.commit(Epoch(1), &receipts[0]).await.expect("commits late");
         assert_eq!(place.shown().await, ids(1..=1), "{:?}", place.kind);
@@ -214,7 +214,7 @@ async fn commits_may_come_late_and_the_newest_receipt_speaks_for_all() {
         sink.commit(Epoch(3), &receipts[2]).await.expect("commits the newest");
         assert_eq!(place.shown().await, ids(1..=3), "{:?}", place.kind);
         write(&mut sink, 4).await;
-        let receipt = sink.prepare(Epoch(4)).await.expect("prepares");
+        let receipt = sink.prepare(Epoch(4), Offset(1)).await.expect("prepares");
         sink.commit(Epoch(4), &receipt).await.expect("commits");
         assert_eq!(place.shown().await, ids(1..=4), "{:?}", place.kind);
     }
@@ -225,7 +225,7 @@ async fn an_epoch_without_rows_is_fine() {
     for place in KINDS.map(Place::new) {
         let mut sink = place.open().await;
         for epoch in 1..=3 {
-            let receipt = sink.prepare(Epoch(epoch)).await.expect("prepares");
+            let receipt = sink.prepare(Epoch(epoch), Offset(1)).await.expect("prepares");
             sink.commit(Epoch(epoch), &receipt).await.expect("commits");
         }
         assert!(place.shown().await.is_empty(), "{:?}", place.kind);

@@ -14,7 +14,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ingest::time::Epoch;
+use arrow::array::AsArray;
+use arrow::datatypes::DataType;
+use ingest::time::{Epoch, Offset};
 
 use crate::emission::Emission;
 use crate::sink::{Receipt, Sink, SinkError};
@@ -30,6 +32,8 @@ pub use fanout::{Fanout, Route, Stopper};
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause: a store that is back is used again after at most this.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// See [`weight`]; what a row of telemetry is worth.
+const TEXT_BYTES_OF_A_ROW: usize = 256;
 
 /// A sink on its thread.
 #[derive(Debug)]
@@ -67,7 +71,7 @@ impl<T> Answer<T> {
 #[derive(Debug)]
 enum Call {
     Write(Emission),
-    Prepare(Epoch, SyncSender<Result<Receipt, SinkError>>),
+    Prepare(Epoch, Offset, SyncSender<Result<Receipt, SinkError>>),
     Commit(Epoch, Receipt, SyncSender<Result<(), SinkError>>),
     Finish(SyncSender<Result<(), SinkError>>),
 }
@@ -83,7 +87,7 @@ struct Shared {
 #[derive(Debug)]
 struct Queue {
     calls: VecDeque<Call>,
-    /// Rows of `calls` and of the call that is being worked on.
+    /// Rows of `calls` and of the call that is being worked on, by [`weight`].
     rows: usize,
     state: DeliveryState,
     /// No more calls come; waiting is given up.
@@ -104,6 +108,22 @@ impl Shared {
         self.lock().is_stopped = true;
         self.changed.notify_all();
     }
+}
+
+/// How many rows an emission stands for in the queue: a row of long text, such as a payload in quarantine, stands for
+/// several, so that the bound in rows is one in bytes, too.
+fn weight(emission: &Emission) -> usize {
+    let text_bytes = emission.rows.columns().iter().map(|column| match column.data_type() {
+        DataType::Utf8 => span(column.as_string::<i32>().value_offsets()),
+        DataType::Binary => span(column.as_binary::<i32>().value_offsets()),
+        _ => 0,
+    });
+    emission.rows.num_rows() + text_bytes.sum::<usize>() / TEXT_BYTES_OF_A_ROW
+}
+
+fn span(offsets: &[i32]) -> usize {
+    let (first, last) = (offsets.first().copied().unwrap_or(0), offsets.last().copied().unwrap_or(0));
+    usize::try_from(last - first).unwrap_or(0)
 }
 
 fn stopped(name: &str) -> SinkError {
@@ -139,7 +159,7 @@ impl Delivery {
 
     /// Hands rows over; blocks while the queue is full. Errors: the delivery has ended.
     pub fn write(&self, emission: Emission) -> Result<(), SinkError> {
-        let rows = emission.rows.num_rows();
+        let rows = weight(&emission);
         let mut queue = self.shared.lock();
         // An emission that is larger than the whole queue goes in alone.
         while queue.rows > 0 && queue.rows + rows > self.queue_rows_max {
@@ -151,8 +171,8 @@ impl Delivery {
     }
 
     /// All rows handed over so far are durable when the answer is there.
-    pub fn prepare(&self, epoch: Epoch) -> Result<Answer<Receipt>, SinkError> {
-        self.ask(|answer| Call::Prepare(epoch, answer))
+    pub fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Result<Answer<Receipt>, SinkError> {
+        self.ask(|answer| Call::Prepare(epoch, resume_at, answer))
     }
 
     /// The epoch is shown when the answer is there.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use ingest::time::Epoch;
+use ingest::time::{Epoch, Offset};
 
 use crate::emission::Emission;
 use crate::sink::{Receipt, Sink, SinkError};
@@ -187,7 +187,13 @@ impl Sink for ParquetSink {
             return Err(refused(format!("rows of `{}`", stream.name), &reason));
         };
         let site = emission.rows.column_by_name(SITE);
-        for (partition, rows) in split::split(index, time, site, &fitted).map_err(bad)? {
+        let parts = split::split(index, time, site, &fitted).map_err(bad)?;
+        if let Way::AtCut { cut, .. } = &mut self.way
+            && !cut.count(&stream.name, &emission.rows)
+        {
+            return Ok(());
+        }
+        for (partition, rows) in parts {
             match &mut self.way {
                 Way::AtCut { pending, .. } => {
                     pending.push(partition, rows);
@@ -198,7 +204,7 @@ impl Sink for ParquetSink {
         Ok(())
     }
 
-    async fn prepare(&mut self, epoch: Epoch) -> Result<Receipt, SinkError> {
+    async fn prepare(&mut self, epoch: Epoch, _resume_at: Offset) -> Result<Receipt, SinkError> {
         match &mut self.way {
             Way::AtCut { cut, pending } => cut.prepare(epoch, pending, &self.streams),
             Way::AtEnd(end) => {

@@ -1,7 +1,7 @@
 //! A way out, and the contract that makes a repeat harmless.
 
 use async_trait::async_trait;
-use ingest::time::Epoch;
+use ingest::time::{Epoch, Offset};
 
 use crate::emission::Emission;
 
@@ -15,8 +15,9 @@ pub trait Sink: Send {
     fn name(&self) -> &str;
     /// Takes rows in. Nothing of them is seen yet, unless the sink says otherwise at its head.
     async fn write(&mut self, emission: &Emission) -> Result<(), SinkError>;
-    /// Makes the epoch's rows durable, yet unseen. The receipt goes into the checkpoint.
-    async fn prepare(&mut self, epoch: Epoch) -> Result<Receipt, SinkError>;
+    /// Makes the epoch's rows durable, yet unseen. The receipt goes into the checkpoint. `resume_at` is the first journal
+    /// entry behind the epoch, for stores that say how far they have come.
+    async fn prepare(&mut self, epoch: Epoch, resume_at: Offset) -> Result<Receipt, SinkError>;
     /// Shows the epoch's rows. Doing so twice is the same as once.
     async fn commit(&mut self, epoch: Epoch, receipt: &Receipt) -> Result<(), SinkError>;
     /// The input has ended, nothing follows. A sink that shows rows only now does so here.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use ingest::time::Epoch;
+use ingest::time::{Epoch, Offset};
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
@@ -51,6 +51,9 @@ pub struct SqliteSink {
 struct Rows {
     count: usize,
     hash: String,
+    /// The first journal entry behind the epoch.
+    #[serde(default)]
+    resume_at: u64,
 }
 
 /// The receipt: every epoch with rows that is prepared and not committed.
@@ -133,13 +136,13 @@ impl Sink for SqliteSink {
         Ok(())
     }
 
-    async fn prepare(&mut self, epoch: Epoch) -> Result<Receipt, SinkError> {
+    async fn prepare(&mut self, epoch: Epoch, resume_at: Offset) -> Result<Receipt, SinkError> {
         let count = self.staged_rows + self.pending.len();
         if count > 0 {
             let number = i64::try_from(epoch.0).unwrap_or(i64::MAX);
             self.stage(Some(number)).await?;
             let hash = self.hash.text();
-            self.prepared.insert(epoch.0, Rows { count, hash });
+            self.prepared.insert(epoch.0, Rows { count, hash, resume_at: resume_at.0 });
             self.staged_rows = 0;
             self.hash = RowHash::default();
         }

@@ -7,7 +7,9 @@ use crate::andon::Andon;
 use crate::mosquitto::Mosquitto;
 use crate::shop::Shop;
 use crate::work::Work;
-use crate::{a_replay_says_the_same, alone, each_reading_is_there_once, job, until_exported};
+use crate::{
+    a_replay_says_the_same, alone, each_reading_is_there_once, job, the_store_says_the_same, until_exported,
+};
 
 #[test]
 fn acknowledged_messages_are_exported_once_however_often_andon_is_killed() {
@@ -36,7 +38,8 @@ fn acknowledged_messages_are_exported_once_however_often_andon_is_killed() {
         });
         for _ in 0..kills {
             std::thread::sleep(Duration::from_millis(rng.u64(300..1500)));
-            std::mem::replace(&mut andon, Andon::run(&shop)).kill();
+            andon.kill();
+            andon = Andon::run(&shop);
         }
         over.store(true, Ordering::SeqCst);
         publisher.join().expect("the publisher")
@@ -66,6 +69,7 @@ fn acknowledged_messages_are_exported_once_however_often_andon_is_killed() {
     let again = again + counts.get("undecodable") - work.nonsense;
     assert_eq!(counts.get("messages") - published, again, "what came twice was recognised: {counts:?}");
     each_reading_is_there_once(&shop.history(), &work);
+    the_store_says_the_same(&shop);
     let figures = a_replay_says_the_same(&shop);
     assert_eq!(figures["rows"], work.readings);
     assert_eq!(figures["messages"], counts.get("messages"));

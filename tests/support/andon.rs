@@ -128,7 +128,7 @@ impl Andon {
     }
 
     /// As a power cut does. Fails if it had ended by itself before.
-    pub(crate) fn kill(mut self) {
+    pub(crate) fn kill(&mut self) {
         let before = self.process.try_wait().expect("a process");
         assert!(before.is_none(), "it had ended with {before:?} before it was killed:\n{}", self.log());
         self.process.kill().expect("it is there");

@@ -53,6 +53,22 @@ impl Shop {
         History(self.data().join("export"))
     }
 
+    /// The rows that `sql` gives of the store, as JSON objects. Python has SQLite.
+    pub(crate) fn stored(&self, sql: &str) -> Vec<serde_json::Value> {
+        const ASK: &str = "import json, sqlite3, sys
+store = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True)
+store.row_factory = sqlite3.Row
+print(json.dumps([dict(row) for row in store.execute(sys.argv[2])]))";
+        let store = self.data().join("andon.db");
+        let output = std::process::Command::new("python3")
+            .args(["-c", ASK, text(&store), sql])
+            .output()
+            .expect("python3 starts");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{sql}: {error}");
+        rows(&String::from_utf8_lossy(&output.stdout))
+    }
+
     /// What `andon replay --journal` makes of the service's journal, and its figures.
     pub(crate) fn replayed(&self) -> (History, serde_json::Value) {
         let out = self.folder().join("replayed");

@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::head::NAME_BYTES_MAX;
 use super::slots::Slots;
 use crate::entry::MessageRef;
 use crate::readings::Reason;
@@ -36,6 +37,9 @@ pub(super) struct Channels {
     of_index: Vec<u32>,
     channels_max: usize,
 }
+
+/// Longer topics are unknown ones: a channel's topic is kept for good, and each reject carries it.
+const TOPIC_BYTES_MAX: usize = 1024;
 
 /// Topic indexes beyond this are looked up each time; an intake has few topics.
 const INDEXES_MAX: usize = 1 << 20;
@@ -94,7 +98,7 @@ impl Channels {
     fn look_up(&mut self, message: &MessageRef<'_>, topics: &Topics) -> Result<u32, (Reason, String)> {
         let number = match self.numbers.get(message.topic) {
             Some(&number) => number,
-            None if topics.resolve(message.topic).is_none() => return Err(unknown(message.topic)),
+            None if !has_room(message.topic, topics) => return Err(unknown(message.topic)),
             None if self.all.len() >= self.channels_max => {
                 let detail = format!("there are already {} topics", self.channels_max);
                 return Err((Reason::TooManySeries, detail));
@@ -131,8 +135,25 @@ impl Channels {
     }
 }
 
+/// Whether some pattern matches the topic, and neither it nor a name in it is too long to be kept.
+fn has_room(topic: &str, topics: &Topics) -> bool {
+    let is_short = |name: Option<&str>| name.is_none_or(|name| name.len() <= NAME_BYTES_MAX);
+    topic.len() <= TOPIC_BYTES_MAX
+        && topics
+            .resolve(topic)
+            .is_some_and(|route| is_short(route.site) && is_short(route.bay) && is_short(route.tool))
+}
+
 #[cold]
 fn unknown(topic: &str) -> (Reason, String) {
     let shown: String = topic.chars().take(256).collect();
+    if topic.len() > TOPIC_BYTES_MAX {
+        let detail = format!("topic \"{shown}…\" has {} bytes, more than {TOPIC_BYTES_MAX}", topic.len());
+        return (Reason::UnknownTopic, detail);
+    }
+    if topic.split('/').any(|level| level.len() > NAME_BYTES_MAX) {
+        let detail = format!("topic \"{shown}…\" has a name of more than {NAME_BYTES_MAX} bytes");
+        return (Reason::UnknownTopic, detail);
+    }
     (Reason::UnknownTopic, format!("topic \"{shown}\" matches no pattern of [topics]"))
 }

@@ -114,6 +114,8 @@ impl Fast<'_, '_> {
             boot: common.boot,
             seq: common.seq,
             hash: xxh3_64(&bytes[..common.end]),
+            raw: 0..common.end,
+            has_time: true,
         });
         Some(())
     }

@@ -59,6 +59,10 @@ impl<'a> Head<'a> {
         Ok(true)
     }
 
+    pub(super) fn has_time(&self) -> bool {
+        !matches!(self.ts, None | Some(Token::Null))
+    }
+
     /// `default_ms` stands in for a missing `ts`.
     #[inline]
     pub(super) fn stamp(&self, default_ms: Option<i64>) -> Result<Stamp, Fault> {

@@ -18,8 +18,11 @@ impl Padded {
     /// behind the payload, and has to see that.
     #[inline(always)]
     pub(super) fn fill(&mut self, payload: &[u8]) -> bool {
-        let room = self.0.get_mut(..payload.len());
-        room.map(|room| room.copy_from_slice(payload)).is_some()
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return false;
+        }
+        self.0[..payload.len()].copy_from_slice(payload);
+        true
     }
 
     /// Eight bytes as they lie in memory.

@@ -6,6 +6,9 @@ use crate::readings::{Reason, Reject};
 /// Raw bytes of a reject are cut here.
 pub const REJECT_BYTES_MAX: usize = 64 * 1024;
 
+/// And its topic here.
+const TOPIC_BYTES_MAX: usize = 1024;
+
 /// Why an element or a reading cannot be used.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -29,7 +32,7 @@ pub(super) fn part(message: &MessageRef<'_>, raw: &[u8], reason: Reason, detail:
     Reject {
         message: message.ordinal,
         arrived_ms: message.arrived_ms,
-        topic: message.topic.into(),
+        topic: message.topic[..message.topic.floor_char_boundary(TOPIC_BYTES_MAX)].into(),
         payload: raw[..raw.len().min(REJECT_BYTES_MAX)].into(),
         reason,
         detail,

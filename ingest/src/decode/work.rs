@@ -104,7 +104,17 @@ impl<'a> Work<'a> {
         };
         let readings = first..self.out.readings.len();
         let Stamp { ts_ms, boot, seq } = stamp;
-        self.out.elements.push(Element { readings, ts_ms, boot, seq, hash: xxh3_64(raw.as_bytes()) });
+        // `raw` is a part of the payload, so its distance from the beginning is its place there.
+        let start = raw.as_ptr().addr() - self.message.payload.as_ptr().addr();
+        self.out.elements.push(Element {
+            readings,
+            ts_ms,
+            boot,
+            seq,
+            hash: xxh3_64(raw.as_bytes()),
+            raw: start..start + raw.len(),
+            has_time: head.has_time(),
+        });
     }
 
     #[inline]

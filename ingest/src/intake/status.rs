@@ -73,10 +73,7 @@ impl std::fmt::Display for SourceState {
                 }
             }
             SourceState::Behind { address, waiting_bytes } => {
-                write!(
-                    f,
-                    "connecting to {address} waits for the journal: {waiting_bytes} bytes are not written"
-                )
+                write!(f, "{address} is not read: the journal is behind, {waiting_bytes} bytes wait for it")
             }
             SourceState::Connected { address } => write!(f, "connected to {address}, not subscribed yet"),
             SourceState::Subscribed => f.write_str("subscribed"),

@@ -10,7 +10,7 @@ use crate::time::Offset;
 /// Why the journal could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    #[error("no room for the journal in `{}`; it goes on by itself once there is", folder.display())]
+    #[error("no space for the journal in `{}`; make room there", folder.display())]
     Full { folder: PathBuf, source: io::Error },
 
     #[error("the journal's storage failed")]

@@ -5,8 +5,10 @@
 pub struct Reject {
     pub message: u64,
     pub arrived_ms: i64,
+    /// Cut at 1 KiB.
     pub topic: Box<str>,
-    /// The raw message, or the raw element of an array, cut at 64 KiB.
+    /// The raw message, or the raw element of an array, cut at 64 KiB. Empty where rows before it brought more of the
+    /// same message than it is worth.
     pub payload: Box<[u8]>,
     /// One word for counting, such as `not_json` or `ts_ahead`.
     pub reason: Reason,
@@ -43,6 +45,8 @@ pub enum Reason {
     TooManySeries,
     /// A step event that fits no step on its bay, such as a finish without a start.
     StepNotStarted,
+    /// A booking by hand that belongs to no step.
+    NoStep,
     /// A rule's expression failed on the row.
     RuleFailed,
 }
@@ -78,6 +82,7 @@ impl Reason {
             Reason::TsTooOld => "ts_too_old",
             Reason::TooManySeries => "too_many_series",
             Reason::StepNotStarted => "step_not_started",
+            Reason::NoStep => "no_step",
             Reason::RuleFailed => "rule_failed",
         }
     }

@@ -65,6 +65,7 @@ fn a_payload_is_the_bytes_of_the_line() {
         (r#""payload":"{\"value\":1,\"unit\":\"\u00b0C\"}""#, r#"{"value":1,"unit":"°C"}"#),
         (r#""payload":"\\""#, r"\"),
         (r#""payload_base64":"eyJhIjoxfQ==""#, r#"{"a":1}"#),
+        (r#""payload_base64":"Pz8\/Pw==""#, "????"),
         (r#""payload":1,"payload":2,"later":{"x":1}"#, "2"),
         (r#""payload":"null""#, "null"),
     ];

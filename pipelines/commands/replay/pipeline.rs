@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use ingest::decode::REJECT_BYTES_MAX;
 use ingest::entry::{Entry, IntakeBuilder};
 use ingest::intake::Arrivals;
 use ingest::journal::ReadOnlyJournal;
@@ -86,16 +87,18 @@ impl Replay {
                 Recorded::Message { topic, payload, .. } => intake.push(topic, payload, arrivals.last_ms()),
                 Recorded::Unreadable { raw, detail, .. } => {
                     self.flush(&mut intake, &mut next_message)?;
-                    self.engine.refuse(Reject {
+                    let reject = Reject {
                         message: next_message,
                         arrived_ms: arrivals.last_ms(),
                         topic: "".into(),
-                        payload: raw.into(),
+                        payload: raw[..raw.len().min(REJECT_BYTES_MAX)].into(),
                         reason: Reason::NotARecordingLine,
                         detail: detail.to_owned(),
-                    });
+                    };
+                    self.engine.refuse(reject, &mut self.out).map_err(broken)?;
                     next_message += 1;
                     self.warn(detail);
+                    self.emit()?;
                 }
             }
             if intake.bytes() >= INTAKE_BYTES {

@@ -49,10 +49,11 @@ impl State {
 }
 
 impl Exception {
-    /// Id of this state of it.
+    /// Id of this state of it; what is said anew, on other evidence, is another.
     #[must_use]
     pub(crate) fn row_id(&self) -> String {
-        let cleared_ms = self.cleared_ms.unwrap_or(i64::MIN);
-        row_id("exceptions", &[self.id.as_bytes(), self.state.as_str().as_bytes(), &cleared_ms.to_le_bytes()])
+        let cleared_ms = self.cleared_ms.unwrap_or(i64::MIN).to_le_bytes();
+        let state = [self.state.as_str().as_bytes(), &cleared_ms].concat();
+        row_id("exceptions", &[self.id.as_bytes(), &state, self.evidence.as_bytes()])
     }
 }

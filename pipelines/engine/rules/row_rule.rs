@@ -112,10 +112,6 @@ impl RowRule {
         let Verdicts { exceptions, rejects } = verdicts;
         let Looked { rows, look, .. } = looked;
         let is_condition = self.life.kind == ExceptionKind::Condition;
-        // A condition is judged once: on arrival in the fast lane, else when the step is certain.
-        if is_condition && self.is_fast() && look == Look::Certain {
-            return Ok(());
-        }
         let message_of = |(block, row): (usize, usize)| rows.blocks[block].readings.message[row];
         let failed = |position: u32, reason: String| {
             if look == Look::Certain || !self.is_fast() {
@@ -124,17 +120,24 @@ impl RowRule {
             }
         };
         let Some(Judged { selected, matches, output }) = self.judge(looked, failed)? else { return Ok(()) };
-        let has_conditions = is_condition && exceptions.has_conditions(&self.life);
-        // Whether a row that does not match changes anything.
-        let all_count = has_conditions || look == Look::Certain && self.is_fast() && exceptions.awaits_any();
+        let is_second = look == Look::Certain && self.is_fast();
+        // Whether a row that does not match changes anything: the first match of a condition may be among these.
+        let all_count = match (is_condition, is_second) {
+            (true, false) => matches.true_count() > 0 || exceptions.has_conditions(&self.life),
+            (true, true) => exceptions.awaits_any_match(),
+            (false, _) => is_second && exceptions.awaits_any(),
+        };
         if matches.true_count() == 0 && !all_count {
             return Ok(());
         }
-        // Keys that no series gives are made of the rows' own columns.
-        let wanted = if is_condition && self.key.is_some() {
-            Some(self.wanted(rows, &selected).map_err(|source| rows_error(&self.life.name, source))?)
-        } else {
-            None
+        // Keys that no series gives are columns of SELECT, which only rows that match have.
+        let keys = match &self.key {
+            Some(names) if is_condition => {
+                let wanted = self.wanted(rows, &selected);
+                let wanted = wanted.map_err(|source| rows_error(&self.life.name, source))?;
+                self.plan.named_outputs(names, &wanted).ok()
+            }
+            _ => None,
         };
         let mut matched = 0;
         for (at, place) in rows.locate(&selected).into_iter().enumerate() {
@@ -157,9 +160,20 @@ impl RowRule {
                 found
             });
             if is_condition {
-                let key = self.key_of(wanted.as_ref(), at, table, block.readings.series[row]);
+                let key = self.key_of(keys.as_ref(), at, table, block.readings.series[row]);
                 let judged = found.unwrap_or_else(|| RuleRow { ts_ms, ..RuleRow::default() });
-                exceptions.judge(&self.life, &key, is_match, &judged);
+                if !is_second {
+                    if is_match && self.is_fast() {
+                        exceptions.matched_on_arrival(&self.life, reading);
+                    }
+                    exceptions.judge(&self.life, &key, is_match, &judged);
+                } else if exceptions.take_match(&self.life, reading) {
+                    if !is_match {
+                        exceptions.condition_rejoined(&self.life, &key, ts_ms);
+                    }
+                } else if is_match {
+                    exceptions.judge_joined(&self.life, &key, true, &judged, true);
+                }
             } else if look == Look::Arrival {
                 if let Some(found) = &found {
                     exceptions.event_on_arrival(&self.life, reading, found);
@@ -175,22 +189,14 @@ impl RowRule {
         Ok(())
     }
 
-    fn key_of(&self, wanted: Option<&RecordBatch>, row: usize, table: &SeriesTable, series: u32) -> String {
-        let names = table.get(series);
-        let Some(columns) = &self.key else {
+    /// The condition that a row belongs to. `keys` has the columns of [`RowRule::key`] for each row.
+    fn key_of(&self, keys: Option<&RecordBatch>, row: usize, table: &SeriesTable, series: u32) -> String {
+        let Some(keys) = keys else {
+            let names = table.get(series);
             return [&*names.site, &*names.bay, &*names.tool, &*names.metric].join("/");
         };
-        let name = |column: &String| match column.as_str() {
-            "site" => names.site.to_string(),
-            "bay" => names.bay.to_string(),
-            "tool" => names.tool.to_string(),
-            "metric" => names.metric.to_string(),
-            other => wanted
-                .and_then(|wanted| wanted.column_by_name(other))
-                .and_then(|column| text_of(column.as_ref(), row))
-                .unwrap_or_default(),
-        };
-        columns.iter().map(name).collect::<Vec<_>>().join("/")
+        let part = |column: &ArrayRef| text_of(column.as_ref(), row).unwrap_or_default();
+        keys.columns().iter().map(part).collect::<Vec<_>>().join("/")
     }
 
     /// Looks at rows of `steps` or `usage` as they are told.
@@ -218,13 +224,21 @@ impl RowRule {
             return self.show_rows(&output, &ids, out);
         }
         let time = batch.column_by_name(self.plan.stream().time_column());
-        let all = (0..batch.num_rows()).filter(|&row| matches.value(row));
-        for (at, row) in all.enumerate() {
-            let ts_ms = time.and_then(|time| time_of(time.as_ref(), row)).unwrap_or_default();
-            let id = text_of(ids.as_ref(), at).unwrap_or_default();
-            let mut found = RuleRow::new(&output, at, id, ts_ms);
-            found.watermark_ms = Some(watermark_ms).filter(|&ms| ms != i64::MIN);
-            exceptions.event(&self.life, &found);
+        let mut matched = 0;
+        for row in 0..batch.num_rows() {
+            let found = matches.value(row).then(|| {
+                matched += 1;
+                let ts_ms = time.and_then(|time| time_of(time.as_ref(), row)).unwrap_or_default();
+                let id = text_of(ids.as_ref(), matched - 1).unwrap_or_default();
+                let mut found = RuleRow::new(&output, matched - 1, id, ts_ms);
+                found.watermark_ms = Some(watermark_ms).filter(|&ms| ms != i64::MIN);
+                found
+            });
+            if self.plan.stream() == Stream::Usage {
+                exceptions.event_amended(&self.life, &booking_of(batch, row), found.as_ref());
+            } else if let Some(found) = &found {
+                exceptions.event(&self.life, found);
+            }
         }
         Ok(())
     }
@@ -275,4 +289,10 @@ impl RowRule {
         )?);
         Ok(())
     }
+}
+
+/// What names a booking through all its revisions.
+fn booking_of(usage: &RecordBatch, row: usize) -> String {
+    let part = |name| usage.column_by_name(name).and_then(|column| text_of(column.as_ref(), row));
+    ["site", "job", "step", "resource"].map(|name| part(name).unwrap_or_default()).join("/")
 }

@@ -1,5 +1,7 @@
 //! A rule or view over windows.
 
+use std::collections::BTreeMap;
+
 use arrow::array::{RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
 use ingest::readings::Reject;
@@ -9,7 +11,7 @@ use sinks::emission::Emission;
 use super::super::block::Rows;
 use super::super::exceptions::{Exceptions, RuleLife};
 use super::super::ids::row_id;
-use super::super::rule_row::{RuleRow, text_of};
+use super::super::rule_row::{RuleRow, text_of, time_of};
 use super::super::{EngineError, rows_error};
 use super::looked::Verdicts;
 use super::view::view_rows;
@@ -22,6 +24,8 @@ use crate::window::{Closed, FailedGroup, WindowError, WindowOperator};
 pub(super) struct WindowRule {
     pub life: RuleLife,
     pub is_view: bool,
+    /// Columns of SELECT that name one condition; none for the keys of GROUP BY without the window's.
+    pub key: Option<Vec<String>>,
     pub operator: WindowOperator,
     pub needs_steps: bool,
     /// By series: whether it is in the query's scope.
@@ -82,10 +86,42 @@ impl WindowRule {
         Ok(pushed.expired.len() as u64)
     }
 
-    /// Closed windows become rows of the view, or verdicts.
+    /// Folds rows of stream `steps` of one bay in, as [`WindowRule::fold`] does with telemetry.
+    pub(super) fn fold_told(
+        &mut self,
+        batch: &RecordBatch,
+        bay: u32,
+        table: &SeriesTable,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<u64, EngineError> {
+        let plan = self.operator.plan();
+        let rows = batch.project(plan.columns()).map_err(|source| rows_error(&self.life.name, source))?;
+        let time = batch.column_by_name(plan.stream().time_column());
+        let time_of = |row| time.and_then(|time| time_of(time.as_ref(), row)).unwrap_or_default();
+        let ts_ms: Vec<i64> = (0..batch.num_rows()).map(time_of).collect();
+        let bays = vec![bay; ts_ms.len()];
+        let wrong = |source: WindowError| window_error(&self.life.name, source);
+        match self.operator.push(&rows, &[], &bays, &ts_ms, table) {
+            Ok(pushed) => return Ok(pushed.expired.len() as u64),
+            Err(WindowError::Row(_)) => {}
+            Err(error) => return Err(wrong(error)),
+        }
+        let failed = self.operator.failing_rows(&rows, &[], &bays, &ts_ms, table).map_err(wrong)?;
+        rejects.extend(failed.iter().map(|row| failed_row(&self.life.name, 0, &row.error)));
+        let mut expired = 0;
+        for row in (0..ts_ms.len()).filter(|row| failed.iter().all(|failed| failed.row != *row)) {
+            let one = row..row + 1;
+            let pushed = self.operator.push(&rows.slice(row, 1), &[], &bays[one.clone()], &ts_ms[one], table);
+            expired += pushed.map_err(wrong)?.expired.len() as u64;
+        }
+        Ok(expired)
+    }
+
+    /// Closed windows become rows of the view, or verdicts. `watermark_ms` is that of a site's bay.
     pub(super) fn tell(
         &self,
         closed: &[Closed],
+        watermark_ms: impl Fn(&str, &str) -> Option<i64>,
         verdicts: Verdicts<'_>,
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
@@ -94,7 +130,7 @@ impl WindowRule {
             if self.is_view {
                 self.show(closed, out)?;
             } else {
-                self.judge(closed, verdicts.exceptions);
+                self.judge(closed, &watermark_ms, verdicts.exceptions);
             }
         }
         Ok(())
@@ -111,25 +147,52 @@ impl WindowRule {
         Reject { detail, ..reject }
     }
 
-    fn judge(&self, closed: &Closed, exceptions: &mut Exceptions) {
+    fn judge(
+        &self,
+        closed: &Closed,
+        watermark_ms: impl Fn(&str, &str) -> Option<i64>,
+        exceptions: &mut Exceptions,
+    ) {
         let is_event = self.life.kind == ExceptionKind::Event;
-        for row in 0..closed.rows.num_rows() {
+        for (key, row) in self.judged_rows(closed) {
             let matches = closed.matches.value(row);
             if !matches && (is_event || !exceptions.has_conditions(&self.life)) {
                 continue;
             }
-            let key = key_text(&closed.keys, row);
             let (start_ms, end_ms) = (closed.window_start_ms, closed.window_end_ms);
             // Without the revision: a window that is shown again is the same evidence.
             let id = row_id(&self.life.name, &[key.as_bytes(), &start_ms.to_le_bytes()]);
             let mut found = RuleRow::new(&closed.rows, row, id, end_ms);
             found.window = Some((start_ms, end_ms));
+            found.watermark_ms = found.bay.as_deref().and_then(|bay| watermark_ms(&found.site, bay));
             if !is_event {
                 exceptions.judge(&self.life, &key, matches, &found);
-            } else if closed.is_final && closed.revisions[row] == 1 {
+            } else if closed.is_first_final[row] {
                 exceptions.event(&self.life, &found);
             }
         }
+    }
+
+    /// The rows to judge, each with its condition's key. Where several groups of a window are one condition, a row that
+    /// matches speaks for it.
+    fn judged_rows(&self, closed: &Closed) -> Vec<(String, usize)> {
+        let rows = 0..closed.rows.num_rows();
+        let Some(columns) = &self.key else {
+            return rows.map(|row| (key_text(&closed.keys, row), row)).collect();
+        };
+        let mut of_key: BTreeMap<String, usize> = BTreeMap::new();
+        for row in rows {
+            let part = |name: &String| {
+                let column = closed.rows.column_by_name(name)?;
+                text_of(column.as_ref(), row)
+            };
+            let key = columns.iter().map(|name| part(name).unwrap_or_default()).collect::<Vec<_>>().join("/");
+            let spoken = of_key.entry(key).or_insert(row);
+            if !closed.matches.value(*spoken) && closed.matches.value(row) {
+                *spoken = row;
+            }
+        }
+        of_key.into_iter().collect()
     }
 
     fn show(&self, closed: &Closed, out: &mut Vec<Emission>) -> Result<(), EngineError> {

@@ -7,9 +7,10 @@ use sinks::emission::Emission;
 use super::super::EngineError;
 use super::super::bays::Bays;
 use super::super::block::Rows;
-use super::super::exceptions::Exceptions;
 use super::looked::Verdicts;
+use super::window_rule::WindowRule;
 use super::{Rules, window_error};
+use crate::plan::Stream;
 use crate::window::Frontier;
 
 impl Rules {
@@ -40,12 +41,15 @@ impl Rules {
         joined: bool,
         rejects: &mut Vec<Reject>,
     ) -> Result<u64, EngineError> {
-        if rows.len() == 0 || !self.windows.iter().any(|rule| rule.needs_steps == joined) {
+        let wanted = |rule: &WindowRule| {
+            rule.operator.plan().stream() == Stream::Telemetry && rule.needs_steps == joined
+        };
+        if rows.len() == 0 || !self.windows.iter().any(wanted) {
             return Ok(0);
         }
         let series = rows.copy(|block| &block.readings.series);
         let mut expired = 0;
-        for rule in self.windows.iter_mut().filter(|rule| rule.needs_steps == joined) {
+        for rule in self.windows.iter_mut().filter(|rule| wanted(rule)) {
             expired += rule.fold(rows, &series, table, rejects)?;
         }
         Ok(expired)
@@ -55,15 +59,18 @@ impl Rules {
     pub(crate) fn release(
         &mut self,
         bay: u32,
-        exceptions: &mut Exceptions,
-        rejects: &mut Vec<Reject>,
+        bays: &Bays,
+        table: &SeriesTable,
+        verdicts: Verdicts<'_>,
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
+        let Verdicts { exceptions, rejects } = verdicts;
         for rule in &mut self.windows {
             let mut shown = Vec::new();
             let done = rule.operator.release(bay, &mut shown);
             done.map_err(|source| window_error(&rule.life.name, source))?;
-            rule.tell(&shown, Verdicts { exceptions, rejects }, out)?;
+            let watermark_ms = |site: &str, bay: &str| bays.watermark_of(table, site, bay);
+            rule.tell(&shown, watermark_ms, Verdicts { exceptions, rejects }, out)?;
         }
         Ok(())
     }
@@ -73,8 +80,7 @@ impl Rules {
         &mut self,
         bays: &Bays,
         table: &SeriesTable,
-        exceptions: &mut Exceptions,
-        rejects: &mut Vec<Reject>,
+        verdicts: Verdicts<'_>,
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
         if self.windows.is_empty() {
@@ -84,31 +90,35 @@ impl Rules {
         let of_bays: Vec<i64> = (0..count).map(|bay| bays.frontier_ms(bay)).collect();
         let (sites, overall) = bays.least_ms(|bay| &table.bays()[bay as usize].0);
         let frontier = Frontier { bays: &of_bays, sites: &sites, overall };
-        self.close_to(&frontier, exceptions, rejects, out)
+        self.close_to(&frontier, bays, table, verdicts, out)
     }
 
     /// Closes everything: no row will come any more.
     pub(crate) fn close_all(
         &mut self,
-        exceptions: &mut Exceptions,
-        rejects: &mut Vec<Reject>,
+        bays: &Bays,
+        table: &SeriesTable,
+        verdicts: Verdicts<'_>,
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
-        self.close_to(&Frontier::end(), exceptions, rejects, out)
+        self.close_to(&Frontier::end(), bays, table, verdicts, out)
     }
 
     fn close_to(
         &mut self,
         frontier: &Frontier<'_>,
-        exceptions: &mut Exceptions,
-        rejects: &mut Vec<Reject>,
+        bays: &Bays,
+        table: &SeriesTable,
+        verdicts: Verdicts<'_>,
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
+        let Verdicts { exceptions, rejects } = verdicts;
         for rule in &mut self.windows {
             let mut closed = Vec::new();
             let done = rule.operator.close(frontier, &mut closed);
             done.map_err(|source| window_error(&rule.life.name, source))?;
-            rule.tell(&closed, Verdicts { exceptions, rejects }, out)?;
+            let watermark_ms = |site: &str, bay: &str| bays.watermark_of(table, site, bay);
+            rule.tell(&closed, watermark_ms, Verdicts { exceptions, rejects }, out)?;
         }
         Ok(())
     }

@@ -155,15 +155,19 @@ impl BaySteps {
         }
     }
 
-    /// Forgets told events of runs that ended before `before_ms`, and stray ones that old.
-    pub(crate) fn forget(&mut self, before_ms: i64) {
+    /// Forgets told events of runs that ended before `before_ms`, and stray ones that old; and runs that nobody has ended
+    /// since `abandoned_ms`.
+    pub(crate) fn forget(&mut self, before_ms: i64, abandoned_ms: i64) {
         if self.events.first().is_none_or(|first| first.ts_ms >= before_ms) {
             return;
         }
         let kept: Vec<(Arc<str>, Arc<str>, i64)> = self
             .runs
             .iter()
-            .filter(|run| run.ended_ms.is_none_or(|ended_ms| ended_ms >= before_ms))
+            .filter(|run| match run.ended_ms {
+                Some(ended_ms) => ended_ms >= before_ms,
+                None => run.started_ms >= abandoned_ms,
+            })
             .map(|run| (Arc::clone(&run.job), Arc::clone(&run.step), run.started_ms))
             .collect();
         let events = self.events.len();

@@ -73,7 +73,9 @@ fn a_finish_without_a_start_is_stray_and_harms_nothing() {
 fn old_runs_are_forgotten_and_open_ones_are_not() {
     let mut bay = bay("10 started J1/S1\n20 finished J1/S1\n30 started J1/S2");
     bay.tell(1000);
-    bay.forget(500);
+    bay.forget(500, 0);
     assert_eq!(bay.runs.len(), 1);
     assert_eq!(active(&mut bay, &[15, 700]), "- J1/S2");
+    bay.forget(500, 31);
+    assert!(bay.runs.is_empty(), "nobody has ended it for too long");
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ingest::time::Epoch;
+use ingest::time::{Epoch, Offset};
 
 use super::{Answer, Delivery, DeliveryState, Shared};
 use crate::emission::Emission;
@@ -56,9 +56,9 @@ impl Fanout {
     }
 
     /// All rows so far are durable in all sinks when it returns: a receipt by sink.
-    pub fn prepare(&self, epoch: Epoch) -> Result<BTreeMap<String, Receipt>, SinkError> {
+    pub fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Result<BTreeMap<String, Receipt>, SinkError> {
         let names = self.deliveries.iter().map(|(delivery, _)| delivery.name().to_owned());
-        let receipts = self.all(|delivery| Some(delivery.prepare(epoch)))?;
+        let receipts = self.all(|delivery| Some(delivery.prepare(epoch, resume_at)))?;
         Ok(names.zip(receipts).collect())
     }
 

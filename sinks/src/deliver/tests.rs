@@ -46,7 +46,7 @@ impl Sink for Shelf {
         self.1.rows.fetch_add(emission.rows.num_rows(), Ordering::SeqCst);
         Ok(())
     }
-    async fn prepare(&mut self, epoch: Epoch) -> Result<Receipt, SinkError> {
+    async fn prepare(&mut self, epoch: Epoch, _resume_at: Offset) -> Result<Receipt, SinkError> {
         self.try_it(format!("prepare {}", epoch.0))?;
         Ok(Receipt(format!("{} {}", self.0, epoch.0)))
     }
@@ -84,7 +84,7 @@ fn calls_reach_the_sink_in_order() {
     for _ in 0..3 {
         delivery.write(emission("steps", 2)).expect("room");
     }
-    let receipt = delivery.prepare(Epoch(1)).and_then(Answer::wait).expect("prepares");
+    let receipt = delivery.prepare(Epoch(1), Offset(1)).and_then(Answer::wait).expect("prepares");
     delivery.commit(Epoch(1), receipt).and_then(Answer::wait).expect("commits");
     let log = control.log.lock().expect("whole").join(", ");
     assert_eq!(log, "write 2 of steps, write 2 of steps, write 2 of steps, prepare 1, commit 1 with shelf 1");
@@ -109,7 +109,7 @@ fn a_full_queue_holds_the_engine_back_and_loses_nothing() {
         assert_eq!(written.load(Ordering::SeqCst), 8, "the third write waits");
         control.is_full.store(false, Ordering::SeqCst);
     });
-    delivery.prepare(Epoch(1)).and_then(Answer::wait).expect("prepares");
+    delivery.prepare(Epoch(1), Offset(1)).and_then(Answer::wait).expect("prepares");
     assert_eq!(control.rows.load(Ordering::SeqCst), 80);
     assert_eq!(delivery.state(), DeliveryState::Working);
 }
@@ -119,7 +119,7 @@ fn a_large_emission_passes_a_small_queue() {
     let (delivery, control) = shelf("shelf", 10);
     delivery.write(emission("telemetry", 1_000)).expect("goes in alone");
     delivery.write(emission("telemetry", 1_000)).expect("goes in after it");
-    delivery.prepare(Epoch(1)).and_then(Answer::wait).expect("prepares");
+    delivery.prepare(Epoch(1), Offset(1)).and_then(Answer::wait).expect("prepares");
     assert_eq!(control.rows.load(Ordering::SeqCst), 2_000);
 }
 
@@ -128,12 +128,12 @@ fn a_refusal_comes_back_at_the_next_call_and_at_all_after_it() {
     let (delivery, control) = shelf("shelf", 10);
     control.is_broken.store(true, Ordering::SeqCst);
     delivery.write(emission("steps", 1)).expect("is taken in");
-    let refused = delivery.prepare(Epoch(1)).and_then(Answer::wait);
+    let refused = delivery.prepare(Epoch(1), Offset(1)).and_then(Answer::wait);
     assert!(refused.is_err());
     until("the end is known", || matches!(delivery.state(), DeliveryState::Ended(_)));
     let error = delivery.write(emission("steps", 1)).expect_err("has ended");
     assert_eq!(error.to_string(), "sink `shelf` refused write 1 of steps: it is bad");
-    assert_eq!(delivery.prepare(Epoch(1)).map(|_| ()), Err(error));
+    assert_eq!(delivery.prepare(Epoch(1), Offset(1)).map(|_| ()), Err(error));
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn stopping_ends_the_wait_for_a_full_disk() {
     fanout.add(delivery, Route::All);
     let stopper = fanout.stopper();
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| fanout.prepare(Epoch(1)));
+        let waiting = scope.spawn(|| fanout.prepare(Epoch(1), Offset(1)));
         until("the sink waits", || !fanout.not_ready().is_empty());
         stopper.stop();
         let error = waiting.join().expect("no panic").expect_err("was stopped");
@@ -162,7 +162,7 @@ fn a_fanout_routes_by_stream_and_collects_receipts() {
     for stream in ["telemetry", "steps", "late"] {
         fanout.write(&emission(stream, 1)).expect("room");
     }
-    let mut receipts = fanout.prepare(Epoch(7)).expect("prepares");
+    let mut receipts = fanout.prepare(Epoch(7), Offset(1)).expect("prepares");
     assert_eq!(receipts["second"], Receipt("second 7".to_owned()));
     receipts.remove("first");
     fanout.commit(Epoch(7), &receipts).expect("commits");

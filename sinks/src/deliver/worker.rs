@@ -8,7 +8,7 @@ use std::time::Duration;
 use metrics::{counter, gauge};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Call, DeliveryState, PAUSE_MAX, PAUSE_MIN, Shared, stopped};
+use super::{Call, DeliveryState, PAUSE_MAX, PAUSE_MIN, Shared, stopped, weight};
 use crate::sink::{Sink, SinkError};
 
 /// Works calls off until the delivery stops.
@@ -55,16 +55,16 @@ impl Worker {
         while let Some(call) = self.next() {
             let ended = match call {
                 Call::Write(emission) => {
-                    let rows = emission.rows.num_rows();
+                    let (rows, weight) = (emission.rows.num_rows(), weight(&emission));
                     let done = self.retried(async |sink| sink.write(&emission).await);
                     if done.is_ok() {
                         counter!("andon_sink_rows_total", "sink" => self.name.clone()).increment(rows as u64);
                     }
-                    self.taken(rows);
+                    self.taken(weight);
                     done.err()
                 }
-                Call::Prepare(epoch, answer) => {
-                    let done = self.retried(async |sink| sink.prepare(epoch).await);
+                Call::Prepare(epoch, resume_at, answer) => {
+                    let done = self.retried(async |sink| sink.prepare(epoch, resume_at).await);
                     let error = done.as_ref().err().cloned();
                     let _ = answer.send(done);
                     error

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/.staging/00000017.parquet   written and synced by `prepare`; the receipt says where each file belongs
-//! DIR/.staging/shown              the newest epoch that was shown
+//! DIR/.staging/shown              which epochs were shown, see `marker`
 //! DIR/telemetry/date=…/site=…/part-000003.parquet
 //! ```
 //!
@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use arrow::array::RecordBatch;
 use ingest::time::Epoch;
 use serde::{Deserialize, Serialize};
 
@@ -26,11 +27,14 @@ use super::shape::Stream;
 use crate::sink::{Receipt, SinkError};
 
 mod growth;
+mod marker;
 mod showing;
+
+use marker::{Brought, Marker};
 
 /// Folder of staged files, below the export's.
 pub(super) const STAGING: &str = ".staging";
-/// The file in it that says which epoch was shown last.
+/// The file in it that says which epochs were shown.
 const SHOWN: &str = "shown";
 /// Partitions whose newest file is remembered between cuts.
 const TAILS_MAX: usize = 4_096;
@@ -47,9 +51,12 @@ pub(super) struct Cut {
     current: BTreeMap<String, String>,
     /// The same of prepared epochs that are not shown yet.
     prepared: BTreeMap<Epoch, BTreeMap<String, String>>,
-    /// The newest epoch that was prepared or shown.
-    newest: Epoch,
-    shown: Epoch,
+    /// What the epoch in the making has brought so far, and those that are prepared.
+    brought: Brought,
+    prepared_brought: BTreeMap<u64, Brought>,
+    /// The epoch in the making.
+    making: Epoch,
+    shown: Marker,
     /// Names staged files; counts from the last opening on.
     staged_count: u64,
     /// Whether what an earlier process left in staging is gone.
@@ -68,6 +75,9 @@ struct Tail {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Staged {
     files: Vec<StagedFile>,
+    /// By epoch, as far as they are not shown.
+    #[serde(default)]
+    brought: BTreeMap<u64, Brought>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -88,15 +98,15 @@ impl Cut {
         let marker = staging.join(SHOWN);
         let shown = if files.exists(&marker).map_err(file_failed(&marker))? {
             let text = files.read(&marker).map_err(file_failed(&marker))?;
-            let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
-            Epoch(number.ok_or_else(|| {
+            let shown = std::str::from_utf8(&text).ok().and_then(Marker::parse);
+            shown.ok_or_else(|| {
                 refused(
                     format!("`{}`", marker.display()),
-                    "it does not hold an epoch's number; remove it if the files beside it are as they should be",
+                    "it does not say which epochs are shown; remove it if the files beside it are as they should be",
                 )
-            })?)
+            })?
         } else {
-            Epoch(0)
+            Marker::default()
         };
         let cut = Cut {
             folder,
@@ -105,7 +115,9 @@ impl Cut {
             tails: BTreeMap::new(),
             current: BTreeMap::new(),
             prepared: BTreeMap::new(),
-            newest: shown,
+            brought: Brought::default(),
+            prepared_brought: BTreeMap::new(),
+            making: Epoch(1),
             shown,
             staged_count: 0,
             is_swept: false,
@@ -126,11 +138,22 @@ impl Cut {
         }
         let bytes = write_empty(stream).map_err(made_badly(&stream.name))?;
         let target = folder.join(EMPTY);
+        let is_there = names.iter().any(|name| name == EMPTY);
+        if is_there && self.files.read(&target).map_err(file_failed(&target))? == bytes {
+            return Ok(());
+        }
         let staged = self.folder.join(STAGING).join(format!("{}-{EMPTY}", stream.name));
         self.files.create_dir_all(&folder).map_err(file_failed(&folder))?;
         self.files.write(&staged, &bytes).map_err(file_failed(&staged))?;
         self.files.rename(&staged, &target).map_err(file_failed(&target))?;
         self.files.sync_dir(&folder).map_err(file_failed(&folder))
+    }
+
+    /// Counts rows in; whether they are new. Those of an epoch that is shown, which come again after a start from an
+    /// older checkpoint, are only held against what is there.
+    pub(super) fn count(&mut self, stream: &str, rows: &RecordBatch) -> bool {
+        self.brought.add(stream, rows);
+        self.making > self.shown.newest
     }
 
     /// Makes the largest partitions' rows durable ahead of the cut, until `bytes_max` are left.
@@ -155,16 +178,21 @@ impl Cut {
         pending: &mut Pending,
         streams: &[Stream],
     ) -> Result<Receipt, SinkError> {
-        if epoch <= self.shown {
-            let place = format!("epoch {} into `{}`", epoch.0, self.folder.display());
-            return Err(refused(
-                place,
-                &format!(
-                    "epoch {} is shown there already, so it was written from another journal or a newer checkpoint; \
-                     export into an empty folder, or put back the journal that belongs to it",
-                    self.shown.0
-                ),
-            ));
+        if epoch <= self.shown.newest {
+            if !self.shown.has(epoch, &self.brought) {
+                let place = format!("epoch {} into `{}`", epoch.0, self.folder.display());
+                let newest = self.shown.newest.0;
+                return Err(refused(
+                    place,
+                    &format!(
+                        "epoch {newest} is shown there already, and not with these rows: it was written from another \
+                         journal or by other rules; export into an empty folder, or put back what belongs to it"
+                    ),
+                ));
+            }
+            self.brought = Brought::default();
+            self.making = Epoch(epoch.0 + 1);
+            return self.receipt();
         }
         while let Some(partition) = pending.first() {
             self.stage(&partition, pending, streams)?;
@@ -175,8 +203,16 @@ impl Cut {
             let staging = self.folder.join(STAGING);
             self.files.sync_dir(&staging).map_err(file_failed(&staging))?;
         }
-        self.newest = self.newest.max(epoch);
-        // After a restart only the newest receipt is shown, so it speaks for the earlier ones as well.
+        let brought = std::mem::take(&mut self.brought);
+        if brought.rows > 0 {
+            self.prepared_brought.insert(epoch.0, brought);
+        }
+        self.making = Epoch(epoch.0 + 1);
+        self.receipt()
+    }
+
+    /// After a restart only the newest receipt is shown, so it speaks for the earlier ones as well.
+    fn receipt(&self) -> Result<Receipt, SinkError> {
         let mut files: BTreeMap<&String, &String> = BTreeMap::new();
         for of_epoch in self.prepared.values() {
             files.extend(of_epoch);
@@ -185,8 +221,9 @@ impl Cut {
             .into_iter()
             .map(|(target, staged)| StagedFile { staged: staged.clone(), target: target.clone() })
             .collect();
-        let text = serde_json::to_string(&Staged { files })
-            .map_err(|error| refused("a receipt", &error.to_string()))?;
+        let staged = Staged { files, brought: self.prepared_brought.clone() };
+        let text =
+            serde_json::to_string(&staged).map_err(|error| refused("a receipt", &error.to_string()))?;
         Ok(Receipt(text))
     }
 }

@@ -40,6 +40,11 @@ impl Grown {
         self.metadata.row_groups().iter().map(group_rows).sum()
     }
 
+    /// Of the whole file.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The epoch in which the file began.
     fn first_epoch(&self) -> Option<String> {
         let facts = self.metadata.file_metadata().key_value_metadata()?;

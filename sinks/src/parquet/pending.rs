@@ -19,7 +19,7 @@ pub(super) struct Pending {
 pub(super) struct Held {
     pub(super) batches: Vec<RecordBatch>,
     pub(super) rows: usize,
-    bytes: usize,
+    pub(super) bytes: usize,
 }
 
 impl Pending {

@@ -93,7 +93,7 @@ async fn committed(sink: &mut SqliteSink, epoch: u64, emissions: &[Emission]) {
     for emission in emissions {
         sink.write(emission).await.expect("writes");
     }
-    let receipt = sink.prepare(Epoch(epoch)).await.expect("prepares");
+    let receipt = sink.prepare(Epoch(epoch), Offset(1)).await.expect("prepares");
     sink.commit(Epoch(epoch), &receipt).await.expect("commits");
 }
 
@@ -163,14 +163,14 @@ async fn a_locked_store_is_waited_for() {
     sink.write(&steps(0, 3)).await.expect("writes");
     let mut other = SqliteConnection::connect(&url(&folder)).await.expect("connects");
     let lock = other.begin_with("BEGIN IMMEDIATE").await.expect("locks");
-    let error = sink.prepare(Epoch(1)).await.expect_err("is locked");
+    let error = sink.prepare(Epoch(1), Offset(1)).await.expect_err("is locked");
     assert!(error.is_passing());
     assert!(
         error.to_string().ends_with("another program holds its lock; end that program or wait"),
         "{error}"
     );
     lock.rollback().await.expect("unlocks");
-    let receipt = sink.prepare(Epoch(1)).await.expect("prepares");
+    let receipt = sink.prepare(Epoch(1), Offset(1)).await.expect("prepares");
     sink.commit(Epoch(1), &receipt).await.expect("commits");
     assert_eq!(texts(&url(&folder), "SELECT row_id FROM steps").await.len(), 3);
 }
@@ -185,11 +185,11 @@ async fn a_full_store_is_waited_for() {
         .execute(connection)
         .await
         .expect("SQLite takes the least it can");
-    let error = sink.prepare(Epoch(1)).await.expect_err("is full");
+    let error = sink.prepare(Epoch(1), Offset(1)).await.expect_err("is full");
     assert!(error.is_passing());
     assert!(error.to_string().ends_with("no space; make room there"), "{error}");
     // The failed connection is given up; the next has no such bound.
-    let receipt = sink.prepare(Epoch(1)).await.expect("prepares");
+    let receipt = sink.prepare(Epoch(1), Offset(1)).await.expect("prepares");
     sink.commit(Epoch(1), &receipt).await.expect("commits");
     assert_eq!(texts(&url(&folder), "SELECT row_id FROM steps").await.len(), 2_000);
 }
@@ -213,7 +213,7 @@ async fn another_journals_store_is_refused() {
     drop(sink);
     let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
     sink.write(&steps(100, 5)).await.expect("writes");
-    let receipt = sink.prepare(Epoch(1)).await.expect("prepares");
+    let receipt = sink.prepare(Epoch(1), Offset(1)).await.expect("prepares");
     let error = sink.commit(Epoch(1), &receipt).await.expect_err("epoch 1 is another");
     assert!(!error.is_passing());
     assert!(error.to_string().contains("use an empty store"), "{error}");
@@ -225,7 +225,7 @@ async fn a_store_that_was_put_back_from_an_older_copy_is_noticed() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
     sink.write(&steps(0, 3)).await.expect("writes");
-    let receipt = sink.prepare(Epoch(1)).await.expect("prepares");
+    let receipt = sink.prepare(Epoch(1), Offset(1)).await.expect("prepares");
     drop(sink);
     std::fs::remove_dir_all(folder.path().join("sub")).expect("removes");
     let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens anew");

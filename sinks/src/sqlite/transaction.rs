@@ -81,10 +81,11 @@ pub(super) async fn commit(
                  another version; use an empty store, or put back the journal that belongs to it"
             )));
         }
-        sqlx::query("INSERT INTO epochs (epoch, row_count, row_hash) VALUES (?, ?, ?)")
+        sqlx::query("INSERT INTO epochs (epoch, row_count, row_hash, resume_at) VALUES (?, ?, ?, ?)")
             .bind(number)
             .bind(i64::try_from(rows.count).unwrap_or(i64::MAX))
             .bind(&rows.hash)
+            .bind(i64::try_from(rows.resume_at).unwrap_or(i64::MAX))
             .execute(&mut *transaction)
             .await?;
         let mut found = 0;

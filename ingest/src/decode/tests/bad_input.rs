@@ -195,7 +195,7 @@ fn a_payload_beyond_the_bound_is_not_even_read() {
     shop.decode(TELEMETRY, &payload);
     let reject = &shop.out.rejects[0];
     assert_eq!(reject.reason, Reason::TooLarge);
-    assert_eq!(reject.detail, "the payload has 10485760 bytes, more than the bound of 1048576");
+    assert_eq!(reject.detail, "the payload is larger than `message_bytes_max`, 1048576 bytes");
     assert_eq!(reject.payload.len(), REJECT_BYTES_MAX);
 }
 

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use ingest::time::Epoch;
-
 use super::{Cut, STAGING, Tail};
 use crate::parquet::failure::{file_failed, made_badly};
 use crate::parquet::grown::{Grown, write_grown};
@@ -11,6 +9,9 @@ use crate::parquet::pending::Pending;
 use crate::parquet::place::{Partition, part_name, part_number};
 use crate::parquet::shape::Stream;
 use crate::sink::SinkError;
+
+/// A file is full at so many bytes as well: it is read and written whole while it grows, and rows may be large.
+const FILE_BYTES_MAX: usize = 32 << 20;
 
 impl Cut {
     /// Writes a partition's rows, and those of its newest file while that is not full, to staged files. After an
@@ -35,13 +36,17 @@ impl Cut {
             Some(tail) if !tail.is_full => self.read_tail(tail, stream)?,
             _ => None,
         };
+        let row_bytes = held.bytes / held.rows.max(1) + 1;
         let mut part = tail.map_or(1, |tail| if grown.is_some() { tail.part } else { tail.part + 1 });
-        let epoch = Epoch(self.newest.0 + 1);
+        let epoch = self.making;
         let (mut done, mut tail, mut staged_files) = (0, None, Vec::new());
         while done < held.rows {
-            let rows_grown = grown.as_ref().map_or(0, Grown::rows);
-            let count = self.rows_max.saturating_sub(rows_grown).min(held.rows - done);
-            let is_full = rows_grown + count >= self.rows_max;
+            let (rows_grown, bytes_grown) =
+                grown.as_ref().map_or((0, 0), |grown| (grown.rows(), grown.bytes()));
+            let room = FILE_BYTES_MAX.saturating_sub(bytes_grown) / row_bytes;
+            let room = self.rows_max.saturating_sub(rows_grown).min(room.max(1));
+            let count = room.min(held.rows - done);
+            let is_full = count == room;
             let bytes = write_grown(stream, grown.take(), &held.slices(done, count), is_full, epoch)
                 .map_err(made_badly(&stream.name))?;
             self.staged_count += 1;
@@ -59,8 +64,8 @@ impl Cut {
         }
         for (target, staged) in staged_files {
             if let Some(replaced) = self.current.insert(target, staged) {
-                let replaced = self.folder.join(replaced);
-                self.files.remove_file(&replaced).map_err(file_failed(&replaced))?;
+                // What cannot be removed now goes with the next sweep.
+                let _ = self.files.remove_file(&self.folder.join(replaced));
             }
         }
         Ok(())
@@ -86,7 +91,9 @@ impl Cut {
         }
         let bytes = self.files.read(&path).map_err(file_failed(&path))?;
         match Grown::of(bytes, &stream.shape) {
-            Ok(grown) => Ok(grown.filter(|grown| grown.rows() < self.rows_max)),
+            Ok(grown) => {
+                Ok(grown.filter(|grown| grown.rows() < self.rows_max && grown.bytes() < FILE_BYTES_MAX))
+            }
             Err(error) => {
                 tracing::warn!(file = %path.display(), %error, "cannot add rows to a damaged file, going on in the next");
                 Ok(None)

@@ -25,11 +25,12 @@ impl Cut {
                 &format!("it is not one of this sink's: {error}"),
             )
         })?;
-        if epoch > self.shown {
+        if epoch > self.shown.newest {
             self.show(epoch, &staged, streams)?;
         }
         self.prepared.retain(|prepared, _| *prepared > epoch);
-        self.newest = self.newest.max(epoch);
+        self.prepared_brought.retain(|prepared, _| *prepared > epoch.0);
+        self.making = self.making.max(Epoch(epoch.0 + 1));
         for tail in self.tails.values_mut() {
             if let Some(file) = staged.files.iter().find(|file| file.staged == tail.file) {
                 tail.file.clone_from(&file.target);
@@ -70,14 +71,16 @@ impl Cut {
         for folder in &folders {
             self.files.sync_dir(folder).map_err(file_failed(folder))?;
         }
+        let mut shown = self.shown.clone();
+        shown.show(epoch, &staged.brought);
         if !staged.files.is_empty() {
             let staging = self.folder.join(STAGING);
             let (marker, fresh) = (staging.join(SHOWN), staging.join("shown.new"));
-            self.files.write(&fresh, epoch.0.to_string().as_bytes()).map_err(file_failed(&fresh))?;
+            self.files.write(&fresh, shown.text().as_bytes()).map_err(file_failed(&fresh))?;
             self.files.rename(&fresh, &marker).map_err(file_failed(&marker))?;
             self.files.sync_dir(&staging).map_err(file_failed(&staging))?;
         }
-        self.shown = epoch;
+        self.shown = shown;
         Ok(())
     }
 

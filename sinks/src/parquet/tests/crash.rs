@@ -61,7 +61,7 @@ async fn run(memory: &Memory, checkpoint: &mut Checkpoint, lag: bool) -> Result<
         for emission in emissions(epoch) {
             sink.write(&emission).await?;
         }
-        let receipt = sink.prepare(Epoch(epoch)).await?;
+        let receipt = sink.prepare(Epoch(epoch), Offset(1)).await?;
         *checkpoint = Checkpoint { epoch: Epoch(epoch), receipt: receipt.clone() };
         if let Some((epoch, receipt)) = waiting.replace((Epoch(epoch), receipt)).filter(|_| lag) {
             sink.commit(epoch, &receipt).await?;
@@ -180,7 +180,7 @@ async fn nothing_of_an_epoch_is_seen_before_its_commit() {
         for emission in emissions(epoch) {
             sink.write(&emission).await.expect("writes");
         }
-        let receipt = sink.prepare(Epoch(epoch)).await.expect("prepares");
+        let receipt = sink.prepare(Epoch(epoch), Offset(1)).await.expect("prepares");
         assert_eq!(shown(&memory), expected(epoch - 1), "epoch {epoch} is prepared");
         sink.commit(Epoch(epoch), &receipt).await.expect("commits");
         assert_eq!(shown(&memory), expected(epoch), "epoch {epoch} is committed");
@@ -197,20 +197,51 @@ async fn a_full_disk_is_waited_for() {
         sink.write(&emission).await.expect("writes");
     }
     memory.set_full(true);
-    let error = sink.prepare(Epoch(1)).await.expect_err("the disk is full");
+    let error = sink.prepare(Epoch(1), Offset(1)).await.expect_err("the disk is full");
     assert!(error.is_passing());
     assert!(error.to_string().ends_with("no space; make room there"), "{error}");
     memory.set_full(false);
-    let receipt = sink.prepare(Epoch(1)).await.expect("there is room again");
+    let receipt = sink.prepare(Epoch(1), Offset(1)).await.expect("there is room again");
     sink.commit(Epoch(1), &receipt).await.expect("commits");
     assert_eq!(shown(&memory), expected(1));
+}
+
+#[tokio::test]
+async fn a_start_from_an_older_checkpoint_shows_no_row_twice() {
+    for older in 0..EPOCHS.len() as u64 {
+        let memory = Memory::default();
+        run(&memory, &mut Checkpoint::default(), false).await.expect("runs");
+        // Its files were shown long ago, so nothing of its receipt is left to do.
+        let mut checkpoint = Checkpoint { epoch: Epoch(older), receipt: Receipt(r#"{"files":[]}"#.into()) };
+        run(&memory, &mut checkpoint, false).await.expect("the same rows are known for the same");
+        assert_eq!(shown(&memory), expected(8), "from epoch {older}");
+    }
+}
+
+#[tokio::test]
+async fn after_an_older_checkpoint_new_epochs_go_on() {
+    let memory = Memory::default();
+    let mut sink = open(&memory).expect("opens");
+    for epoch in 1..=4 {
+        for emission in emissions(epoch) {
+            sink.write(&emission).await.expect("writes");
+        }
+        let receipt = sink.prepare(Epoch(epoch), Offset(1)).await.expect("prepares");
+        sink.commit(Epoch(epoch), &receipt).await.expect("commits");
+    }
+    drop(sink);
+    let mut checkpoint = Checkpoint { epoch: Epoch(2), receipt: Receipt(r#"{"files":[]}"#.into()) };
+    run(&memory, &mut checkpoint, true).await.expect("goes on");
+    assert_eq!(shown(&memory), expected(8));
 }
 
 #[tokio::test]
 async fn another_journals_folder_is_refused() {
     let memory = Memory::default();
     run(&memory, &mut Checkpoint::default(), false).await.expect("runs");
-    let error = run(&memory, &mut Checkpoint::default(), false).await.expect_err("epoch 1 is there already");
+    let mut sink = open(&memory).expect("opens");
+    sink.write(&emission("telemetry", rows(7_000, &["bern"]))).await.expect("writes");
+    let error = sink.prepare(Epoch(1), Offset(1)).await.expect_err("epoch 1 is there with other rows");
     assert!(!error.is_passing());
     assert!(error.to_string().contains("export into an empty folder"), "{error}");
     assert_eq!(shown(&memory), expected(8), "nothing has changed");
@@ -224,7 +255,7 @@ async fn files_that_somebody_moved_away_do_not_stop_the_export() {
         for emission in emissions(epoch) {
             sink.write(&emission).await.expect("writes");
         }
-        let receipt = sink.prepare(Epoch(epoch)).await.expect("prepares");
+        let receipt = sink.prepare(Epoch(epoch), Offset(1)).await.expect("prepares");
         sink.commit(Epoch(epoch), &receipt).await.expect("commits");
         sink.commit(Epoch(epoch), &receipt).await.expect("commits twice");
         let archived = Path::new("/export/telemetry/date=2026-11-22/site=bern/part-000001.parquet");

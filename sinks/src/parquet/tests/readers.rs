@@ -26,7 +26,7 @@ async fn duckdb_reads_files_of_both_ways_and_all_sizes() {
         let count = if epoch == 1 { 300 } else { epoch as usize % 4 * 3 };
         sink.write(&emission("telemetry", rows(first, &sites[..count]))).await.expect("writes");
         first += count as u64;
-        let receipt = sink.prepare(Epoch(epoch)).await.expect("prepares");
+        let receipt = sink.prepare(Epoch(epoch), Offset(1)).await.expect("prepares");
         sink.commit(Epoch(epoch), &receipt).await.expect("commits");
     }
     let pattern = format!("{}/telemetry/**/*.parquet", folder.path().display());

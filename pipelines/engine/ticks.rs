@@ -1,0 +1,92 @@
+//! What time decides: at each second, at the end of an epoch, at the end of input.
+
+use sinks::emission::Emission;
+
+use super::rules::Verdicts;
+use super::{CARDS_MAX, Engine, EngineError};
+
+impl Engine {
+    /// Every second of a tick entry in turn; of a silent stretch only those at which something can happen.
+    pub(super) fn ticks(
+        &mut self,
+        first_ms: i64,
+        last_ms: i64,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        let mut at_ms = first_ms;
+        loop {
+            self.tick(at_ms, out)?;
+            match self.bays.next_deadline_ms(at_ms) {
+                Some(next_ms) if next_ms <= last_ms => at_ms = next_ms,
+                _ => break,
+            }
+        }
+        // The devices' say on our clock ends with time alone, so the end of the stretch counts as well.
+        self.clock.tick(last_ms);
+        self.at_ms = last_ms;
+        Ok(())
+    }
+
+    fn tick(&mut self, at_ms: i64, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        self.seal()?;
+        self.at_ms = at_ms;
+        self.clock.tick(at_ms);
+        let ticked = self.bays.tick(at_ms);
+        let mut until: Vec<(u32, i64)> =
+            ticked.moved.iter().map(|&bay| (bay, self.bays.frontier_ms(bay))).collect();
+        for &bay in ticked.released.iter().chain(&ticked.closed) {
+            until.retain(|(known, _)| *known != bay);
+            until.push((bay, i64::MAX));
+        }
+        until.sort_unstable();
+        self.pass(&until, out)?;
+        let table = self.decoder.series();
+        for &bay in &ticked.released {
+            let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
+            self.rules.release(bay, &self.bays, table, verdicts, out)?;
+        }
+        let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
+        self.rules.close(&self.bays, table, verdicts, out)?;
+        let frontier_ms = |site: &str, bay: &str| Some(self.bays.frontier_ms(table.find_bay(site, bay)?));
+        self.exceptions.clear_passed(frontier_ms);
+        self.tell_exceptions(out)?;
+        self.tell_rejects(out)
+    }
+
+    /// An epoch ends: what is too old to matter is forgotten.
+    pub(super) fn cut(&mut self, at_ms: i64, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        self.seal()?;
+        self.at_ms = self.at_ms.max(at_ms);
+        let horizon_ms = self.correction_horizon_ms;
+        for bay in 0..self.bays.all().len() {
+            let bay = u32::try_from(bay).expect("bays are numbered in u32");
+            let watermark_ms = self.bays.watermark_ms(bay);
+            self.steps.bay_mut(bay).forget(
+                watermark_ms.saturating_sub(horizon_ms),
+                watermark_ms.saturating_sub(self.age_bound_ms),
+            );
+        }
+        let (bays, age_ms) = (&self.bays, self.age_bound_ms);
+        self.usage.forget(|bay| bays.watermark_ms(bay).saturating_sub(age_ms));
+        self.exceptions.forget(self.at_ms.saturating_sub(age_ms));
+        self.steps.bound_cards(CARDS_MAX);
+        self.tell_exceptions(out)?;
+        self.tell_rejects(out)
+    }
+
+    /// No more entries will come: every watermark goes to infinity. Open steps stay open, timers stand.
+    ///
+    /// # Errors
+    /// As [`Engine::apply`].
+    pub fn end_of_input(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        self.seal()?;
+        let bays = u32::try_from(self.decoder.series().bays().len()).expect("bays are numbered in u32");
+        let all: Vec<(u32, i64)> = (0..bays).map(|bay| (bay, i64::MAX)).collect();
+        self.bays.close_all();
+        self.pass(&all, out)?;
+        let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
+        self.rules.close_all(&self.bays, self.decoder.series(), verdicts, out)?;
+        self.tell_exceptions(out)?;
+        self.tell_rejects(out)
+    }
+}

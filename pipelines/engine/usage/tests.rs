@@ -1,0 +1,60 @@
+use super::*;
+use ingest::series::Series;
+
+fn usage() -> Usage {
+    let metric = |metric: &str, resource: &str, kind| MetricSettings {
+        metric: metric.into(),
+        unit: None,
+        usage: Some(UsageSettings { resource: resource.into(), kind }),
+    };
+    let mut usage = Usage::new(&[
+        metric("energy", "electricity", UsageKind::Counter),
+        metric("dispensed", "{grade}", UsageKind::Amount),
+    ]);
+    let mut table = SeriesTable::default();
+    for metric in ["energy", "dispensed", "torque"] {
+        let name = |name: &str| Box::from(name);
+        table.intern(Series {
+            site: name("lyon"),
+            bay: name("bay-01"),
+            tool: name("meter"),
+            metric: name(metric),
+        });
+    }
+    usage.follow(&table);
+    usage
+}
+
+#[test]
+fn a_register_counts_its_rises_and_starts_again_after_a_fall() {
+    let mut usage = usage();
+    let mut rise = |ts_ms, value| usage.measure(0, ts_ms, value, "kW.h", None).map(|used| used.quantity);
+    assert_eq!(rise(0, 100.0), None, "the first reading is where counting starts");
+    assert_eq!(rise(1, 100.5), Some(0.5));
+    assert_eq!(rise(2, 2.0), Some(2.0));
+    assert_eq!(rise(1, 1.0), None, "an older reading adds nothing: the newer one held it already");
+}
+
+#[test]
+fn a_shot_of_oil_is_an_amount_of_its_grade() {
+    let mut usage = usage();
+    let used = usage.measure(1, 0, 4.2, "L", Some(r#"{"grade":"oil_5w30"}"#)).expect("an amount");
+    assert_eq!((&*used.resource, used.quantity), ("oil_5w30", 4.2));
+    assert!(!usage.is_consumption(2));
+}
+
+#[test]
+fn beyond_the_bound_the_books_that_ended_first_are_forgotten_and_open_ones_stay() {
+    let mut usage = Usage::default();
+    for (number, ended_ms) in [(0, None), (1, Some(30)), (2, Some(10)), (3, Some(20))] {
+        let step: Arc<str> = format!("S{number}").into();
+        let key = BookKey { site: "lyon".into(), job: "J1".into(), step };
+        let book = Book { ended_ms, is_final: ended_ms.is_some(), ..Book::new(0, 0) };
+        usage.books.insert(key, book);
+    }
+    usage.forget_beyond(2, |_| i64::MIN);
+    let kept: Vec<&str> = usage.books.keys().map(|key| &*key.step).collect();
+    assert_eq!(kept, ["S0", "S1"]);
+    usage.forget_beyond(2, |_| 31);
+    assert_eq!(usage.books.len(), 1, "too old");
+}
