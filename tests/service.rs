@@ -27,6 +27,8 @@ mod demo;
 mod full_disk;
 #[path = "service/kills.rs"]
 mod kills;
+#[path = "service/older_checkpoint.rs"]
+mod older_checkpoint;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

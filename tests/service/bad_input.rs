@@ -69,7 +69,11 @@ fn bad_input_is_quarantined_with_its_reason_and_the_good_between_it_is_applied()
         eprintln!("{reason}: {detail}");
         assert!(!detail.is_empty());
     }
-    assert!(quarantined[0]["detail"].as_str().is_some_and(|detail| detail.contains("the bound of 1048576")));
+    assert!(
+        quarantined[0]["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("larger than `message_bytes_max`, 1048576 bytes"))
+    );
     assert_eq!(counts.get("messages"), work.readings + bad.len() as u64, "{counts:?}");
     assert_eq!(counts.get("applied"), work.readings, "{counts:?}");
     assert_eq!(counts.get("undecodable"), 3, "{counts:?}");

@@ -158,7 +158,7 @@ fn a_full_disk_makes_the_journal_wait_and_go_on() {
         }
     };
     assert!(refused.is_passing(), "{refused}");
-    assert!(refused.to_string().starts_with("no room for the journal in `/andon/journal`"), "{refused}");
+    assert!(refused.to_string().starts_with("no space for the journal in `/andon/journal`"), "{refused}");
     assert!(written.len() > 10, "the segment's own room is used first");
     assert_eq!(journal.next_offset(), Offset(written.len() as u64 + 1));
 
