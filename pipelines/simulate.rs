@@ -7,6 +7,7 @@
 //! The way of a message: `agenda` decides what a bay does and when · `gauge` and `step` make the readings ·
 //! `payload` writes them · `gateway` delivers, holds back or repeats · `workshop` keeps the order and the rate.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 mod agenda;
@@ -79,6 +80,12 @@ pub const LIVE_SPEED: f64 = 30.0;
 /// More bays a site than this are refused: the whole shop is in memory.
 pub const BAYS_MAX: u32 = 9_999;
 
+/// Messages a second.
+pub const RATES: RangeInclusive<f64> = 0.01..=10_000_000.0;
+
+/// How many times faster than in a real shop.
+pub const SPEEDS: RangeInclusive<f64> = 0.01..=1000.0;
+
 /// 3000-01-01T00:00:00Z: leaves room for long recordings within what timestamps can say.
 const START_MS_MAX: i64 = 32_503_680_000_000;
 
@@ -100,10 +107,10 @@ impl SimulateSettings {
         if !(1..=BAYS_MAX).contains(&self.bays) {
             return refuse(format!("{} bays; 1 to {BAYS_MAX} are possible", self.bays));
         }
-        if !(self.rate.is_finite() && (0.01..=10_000_000.0).contains(&self.rate)) {
+        if !RATES.contains(&self.rate) {
             return refuse(format!("rate {} is outside 0.01 to 10000000 messages a second", self.rate));
         }
-        if !(self.speed.is_finite() && (0.01..=1000.0).contains(&self.speed)) {
+        if !SPEEDS.contains(&self.speed) {
             return refuse(format!("speed {} is outside 0.01 to 1000", self.speed));
         }
         if self.qos > 1 {

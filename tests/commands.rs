@@ -41,6 +41,22 @@ fn record(folder: &Path) -> String {
 }
 
 #[test]
+fn what_is_no_use_of_a_command_exits_with_2_and_the_remedy() {
+    for (arguments, said) in [
+        (vec!["simulate", "--out", "-", "--rate", "0"], "write a number from 0.01 to 10000000"),
+        (vec!["simulate", "--out", "-", "--speed", "NaN"], "write a number from 0.01 to 1000"),
+        (vec!["demo", "--rate", "nan"], "write a number from"),
+        (vec!["replay", "--out", "x"], "--input"),
+        (vec!["no_such_command"], "unrecognized subcommand"),
+    ] {
+        let output = andon(&arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(said), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
 fn a_reader_that_has_had_enough_ends_a_command_quietly() {
     let folder = tempfile::tempdir().expect("a folder");
     let recording = record(folder.path());

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::simulate::parse_rate;
 use crate::config::parse_period;
 
 /// Shows a simulated workshop live: broker, sensors with faults, pipeline and board in one process.
@@ -16,7 +17,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=9999))]
     pub bays: u32,
     /// Messages a second of the whole workshop, on average.
-    #[arg(long, value_name = "MSGS_PER_S", default_value_t = 200.0)]
+    #[arg(long, value_name = "MSGS_PER_S", default_value_t = 200.0, value_parser = parse_rate)]
     pub rate: f64,
     /// Another number, another day in the workshop.
     #[arg(long, value_name = "S", default_value_t = 1)]

@@ -1,6 +1,7 @@
 //! `andon simulate`: publishes a simulated workshop to a broker, or writes it to a recording.
 
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::output::print_line;
 use crate::config::parse_period;
 use crate::simulate::publish::{BrokerUrl, publish};
 use crate::simulate::record::{STDOUT, write_recording};
-use crate::simulate::{DEFAULT_START_MS, Faults, LIVE_SPEED, SimulateError, SimulateSettings};
+use crate::simulate::{DEFAULT_START_MS, Faults, LIVE_SPEED, RATES, SPEEDS, SimulateError, SimulateSettings};
 
 /// Publishes a simulated workshop to a broker, or writes it to a recording.
 ///
@@ -34,7 +35,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=9999))]
     pub bays: u32,
     /// Messages a second of all sites together, on average: the higher, the faster gauges are sampled.
-    #[arg(long, value_name = "MSGS_PER_S", default_value_t = 100.0)]
+    #[arg(long, value_name = "MSGS_PER_S", default_value_t = 100.0, value_parser = parse_rate)]
     pub rate: f64,
     /// Another number, another day in the workshop.
     #[arg(long, value_name = "S", default_value_t = 1)]
@@ -55,7 +56,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "TIME", conflicts_with = "broker")]
     pub start: Option<jiff::Timestamp>,
     /// How many times faster than in a real shop the work goes [default: 30 with --broker, 1 with --out].
-    #[arg(long, value_name = "TIMES")]
+    #[arg(long, value_name = "TIMES", value_parser = parse_speed)]
     pub speed: Option<f64>,
     /// Prints the result as one JSON object.
     #[arg(long)]
@@ -76,6 +77,21 @@ impl SimulateArgs {
             qos: self.qos,
         }
     }
+}
+
+/// A number of messages a second.
+pub(super) fn parse_rate(text: &str) -> Result<f64, String> {
+    parse_within(text, RATES)
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    parse_within(text, SPEEDS)
+}
+
+fn parse_within(text: &str, bounds: RangeInclusive<f64>) -> Result<f64, String> {
+    let (least, most) = (bounds.start(), bounds.end());
+    let number = text.parse().ok().filter(|number| bounds.contains(number));
+    number.ok_or_else(|| format!("write a number from {least} to {most}"))
 }
 
 /// A recording without `--for` is this long.

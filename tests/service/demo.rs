@@ -27,6 +27,15 @@ fn the_demo_shows_a_workshop_at_once_and_ends_by_itself() {
     });
     eprintln!("demo: listens after {listening_ms} ms, first tile after {first_ms} ms");
     assert!(first_ms < 8_000, "2 s are promised on an idle machine; it took {first_ms} ms");
+    let url = andon.url();
+    let asked =
+        std::process::Command::new(env!("CARGO_BIN_EXE_andon")).args(["status", "--url", &url]).output();
+    let asked = asked.expect("andon starts");
+    let page = String::from_utf8_lossy(&asked.stdout);
+    assert!(
+        asked.status.success() && page.starts_with("ready") && page.contains("the counts    add up"),
+        "{page}"
+    );
     let counts = andon.counts();
     assert!(counts.get("applied") > 0, "{counts:?}");
     let status = andon.ended(30);

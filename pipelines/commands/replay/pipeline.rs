@@ -26,7 +26,7 @@ use crate::{exports, wire};
 /// An intake entry is handed on at this size.
 const INTAKE_BYTES: usize = 256 * 1024;
 /// Rows that may wait for the Parquet writer; the engine waits at the bound.
-const WAITING_ROWS_MAX: usize = 128 * 1024;
+const WAITING_ROWS_MAX: usize = 64 * 1024;
 /// How many unreadable lines are named on stderr.
 const LINES_NAMED: u64 = 5;
 
