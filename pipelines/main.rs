@@ -57,11 +57,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Check(args) => check::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Simulate(args) => simulate::run(args),
-        Command::Query(args) => {
-            let runtime = tokio::runtime::Runtime::new();
-            let runtime = runtime.map_err(|error| CommandError::failed("could not start threads", error))?;
-            runtime.block_on(query::run(args))
-        }
+        Command::Query(args) => query::run(args),
         Command::Status(args) => status::run(args),
     }
 }

@@ -50,7 +50,13 @@ pub struct QueryArgs {
 ///
 /// # Errors
 /// The configuration, the folder or the SQL.
-pub async fn run(args: &QueryArgs) -> Result<ExitCode, CommandError> {
+pub fn run(args: &QueryArgs) -> Result<ExitCode, CommandError> {
+    let runtime = tokio::runtime::Runtime::new();
+    let runtime = runtime.map_err(|error| CommandError::failed("could not start threads", error))?;
+    runtime.block_on(ask(args))
+}
+
+async fn ask(args: &QueryArgs) -> Result<ExitCode, CommandError> {
     let folder = match &args.history {
         Some(folder) => folder.clone(),
         None => {

@@ -25,16 +25,29 @@ pub(super) struct Repeats {
     age_max_ms: i64,
 }
 
-/// The chunk that is being filled stands here itself, so that the usual element touches this and one line of
-/// prints.
+/// What the usual element touches: this, on two lines of the cache, and one line of prints.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[repr(align(64))]
 struct Channel {
     newest_ts_ms: i64,
+    /// The chunk that is being filled.
     open: Chunk,
-    sequence: Sequence,
+    /// Arrival of the newest element in the oldest full chunk.
+    oldest_arrived_ms: i64,
+    boot: i64,
+    /// Sequence number.
+    highest: i64,
+    past: Box<Past>,
+}
+
+/// What the unusual element asks for.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Past {
     full: VecDeque<Chunk>,
     /// Messages that begin in `full`.
     full_messages: usize,
+    /// Sequence numbers of the current boot that have not come, in ranges.
+    missing: VecDeque<(i64, i64)>,
 }
 
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -45,14 +58,6 @@ struct Chunk {
     /// Messages whose first element is here.
     messages: usize,
     prints: Vec<u64>,
-}
-
-/// Which sequence numbers of the current boot have come.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-struct Sequence {
-    boot: i64,
-    highest: i64,
-    missing: VecDeque<(i64, i64)>,
 }
 
 /// An element, as far as repeats go.
@@ -107,25 +112,12 @@ impl Repeats {
         channel.open.remember(&print, mark);
         channel.newest_ts_ms = channel.newest_ts_ms.max(print.ts_ms);
         if channel.open.prints.len() == CHUNK {
-            channel.full_messages += channel.open.messages;
-            channel.full.push_back(std::mem::replace(&mut channel.open, Chunk::new()));
-            let elements_max = self.messages_max.saturating_mul(ELEMENTS_OF_A_MESSAGE);
-            let oldest = channel.full.front().map_or(0, |chunk| chunk.messages);
-            if channel.full_messages - oldest > self.messages_max
-                || channel.full.len() * CHUNK > elements_max + CHUNK
-            {
-                channel.forget_oldest();
-            }
+            channel.keep_open(self.messages_max);
         }
-        let aged_ms = print.arrived_ms - self.age_max_ms;
-        if channel.full.front().is_some_and(|chunk| chunk.last_arrived_ms < aged_ms) {
+        if channel.oldest_arrived_ms < print.arrived_ms - self.age_max_ms {
             channel.forget_oldest();
         }
-        if print.seq != NONE && channel.sequence.see(print.boot, print.seq) {
-            Seen::Conflict
-        } else {
-            Seen::New
-        }
+        if print.seq != NONE && channel.has_come(print.boot, print.seq) { Seen::Conflict } else { Seen::New }
     }
 
     /// Prints by channel number, oldest first: for the state hash.
@@ -150,22 +142,85 @@ fn mark(print: &Print) -> u64 {
 
 impl Default for Channel {
     fn default() -> Self {
-        let sequence = Sequence { boot: NONE, highest: NONE, missing: VecDeque::new() };
-        let full = VecDeque::new();
-        Channel { newest_ts_ms: i64::MIN, open: Chunk::new(), sequence, full, full_messages: 0 }
+        Channel {
+            newest_ts_ms: i64::MIN,
+            open: Chunk::new(),
+            oldest_arrived_ms: i64::MAX,
+            boot: NONE,
+            highest: NONE,
+            past: Box::default(),
+        }
     }
 }
 
 impl Channel {
     /// Oldest first.
     fn chunks(&self) -> impl DoubleEndedIterator<Item = &Chunk> {
-        self.full.iter().chain(std::iter::once(&self.open))
+        self.past.full.iter().chain(std::iter::once(&self.open))
     }
 
-    fn forget_oldest(&mut self) {
-        if let Some(oldest) = self.full.pop_front() {
-            self.full_messages -= oldest.messages;
+    /// The open chunk is full: the next begins, and beyond the bound the oldest goes.
+    #[cold]
+    fn keep_open(&mut self, messages_max: usize) {
+        let past = &mut self.past;
+        past.full_messages += self.open.messages;
+        past.full.push_back(std::mem::replace(&mut self.open, Chunk::new()));
+        let elements_max = messages_max.saturating_mul(ELEMENTS_OF_A_MESSAGE);
+        let oldest = &past.full[0];
+        self.oldest_arrived_ms = oldest.last_arrived_ms;
+        if past.full_messages - oldest.messages > messages_max
+            || past.full.len() * CHUNK > elements_max + CHUNK
+        {
+            self.forget_oldest();
         }
+    }
+
+    #[cold]
+    fn forget_oldest(&mut self) {
+        let past = &mut self.past;
+        if let Some(oldest) = past.full.pop_front() {
+            past.full_messages -= oldest.messages;
+        }
+        self.oldest_arrived_ms = past.full.front().map_or(i64::MAX, |oldest| oldest.last_arrived_ms);
+    }
+
+    /// Takes `seq` in; true if it had come before in this boot.
+    #[inline]
+    fn has_come(&mut self, boot: i64, seq: i64) -> bool {
+        if boot == self.boot && self.highest != NONE && seq.checked_sub(1) == Some(self.highest) {
+            self.highest = seq;
+            return false;
+        }
+        self.is_out_of_line(boot, seq)
+    }
+
+    fn is_out_of_line(&mut self, boot: i64, seq: i64) -> bool {
+        let missing = &mut self.past.missing;
+        if boot != self.boot || self.highest == NONE {
+            (self.boot, self.highest) = (boot, seq);
+            missing.clear();
+            return false;
+        }
+        if seq > self.highest {
+            missing.push_back((self.highest + 1, seq - 1));
+            self.highest = seq;
+        } else {
+            let Some(place) = missing.iter().position(|&(first, last)| first <= seq && seq <= last) else {
+                return true;
+            };
+            let (first, last) = missing[place];
+            missing.remove(place);
+            if seq < last {
+                missing.insert(place, (seq + 1, last));
+            }
+            if first < seq {
+                missing.insert(place, (first, seq - 1));
+            }
+        }
+        if missing.len() > MISSING_RANGES_MAX {
+            missing.pop_front();
+        }
+        false
     }
 
     fn holds(&self, ts_ms: i64, mark: u64) -> bool {
@@ -193,90 +248,5 @@ impl Chunk {
     }
 }
 
-impl Sequence {
-    /// Takes `seq` in; true if it had come before in this boot.
-    fn see(&mut self, boot: i64, seq: i64) -> bool {
-        if boot != self.boot || self.highest == NONE {
-            *self = Sequence { boot, highest: seq, missing: VecDeque::new() };
-            return false;
-        }
-        if seq > self.highest {
-            if seq > self.highest + 1 {
-                self.missing.push_back((self.highest + 1, seq - 1));
-                if self.missing.len() > MISSING_RANGES_MAX {
-                    self.missing.pop_front();
-                }
-            }
-            self.highest = seq;
-            return false;
-        }
-        let Some(place) = self.missing.iter().position(|&(first, last)| first <= seq && seq <= last) else {
-            return true;
-        };
-        let (first, last) = self.missing[place];
-        self.missing.remove(place);
-        if seq < last {
-            self.missing.insert(place, (seq + 1, last));
-        }
-        if first < seq {
-            self.missing.insert(place, (first, seq - 1));
-        }
-        if self.missing.len() > MISSING_RANGES_MAX {
-            self.missing.pop_front();
-        }
-        false
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn element(seq: i64, ts_ms: i64, hash: u64) -> Print {
-        Print { channel: 0, boot: NONE, seq, ts_ms, arrived_ms: ts_ms, hash, is_first: true }
-    }
-
-    #[test]
-    fn a_redelivered_element_is_a_repeat_and_another_metric_of_the_same_time_is_not() {
-        let mut repeats = Repeats::new(1000, 1_000_000);
-        assert_eq!(repeats.see(element(NONE, 10, 1)), Seen::New);
-        assert_eq!(repeats.see(element(NONE, 10, 2)), Seen::New);
-        assert_eq!(repeats.see(element(NONE, 10, 1)), Seen::Repeat);
-        assert_eq!(repeats.see(element(NONE, 5, 1)), Seen::New, "the same content at another time is news");
-    }
-
-    #[test]
-    fn a_repeat_is_recognised_far_back_and_forgotten_at_the_bound() {
-        let mut repeats = Repeats::new(1000, 1_000_000);
-        for number in 0..1000 {
-            assert_eq!(repeats.see(element(number, number, number as u64)), Seen::New);
-        }
-        assert_eq!(repeats.see(element(3, 3, 3)), Seen::Repeat);
-        for number in 1000..4000 {
-            repeats.see(element(number, number, number as u64));
-        }
-        assert_ne!(repeats.see(element(3, 3, 3)), Seen::Repeat);
-        assert_eq!(repeats.see(element(3500, 3500, 3500)), Seen::Repeat);
-    }
-
-    #[test]
-    fn a_message_of_many_elements_counts_as_one() {
-        let mut repeats = Repeats::new(1000, 1_000_000);
-        for number in 0..8000 {
-            let is_first = number % 10 == 0;
-            repeats.see(Print { is_first, ..element(number, number, number as u64) });
-        }
-        assert_eq!(repeats.see(element(3, 3, 3)), Seen::Repeat, "it is 800 messages back");
-    }
-
-    #[test]
-    fn the_same_seq_with_other_content_is_applied_and_named_a_conflict() {
-        let mut repeats = Repeats::new(1000, 1_000_000);
-        for seq in [1, 2, 5] {
-            assert_eq!(repeats.see(element(seq, seq, 7)), Seen::New);
-        }
-        assert_eq!(repeats.see(element(3, 3, 7)), Seen::New, "a gap that is filled is no conflict");
-        assert_eq!(repeats.see(element(2, 2, 8)), Seen::Conflict);
-        assert_eq!(repeats.see(Print { boot: 1, ..element(2, 9, 8) }), Seen::New, "a new boot counts anew");
-    }
-}
+mod tests;
