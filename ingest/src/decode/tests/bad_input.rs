@@ -217,3 +217,16 @@ fn a_message_full_of_bad_readings_makes_no_more_than_a_few_times_its_size() {
     let bytes: usize = shop.out.rejects.iter().map(|reject| reject.payload.len()).sum();
     assert!(bytes < 3 << 20, "{bytes}");
 }
+
+#[test]
+fn a_topic_too_long_to_be_kept_is_unknown_and_no_reject_carries_all_of_it() {
+    let mut shop = Shop::new();
+    let payload = br#"{"ts":1,"metrics":{"a":null,"b":null}}"#;
+    shop.decode(&format!("workshop/lyon/{}/T1/telemetry", "x".repeat(60_000)), payload);
+    assert_eq!(shop.out.rejects.len(), 1);
+    assert_eq!((shop.out.rejects[0].reason, shop.out.rejects[0].topic.len()), (Reason::UnknownTopic, 1024));
+    assert!(shop.out.rejects[0].detail.ends_with("has 60027 bytes, more than 1024"));
+    shop.decode(&format!("workshop/lyon/{}/T1/telemetry", "x".repeat(256)), payload);
+    assert!(shop.out.rejects[0].detail.ends_with("has a name of more than 255 bytes"));
+    assert_eq!(shop.decoder.channels().len(), 0, "nothing of them is kept");
+}

@@ -215,3 +215,18 @@ proptest! {
         prop_assert_eq!(format!("{:?}", warm), format!("{:?}", (cold.out.readings.value, cold.out.elements, cold.out.rejects)));
     }
 }
+
+/// Read along its shape, a value behind the first kilobyte was taken from the payload's beginning.
+#[test]
+fn a_value_behind_the_first_kilobyte_is_read_where_it_stands() {
+    for length in 1_016..=1_040 {
+        let payload = |value: &str| {
+            let (head, tail) =
+                (r#"{"n":12,"ts":1,"metric":"torque","x":""#, format!(r#"","value":{value}}}"#));
+            format!("{head}{}{tail}", "-".repeat(length - head.len() - tail.len()))
+        };
+        let (cold, warm, _) = both(TELEMETRY, payload("99").as_bytes());
+        assert_eq!(warm, cold, "of {length} bytes");
+        assert!(warm[0].contains("torque 99 "), "of {length} bytes: {warm:?}");
+    }
+}
