@@ -170,3 +170,16 @@ fn a_fanout_routes_by_stream_and_collects_receipts() {
     assert_eq!(logs[0], "write 1 of telemetry, write 1 of steps, write 1 of late, prepare 7");
     assert_eq!(logs[1], "write 1 of steps, prepare 7, commit 7 with second 7");
 }
+
+#[test]
+fn a_queue_of_rows_holds_few_rows_of_long_text() {
+    let payload = StringArray::from(vec!["x".repeat(64 * 1024)]);
+    let rows = RecordBatch::try_from_iter([("payload", Arc::new(payload) as _)]).expect("one column");
+    let quarantined = Emission { stream: "quarantine".into(), rows };
+    assert_eq!(weight(&quarantined), 1 + 64 * 1024 / TEXT_BYTES_OF_A_ROW);
+    let doubled = [quarantined.rows.clone(), quarantined.rows.clone()];
+    let both = arrow::compute::concat_batches(&quarantined.rows.schema(), &doubled).expect("one schema");
+    let part = Emission { stream: "quarantine".into(), rows: both.slice(1, 1) };
+    assert_eq!(weight(&part), weight(&quarantined), "a slice weighs what it shows");
+    assert_eq!(weight(&emission("steps", 100)), 100, "short ids weigh nothing beside their rows");
+}

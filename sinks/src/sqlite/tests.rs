@@ -261,3 +261,17 @@ async fn a_newer_programs_store_is_refused() {
     let error = SqliteSink::open(&url(&folder)).await.expect_err("is newer");
     assert!(error.to_string().ends_with("use the program that wrote it, or a newer one"), "{error}");
 }
+
+#[tokio::test]
+async fn each_epoch_says_where_the_journal_goes_on_behind_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    for (epoch, resume_at) in [(1, 40), (2, 75)] {
+        sink.write(&usage(4.0, epoch)).await.expect("writes");
+        let receipt = sink.prepare(Epoch(u64::from(epoch)), Offset(resume_at)).await.expect("prepares");
+        sink.commit(Epoch(u64::from(epoch)), &receipt).await.expect("commits");
+    }
+    let epochs =
+        texts(&url(&folder), "SELECT concat_ws(' ', epoch, resume_at) FROM epochs ORDER BY epoch").await;
+    assert_eq!(epochs, ["1 40", "2 75"]);
+}
