@@ -154,6 +154,8 @@ pub struct CheckpointSettings {
 #[derive(Clone, Debug)]
 pub struct ExportSettings {
     pub folder: PathBuf,
+    /// Whether stream `telemetry` is told at all.
+    pub telemetry: bool,
     /// A file is full at this many rows.
     pub file_rows_max: usize,
 }

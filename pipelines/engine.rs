@@ -66,6 +66,7 @@ use sinks::emission::Emission;
 use sinks::view::Counts;
 
 use self::bays::Bays;
+use self::block::Block;
 use self::bookings::WaitingBooking;
 use self::clock::ClockCheck;
 use self::exceptions::Exceptions;
@@ -127,6 +128,8 @@ pub struct Engine {
     assets: Assets,
     joiner: Joiner,
     hold: Hold,
+    /// Empty blocks.
+    spare: Vec<Block>,
     bookings: Vec<WaitingBooking>,
     usage: Usage,
     rules: Rules,
@@ -139,6 +142,7 @@ pub struct Engine {
     /// Latest tick or cut.
     at_ms: i64,
     all_columns: Vec<usize>,
+    tells_telemetry: bool,
 }
 
 impl Engine {
@@ -164,6 +168,7 @@ impl Engine {
             assets: Assets::new(&config.assets),
             joiner: Joiner::default(),
             hold: Hold::default(),
+            spare: Vec::new(),
             bookings: Vec::new(),
             usage: Usage::new(&config.metrics),
             rules: Rules::new(&config.rules, millis(settings.correction_horizon))?,
@@ -174,6 +179,7 @@ impl Engine {
             age_bound_ms: millis(settings.age_bound),
             at_ms: i64::MIN,
             all_columns: (0..TELEMETRY.fields().len()).collect(),
+            tells_telemetry: config.export.telemetry,
         })
     }
 
@@ -246,6 +252,12 @@ impl Engine {
     #[must_use]
     pub fn is_clock_suspect(&self) -> bool {
         self.clock.is_suspect()
+    }
+
+    /// Whether it tells stream `telemetry`.
+    #[must_use]
+    pub fn tells_telemetry(&self) -> bool {
+        self.tells_telemetry
     }
 
     /// Schemas of the streams that views make, by name.

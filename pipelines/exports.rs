@@ -16,14 +16,17 @@ pub fn streams(engine: &Engine) -> Vec<StreamSettings> {
         schema: schema.clone(),
         time_column: time_column.to_owned(),
     };
-    let mut streams = vec![
-        stream("telemetry", &TELEMETRY, "ts"),
+    let mut streams = Vec::new();
+    if engine.tells_telemetry() {
+        streams.push(stream("telemetry", &TELEMETRY, "ts"));
+    }
+    streams.extend([
         stream("late", &TELEMETRY, "ts"),
         stream("steps", &STEPS, "ts"),
         stream("usage", &USAGE, "ended"),
         stream("exceptions", &EXCEPTIONS, "raised"),
         stream("quarantine", &QUARANTINE, "arrived"),
-    ];
+    ]);
     for (name, schema) in engine.views() {
         let time = VIEW_TIMES.into_iter().find(|column| schema.index_of(column).is_ok());
         streams.push(stream(&name, &schema, time.expect("the planner saw to it that a view has a time")));

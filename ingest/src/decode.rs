@@ -40,6 +40,7 @@ pub(crate) mod scan;
 mod shape;
 mod short;
 mod slots;
+mod spellings;
 mod state;
 mod status;
 mod tags;
@@ -47,6 +48,7 @@ mod tags;
 mod tests;
 pub(crate) mod text;
 pub(crate) mod timestamp;
+mod topic_table;
 mod unlike;
 mod work;
 
@@ -150,9 +152,14 @@ impl Decoder {
         self.channels.begin_intake();
     }
 
-    /// Reads one message. Readings are added to `out.readings`; everything else in `out` is replaced.
+    /// Looks up the messages' topics and touches what is kept of them, so that it is near when they are decoded one by
+    /// one. Changes no result.
+    pub fn fetch(&mut self, messages: &[MessageRef<'_>]) {
+        self.channels.fetch(messages);
+    }
+
+    /// Reads one message. Readings and elements are added to those in `out`; everything else there is replaced.
     pub fn decode(&mut self, message: MessageRef<'_>, out: &mut Decoded) {
-        out.elements.clear();
         out.events.clear();
         out.rejects.clear();
         out.ignored_output = false;
@@ -166,16 +173,29 @@ impl Decoder {
             Err((reason, detail)) => return out.rejects.push(reject::message(&message, reason, detail)),
         };
         out.channel = number;
-        out.kind = Some(channel.route.kind);
-        let Channel { route, slots, shape } = channel;
-        if route.kind == Kind::Output {
+        let Channel { slots, shape, kind, has_site, is_complete, route } = channel;
+        let (kind, has_site, is_complete) = (*kind, *has_site, *is_complete);
+        out.kind = Some(kind);
+        if kind == Kind::Output {
             out.ignored_output = true;
             return;
         }
-        let is_object = message.payload.first() == Some(&b'{');
-        if route.kind == Kind::Telemetry && is_object && message.payload.len() <= limits.message_bytes_max {
-            let mut fast =
-                Fast { message: &message, route, slots, tags, out, measured, padded, shapes, shape, seen };
+        let is_object =
+            message.payload.first() == Some(&b'{') && message.payload.len() <= limits.message_bytes_max;
+        if kind == Kind::Telemetry && has_site && is_object {
+            let mut fast = Fast {
+                message: &message,
+                is_complete,
+                slots,
+                spellings: &names.spellings,
+                tags,
+                out,
+                measured,
+                padded,
+                shapes,
+                shape,
+                seen,
+            };
             if fast.element(message.payload).is_some() {
                 #[cfg(test)]
                 (self.short_ways += 1);
@@ -186,10 +206,10 @@ impl Decoder {
             Ok(text) => text,
             Err((reason, detail)) => return out.rejects.push(reject::message(&message, reason, detail)),
         };
-        let before = (out.readings.len(), out.readings.texts.len());
+        let before = (out.readings.len(), out.readings.texts.len(), out.elements.len());
         let mut scanner = Scanner::new(text);
         let mut work = Work::new(message, route, slots, names, tags, out, std::mem::take(members));
-        let scanned = payload(&mut scanner, &mut work);
+        let scanned = payload(&mut scanner, &mut work, kind);
         *members = work.recycled_members();
         let undecodable = match scanned {
             Ok(None) => return,
@@ -199,7 +219,7 @@ impl Decoder {
         // Nothing of a message that is undecodable as a whole is applied.
         out.readings.truncate(before.0);
         out.readings.texts.truncate(before.1);
-        out.elements.clear();
+        out.elements.truncate(before.2);
         out.events.clear();
         out.rejects.clear();
         out.rejects.push(reject::message(&message, undecodable.0, undecodable.1));
@@ -221,21 +241,21 @@ fn checked<'a>(message: &MessageRef<'a>, limits: DecodeLimits) -> Result<&'a str
 
 /// Takes all elements of a payload. Says what is wrong with the shape of one that is JSON, yet no object
 /// and no array of objects.
-fn payload<'a>(scanner: &mut Scanner<'a>, work: &mut Work<'a>) -> Scan<Option<&'static str>> {
+fn payload<'a>(scanner: &mut Scanner<'a>, work: &mut Work<'a>, kind: Kind) -> Scan<Option<&'static str>> {
     let mut shape = None;
     match scanner.peek() {
-        b'{' => element(scanner, work)?,
+        b'{' => element(scanner, work, kind)?,
         b'[' => {
             let (mut objects, mut others) = (0, 0);
             scanner.elements(|scanner| {
                 if scanner.peek() == b'{' {
                     objects += 1;
-                    return element(scanner, work);
+                    return element(scanner, work, kind);
                 }
                 others += 1;
                 let at = scanner.at;
-                let kind = scanner.value()?.kind();
-                let detail = format!("the element at byte {at} is {kind} and no object");
+                let found = scanner.value()?.kind();
+                let detail = format!("the element at byte {at} is {found} and no object");
                 work.reject_element(&scanner.text[at..scanner.at], Reason::BadField, detail);
                 Ok(())
             })?;
@@ -254,8 +274,8 @@ fn payload<'a>(scanner: &mut Scanner<'a>, work: &mut Work<'a>) -> Scan<Option<&'
 
 /// Takes the object that begins here.
 #[inline]
-fn element<'a>(scanner: &mut Scanner<'a>, work: &mut Work<'a>) -> Scan<()> {
-    match work.route.kind {
+fn element<'a>(scanner: &mut Scanner<'a>, work: &mut Work<'a>, kind: Kind) -> Scan<()> {
+    match kind {
         Kind::Telemetry => json::element(scanner, work),
         Kind::Status => status::element(scanner, work),
         kind => events::element(scanner, work, kind),

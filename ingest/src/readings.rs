@@ -122,7 +122,7 @@ pub struct Element {
 pub struct Decoded {
     /// Grows until the engine clears it.
     pub readings: Readings,
-    /// Elements of this message.
+    /// Objects of the payloads. Grows until the engine clears it.
     pub elements: Vec<Element>,
     /// Step events, bookings, cards of this message, each with the hash of its raw bytes.
     pub events: Vec<Event>,

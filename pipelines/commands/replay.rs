@@ -16,6 +16,7 @@ use crate::config::Config;
 mod pipeline;
 mod progress;
 
+pub use pipeline::INTAKE_BYTES;
 use pipeline::Replay;
 
 /// Runs recordings (or a journal) through the pipeline and writes every stream as Parquet.

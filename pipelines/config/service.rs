@@ -105,6 +105,7 @@ pub(super) fn read(
         },
         export: ExportSettings {
             folder: path("export.folder"),
+            telemetry: values.flag("export.telemetry").expect(TYPED),
             file_rows_max: values.whole("export.file_rows_max").expect(TYPED),
         },
         store: StoreSettings { url: store_url(values.text("store.url").expect(TYPED), folder) },

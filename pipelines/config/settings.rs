@@ -234,7 +234,19 @@ pub(super) static ANDON: &[Setting] = &[
     set("checkpoint.folder", Kind::Path, Is("\"data/checkpoints\""), "One file a checkpoint."),
     set("checkpoint.keep", whole(2, 1000), Is("3"), "So many are kept, the newest ones."),
     set("export.folder", Kind::Path, Is("\"data/export\""), "Any engine that reads Parquet can query it."),
-    set("export.file_rows_max", whole(1, 100_000_000), Is("131072"), "A file is full at so many rows."),
+    set(
+        "export.telemetry",
+        Kind::Flag,
+        Is("true"),
+        "Whether the raw readings are exported. They are by far the most; without them windows, exceptions, usage and \
+         the rest stay as they are, and rules cannot be tried on what was not kept.",
+    ),
+    set(
+        "export.file_rows_max",
+        whole(1, 100_000_000),
+        Is("131072"),
+        "A file is full at so many rows, or at 32 MiB.",
+    ),
     set("store.url", Kind::Store, Is("\"sqlite:data/andon.db\""), "sqlite:FILE"),
     set(
         "http.listen",

@@ -15,6 +15,18 @@ pub(super) struct BayTime {
     pub released: bool,
     /// Silent for so long that what it has is final.
     pub closed: bool,
+    /// It had a message since the last tick.
+    moved: bool,
+}
+
+impl BayTime {
+    const UNHEARD: BayTime = BayTime {
+        newest_ts_ms: i64::MIN,
+        arrived_ms: i64::MIN,
+        released: false,
+        closed: false,
+        moved: false,
+    };
 }
 
 /// All bays by number, and the two bounds that they share.
@@ -24,8 +36,6 @@ pub(super) struct Bays {
     lateness_ms: i64,
     idle_ms: i64,
     idle_final_ms: i64,
-    /// Bays that had a message since the last tick.
-    moved: Vec<u32>,
 }
 
 /// Watermarks of some bays, as they come together.
@@ -65,7 +75,7 @@ impl Bays {
     /// No bays yet.
     #[must_use]
     pub(super) fn new(lateness_ms: i64, idle_ms: i64, idle_final_ms: i64) -> Self {
-        Bays { all: Vec::new(), lateness_ms, idle_ms, idle_final_ms, moved: Vec::new() }
+        Bays { all: Vec::new(), lateness_ms, idle_ms, idle_final_ms }
     }
 
     /// What a checkpoint knows of the bays, under the settings of `fresh`.
@@ -109,31 +119,27 @@ impl Bays {
     pub(super) fn heard(&mut self, bay: u32, newest_ts_ms: i64, arrived_ms: i64) {
         let index = bay as usize;
         if index >= self.all.len() {
-            let fresh =
-                BayTime { newest_ts_ms: i64::MIN, arrived_ms: i64::MIN, released: false, closed: false };
-            self.all.resize(index + 1, fresh);
+            self.all.resize(index + 1, BayTime::UNHEARD);
         }
         let time = &mut self.all[index];
         time.newest_ts_ms = time.newest_ts_ms.max(newest_ts_ms);
         time.arrived_ms = arrived_ms;
         time.released = false;
         time.closed = false;
-        if self.moved.last() != Some(&bay) {
-            self.moved.push(bay);
-        }
+        time.moved = true;
     }
 
     /// The second `at_ms` has passed.
     pub(super) fn tick(&mut self, at_ms: i64) -> Ticked {
-        let mut ticked = Ticked { moved: std::mem::take(&mut self.moved), ..Ticked::default() };
-        ticked.moved.sort_unstable();
-        ticked.moved.dedup();
-        for (bay, time) in self.all.iter_mut().enumerate() {
+        let mut ticked = Ticked::default();
+        for (bay, time) in (0..).zip(&mut self.all) {
+            if std::mem::take(&mut time.moved) {
+                ticked.moved.push(bay);
+            }
             if time.arrived_ms == i64::MIN || time.closed {
                 continue;
             }
             let silent_ms = at_ms - time.arrived_ms;
-            let bay = u32::try_from(bay).expect("bays are numbered in u32");
             if !time.released && silent_ms >= self.idle_ms {
                 time.released = true;
                 ticked.released.push(bay);

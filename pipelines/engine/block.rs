@@ -19,6 +19,15 @@ pub(super) struct Block {
     pub lateness: Vec<u8>,
 }
 
+impl Block {
+    /// Forgets all rows, keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.readings.clear();
+        self.bay.clear();
+        self.lateness.clear();
+    }
+}
+
 /// Rows of a full block.
 pub(super) const BLOCK_ROWS: usize = 8192;
 
@@ -65,6 +74,21 @@ pub(super) struct JoinedRun {
 }
 
 impl Joined {
+    /// Forgets all rows, keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.run.clear();
+        self.spec_min.clear();
+        self.spec_max.clear();
+        self.runs.clear();
+    }
+
+    /// Makes room for `rows` more.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        self.run.reserve(rows);
+        self.spec_min.reserve(rows);
+        self.spec_max.reserve(rows);
+    }
+
     /// What it says of the rows at `positions`.
     fn pick(&self, positions: &[u32]) -> Joined {
         let limits = |of: &[f64]| positions.iter().map(|&position| of[position as usize]).collect();
@@ -109,39 +133,51 @@ impl Rows<'_> {
     }
 
     /// Where the rows at `positions` (ascending, counted over all stretches) are: block number and row.
-    #[must_use]
-    pub(super) fn locate(&self, positions: &[u32]) -> Vec<(usize, usize)> {
-        let mut located = Vec::with_capacity(positions.len());
+    pub(super) fn locate(&self, positions: &[u32]) -> impl Iterator<Item = (usize, usize)> {
         let mut stretches = self.stretches.iter();
         let (mut current, mut before) = (stretches.next(), 0);
-        for &position in positions {
+        positions.iter().map_while(move |&position| {
             while let Some(stretch) = current {
                 let at = stretch.from + position as usize - before;
                 if at < stretch.to {
-                    located.push((stretch.block, at));
-                    break;
+                    return Some((stretch.block, at));
                 }
                 before += stretch.to - stretch.from;
                 current = stretches.next();
             }
-        }
-        located
+            None
+        })
     }
 
     /// The rows at `positions` alone.
     #[must_use]
     pub(super) fn pick(&self, positions: &[u32]) -> (Vec<Stretch>, Joined) {
-        let located = self.locate(positions);
-        let stretch = |(block, row)| Stretch { block, from: row, to: row + 1 };
-        let joined = self.joined.map(|joined| joined.pick(positions)).unwrap_or_default();
-        (located.into_iter().map(stretch).collect(), joined)
+        let mut stretches: Vec<Stretch> = Vec::new();
+        for (block, row) in self.locate(positions) {
+            match stretches.last_mut() {
+                Some(last) if last.block == block && last.to == row => last.to += 1,
+                _ => stretches.push(Stretch { block, from: row, to: row + 1 }),
+            }
+        }
+        (stretches, self.joined.map(|joined| joined.pick(positions)).unwrap_or_default())
     }
 
-    /// The same without late rows.
+    /// Whether any of them is late.
     #[must_use]
-    pub(super) fn in_time(&self) -> (Vec<Stretch>, Joined) {
+    pub(super) fn has_late(&self) -> bool {
+        let is_late = |stretch: &Stretch| {
+            let lateness = &self.blocks[stretch.block].lateness[stretch.from..stretch.to];
+            lateness.contains(&(Lateness::Late as u8))
+        };
+        self.stretches.iter().any(is_late)
+    }
+
+    /// The late ones alone, or the others.
+    #[must_use]
+    pub(super) fn of_lateness(&self, is_late: bool) -> (Vec<Stretch>, Joined) {
         let lateness = self.copy(|block| &block.lateness);
-        let in_time = (0..).zip(&lateness).filter(|(_, late)| **late != Lateness::Late as u8);
-        self.pick(&in_time.map(|(position, _)| position).collect::<Vec<u32>>())
+        let wanted =
+            (0..).zip(&lateness).filter(|(_, lateness)| (**lateness == Lateness::Late as u8) == is_late);
+        self.pick(&wanted.map(|(position, _)| position).collect::<Vec<u32>>())
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::compute::filter_record_batch;
 use sinks::emission::Emission;
 
 use super::block::{Block, Lateness, Rows};
@@ -19,6 +18,7 @@ impl Engine {
         if released.rows > 0 {
             self.certain(&released, out)?;
         }
+        self.recycle(released.blocks);
         let others = if self.bookings.is_empty() { Vec::new() } else { self.book(until) };
         for &(bay, until_ms) in until {
             self.tell_steps(bay, until_ms, out)?;
@@ -41,32 +41,29 @@ impl Engine {
             names: &self.names,
             joined: Some(&joined),
         };
-        let batch = rows.batch(&self.all_columns).map_err(|source| rows_error("telemetry", source))?;
-        let is_late: Vec<bool> =
-            rows.copy(|block| &block.lateness).iter().map(|&late| late == Lateness::Late as u8).collect();
-        let has_late = is_late.contains(&true);
-        if has_late {
-            let late = filter_record_batch(&batch, &is_late.clone().into())
-                .map_err(|source| rows_error("late", source))?;
-            out.push(Emission { stream: "late".into(), rows: late });
-        }
+        let told = if self.tells_telemetry { &self.all_columns } else { self.rules.certain_columns() };
+        let batch = rows.batch(told).map_err(|source| rows_error("telemetry", source))?;
         // Late rows are told, and neither judged nor folded: a batch over history leaves them out as well.
-        let in_time = has_late.then(|| rows.in_time());
-        let (rows, judged) = match &in_time {
+        let parts = rows.has_late().then(|| (rows.of_lateness(true), rows.of_lateness(false)));
+        let (rows, judged) = match &parts {
             None => (rows, batch.clone()),
-            Some((stretches, joined)) => {
-                let is_in_time: Vec<bool> = is_late.iter().map(|late| !late).collect();
-                let judged = filter_record_batch(&batch, &is_in_time.into());
-                let judged = judged.map_err(|source| rows_error("telemetry", source))?;
-                (Rows { stretches, joined: Some(joined), ..rows }, judged)
+            Some(((late, late_joined), (in_time, in_time_joined))) => {
+                let late = Rows { stretches: late, joined: Some(late_joined), ..rows };
+                let late = late.batch(&self.all_columns).map_err(|source| rows_error("late", source))?;
+                out.push(Emission { stream: "late".into(), rows: late });
+                let rows = Rows { stretches: in_time, joined: Some(in_time_joined), ..rows };
+                (rows, rows.batch(told).map_err(|source| rows_error("telemetry", source))?)
             }
         };
-        if judged.num_rows() > 0 {
+        if rows.len() > 0 {
             let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
-            self.rules.look_when_certain(rows, &judged, &self.bays, table, verdicts, out)?;
+            self.rules.look_when_certain(rows, (&judged, told), &self.bays, table, verdicts, out)?;
             self.counts.windows_missed += self.rules.fold_joined(rows, table, &mut self.rejects)?;
         }
-        out.push(Emission { stream: "telemetry".into(), rows: batch });
+        if self.tells_telemetry {
+            out.push(Emission { stream: "telemetry".into(), rows: batch });
+        }
+        self.joiner.recycle(joined);
         self.consume(&blocks, consumed);
         Ok(())
     }

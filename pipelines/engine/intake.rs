@@ -1,5 +1,8 @@
 //! From a message to rows that wait: decoding, repeats, impossible times, lateness, the first look.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use ingest::entry::{Intake, MessageRef};
 use sinks::emission::Emission;
 
@@ -7,12 +10,34 @@ use super::block::{BLOCK_ROWS, Block, Lateness, Rows, Stretch};
 use super::repeats::{Print, Seen};
 use super::{Engine, EngineError, clock};
 
+/// Blocks kept for their memory: a tick lets go of about as many as the second before it filled.
+const SPARE_BLOCKS: usize = 8;
+
+/// Messages that go together: each step of the way is done for all of them before the next, so that the processor
+/// fetches what they touch at the same time.
+const TOGETHER: usize = 64;
+
+/// A message whose readings have been decoded.
+struct Taken<'a> {
+    message: &'a MessageRef<'a>,
+    channel: u32,
+    elements: Range<usize>,
+}
+
 impl Engine {
     pub(super) fn intake(&mut self, intake: &Intake, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         self.decoder.begin_intake();
-        for message in intake.iter() {
-            self.message(message)?;
-            if self.decoded.readings.len() >= BLOCK_ROWS {
+        let mut messages = intake.iter();
+        let mut together = Vec::with_capacity(TOGETHER);
+        loop {
+            together.clear();
+            together.extend(messages.by_ref().take(TOGETHER));
+            if together.is_empty() {
+                break;
+            }
+            self.messages(&together)?;
+            // Columns have room for a full block, and double beyond it: where messages have one reading, it never is.
+            if self.decoded.readings.len() + TOGETHER > BLOCK_ROWS {
                 self.seal()?;
             }
         }
@@ -21,28 +46,32 @@ impl Engine {
         self.tell_rejects(out)
     }
 
-    fn message(&mut self, message: MessageRef<'_>) -> Result<(), EngineError> {
-        let start = self.decoded.readings.len();
-        self.decoder.decode(message, &mut self.decoded);
-        self.counts.messages += 1;
-        if !self.decoded.rejects.is_empty() {
-            self.count_rejects();
-        }
-        if self.decoded.rejects.iter().any(|reject| reject.reason.is_undecodable()) {
-            self.counts.undecodable += 1;
-        } else {
-            self.counts.decoded += 1;
-        }
-        self.counts.ignored_outputs += u64::from(self.decoded.ignored_output);
-        self.rejects.append(&mut self.decoded.rejects);
-        if self.decoded.readings.len() > start {
-            self.readings(start, message);
-        }
-        if !self.decoded.events.is_empty() {
-            for event in std::mem::take(&mut self.decoded.events) {
-                self.event(event, message)?;
+    fn messages(&mut self, messages: &[MessageRef<'_>]) -> Result<(), EngineError> {
+        self.decoder.fetch(messages);
+        let mut taken = Vec::with_capacity(messages.len());
+        for message in messages {
+            let first = self.decoded.elements.len();
+            self.decoder.decode(*message, &mut self.decoded);
+            self.counts.messages += 1;
+            self.counts.ignored_outputs += u64::from(self.decoded.ignored_output);
+            let is_decoded = !self.decoded.rejects.iter().any(|reject| reject.reason.is_undecodable());
+            self.counts.decoded += u64::from(is_decoded);
+            self.counts.undecodable += u64::from(!is_decoded);
+            let elements = first..self.decoded.elements.len();
+            if !elements.is_empty() {
+                taken.push(Taken { message, channel: self.decoded.channel, elements });
+            }
+            if !self.decoded.rejects.is_empty() || !self.decoded.events.is_empty() {
+                // In the order of the messages.
+                self.readings(&mut taken);
+                self.count_rejects();
+                self.rejects.append(&mut self.decoded.rejects);
+                for event in std::mem::take(&mut self.decoded.events) {
+                    self.event(event, *message)?;
+                }
             }
         }
+        self.readings(&mut taken);
         Ok(())
     }
 
@@ -59,59 +88,82 @@ impl Engine {
         }
     }
 
-    /// Takes the readings `start..` of a message in: repeats and impossible times go, the rest is applied.
-    fn readings(&mut self, start: usize, message: MessageRef<'_>) {
-        let channel = self.decoded.channel;
-        let end = self.decoded.readings.len();
-        self.counts.readings += (end - start) as u64;
-        let mut kept = start;
-        let mut copied_bytes = 0;
-        let mut has_time = true;
-        for (place, element) in self.decoded.elements.iter().enumerate() {
-            if element.readings.is_empty() {
-                continue;
-            }
-            let rows = element.readings.len() as u64;
-            let print = Print {
-                channel,
-                boot: element.boot,
-                seq: element.seq,
-                ts_ms: element.ts_ms,
-                arrived_ms: message.arrived_ms,
-                hash: element.hash,
-                is_first: place == 0,
-            };
-            match self.repeats.see(print) {
-                Seen::Repeat => {
-                    self.counts.duplicates += rows;
+    /// Takes the readings of some messages in: repeats and impossible times go, the rest is applied.
+    fn readings(&mut self, taken: &mut Vec<Taken<'_>>) {
+        let Some(first) = taken.first() else { return };
+        // A message whose elements are all without readings is no exception: these have a place, too.
+        let mut kept = self.decoded.elements[first.elements.start].readings.start;
+        let seen = self.seen(taken);
+        let mut seen = seen.into_iter();
+        for Taken { message, channel, elements } in taken.drain(..) {
+            let start = kept;
+            let mut copied_bytes = 0;
+            let mut has_time = true;
+            for place in elements {
+                let element = &self.decoded.elements[place];
+                let verdict = seen.next().expect("each element has one");
+                if element.readings.is_empty() {
                     continue;
                 }
-                Seen::Conflict => self.counts.sequence_conflicts += 1,
-                Seen::New => {}
-            }
-            let own = element.has_time;
-            if let Some(reason) = self.clock.judge(channel, element.ts_ms, own, message.arrived_ms) {
-                self.counts.quarantined += rows;
-                let raw = &message.payload[element.raw.clone()];
-                for _ in element.readings.clone() {
-                    let is_copied = copied_bytes + raw.len() <= clock::COPIES_BYTES_MAX;
-                    let raw = if is_copied { raw } else { &[] };
-                    copied_bytes += raw.len();
-                    self.rejects.push(clock::reject(message, raw, reason, element.ts_ms));
+                let rows = element.readings.len() as u64;
+                self.counts.readings += rows;
+                match verdict {
+                    Seen::Repeat => {
+                        self.counts.duplicates += rows;
+                        continue;
+                    }
+                    Seen::Conflict => self.counts.sequence_conflicts += 1,
+                    Seen::New => {}
                 }
-                continue;
-            }
-            self.counts.applied += rows;
-            has_time &= element.has_time;
-            if kept != element.readings.start {
-                for row in element.readings.clone() {
-                    self.decoded.readings.move_row(row, kept + (row - element.readings.start));
+                let own = element.has_time;
+                if let Some(reason) = self.clock.judge(channel, element.ts_ms, own, message.arrived_ms) {
+                    self.counts.quarantined += rows;
+                    let raw = &message.payload[element.raw.clone()];
+                    for _ in element.readings.clone() {
+                        let is_copied = copied_bytes + raw.len() <= clock::COPIES_BYTES_MAX;
+                        let raw = if is_copied { raw } else { &[] };
+                        copied_bytes += raw.len();
+                        self.rejects.push(clock::reject(*message, raw, reason, element.ts_ms));
+                    }
+                    continue;
                 }
+                self.counts.applied += rows;
+                has_time &= element.has_time;
+                if kept != element.readings.start {
+                    for row in element.readings.clone() {
+                        self.decoded.readings.move_row(row, kept + (row - element.readings.start));
+                    }
+                }
+                kept += element.readings.len();
             }
-            kept += element.readings.len();
+            if kept > start {
+                self.place(start, kept, has_time, message.arrived_ms);
+            }
         }
         self.decoded.readings.truncate(kept);
-        self.place(start, kept, has_time, message.arrived_ms);
+        self.decoded.elements.clear();
+    }
+
+    /// Which elements have come before.
+    fn seen(&mut self, taken: &[Taken<'_>]) -> Vec<Seen> {
+        self.repeats.fetch(taken.iter().map(|taken| taken.channel));
+        let mut seen = Vec::with_capacity(self.decoded.elements.len());
+        for Taken { message, channel, elements } in taken {
+            for (place, element) in self.decoded.elements[elements.clone()].iter().enumerate() {
+                let print = Print {
+                    channel: *channel,
+                    boot: element.boot,
+                    seq: element.seq,
+                    ts_ms: element.ts_ms,
+                    arrived_ms: message.arrived_ms,
+                    hash: element.hash,
+                    is_first: place == 0,
+                };
+                // An element without readings was rejected as a whole: it says nothing that could be said again.
+                seen.push(if element.readings.is_empty() { Seen::New } else { self.repeats.see(print) });
+            }
+        }
+        seen
     }
 
     /// Lateness of the rows `start..end` against what their bays had before this message. A message with a time that is
@@ -164,7 +216,7 @@ impl Engine {
         if stretches.is_empty() {
             return Ok(());
         }
-        let block = self.take_open();
+        let block = self.exchange_open(Block::default());
         let blocks = [&block];
         let (joined, _) =
             self.joiner.join(&blocks, &stretches, &mut self.steps, self.decoder.series(), |_| false);
@@ -176,38 +228,44 @@ impl Engine {
             &mut self.exceptions,
             &mut self.rejects,
         );
-        self.put_open_back(block);
+        self.joiner.recycle(joined);
+        self.exchange_open(block);
         result
     }
 
-    fn take_open(&mut self) -> Block {
+    /// The open block; `next` is open in its place.
+    fn exchange_open(&mut self, next: Block) -> Block {
         Block {
-            readings: std::mem::take(&mut self.decoded.readings),
-            bay: std::mem::take(&mut self.open_bay),
-            lateness: std::mem::take(&mut self.open_lateness),
+            readings: std::mem::replace(&mut self.decoded.readings, next.readings),
+            bay: std::mem::replace(&mut self.open_bay, next.bay),
+            lateness: std::mem::replace(&mut self.open_lateness, next.lateness),
         }
     }
 
-    fn put_open_back(&mut self, block: Block) {
-        self.decoded.readings = block.readings;
-        self.open_bay = block.bay;
-        self.open_lateness = block.lateness;
+    /// Keeps the memory of blocks that nobody waits in any more, for the next ones.
+    pub(super) fn recycle(&mut self, blocks: Vec<Arc<Block>>) {
+        for mut block in blocks.into_iter().filter_map(Arc::into_inner) {
+            if self.spare.len() < SPARE_BLOCKS {
+                block.clear();
+                self.spare.push(block);
+            }
+        }
     }
 
     /// Closes the open block: windows that need no step fold it in, and its rows begin to wait.
     pub(super) fn seal(&mut self) -> Result<(), EngineError> {
         self.look_at_arrived()?;
         self.unseen = 0;
-        let block = self.take_open();
-        if block.readings.is_empty() {
-            self.put_open_back(block);
+        if self.decoded.readings.is_empty() {
             return Ok(());
         }
+        let next = self.spare.pop().unwrap_or_default();
+        let block = self.exchange_open(next);
         self.follow_series(false);
         let whole = [Stretch { block: 0, from: 0, to: block.readings.len() }];
         let rows = Rows { blocks: &[&block], stretches: &whole, names: &self.names, joined: None };
-        let (stretches, _) = rows.in_time();
-        let rows = Rows { stretches: &stretches, ..rows };
+        let in_time = rows.has_late().then(|| rows.of_lateness(false).0);
+        let rows = Rows { stretches: in_time.as_deref().unwrap_or(&whole), ..rows };
         self.counts.windows_missed += self.rules.fold(rows, self.decoder.series(), &mut self.rejects)?;
         self.hold.take(block);
         Ok(())

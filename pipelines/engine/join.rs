@@ -11,11 +11,14 @@ use super::steps::Steps;
 /// What the join keeps between calls: all of it can be found again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Joiner {
-    /// Limits of the asset by series, where no step sets any.
-    asset_limits: Vec<Limits>,
+    /// By series, where no step sets any: 1 + place of its asset's limits in `limits`, 0 for none.
+    asset_limits: Vec<u32>,
+    limits: Vec<Limits>,
     /// By bay: call number, run in the bay, place in [`Joined::runs`].
     memo: Vec<(u64, usize, u32)>,
     call: u64,
+    /// Kept for its memory.
+    spare: Joined,
 }
 
 /// A consumption reading with its step, found on the way.
@@ -33,10 +36,13 @@ impl Joiner {
     pub(super) fn follow(&mut self, table: &SeriesTable, assets: &Assets, afresh: bool) {
         if afresh {
             self.asset_limits.clear();
+            self.limits.clear();
         }
         for series in &table.all()[self.asset_limits.len()..] {
             let limits = assets.limits(&series.site, &series.tool, &series.metric);
-            self.asset_limits.push(limits.unwrap_or(UNLIMITED));
+            self.limits.extend(limits);
+            let place = u32::try_from(self.limits.len()).expect("series are numbered in u32");
+            self.asset_limits.push(if limits.is_some() { place } else { 0 });
         }
     }
 
@@ -50,12 +56,9 @@ impl Joiner {
         is_consumption: impl Fn(u32) -> bool,
     ) -> (Joined, Vec<Consumed>) {
         let rows = stretches.iter().map(|stretch| stretch.to - stretch.from).sum();
-        let mut joined = Joined {
-            run: Vec::with_capacity(rows),
-            spec_min: Vec::with_capacity(rows),
-            spec_max: Vec::with_capacity(rows),
-            runs: Vec::new(),
-        };
+        let mut joined = std::mem::take(&mut self.spare);
+        joined.clear();
+        joined.reserve(rows);
         let mut consumed = Vec::new();
         self.call += 1;
         for stretch in stretches {
@@ -64,7 +67,10 @@ impl Joiner {
                 let (bay, series, ts_ms) =
                     (block.bay[row], block.readings.series[row], block.readings.ts_ms[row]);
                 let run = steps.bay_mut(bay).active(ts_ms);
-                let mut limits = self.asset_limits[series as usize];
+                let mut limits = match self.asset_limits[series as usize] {
+                    0 => UNLIMITED,
+                    place => self.limits[place as usize - 1],
+                };
                 match run {
                     None => joined.run.push(NO_RUN),
                     Some(run) => {
@@ -80,6 +86,11 @@ impl Joiner {
             }
         }
         (joined, consumed)
+    }
+
+    /// Keeps the memory of what [`Joiner::join`] gave.
+    pub(super) fn recycle(&mut self, joined: Joined) {
+        self.spare = joined;
     }
 
     /// Where in `runs` a bay's run is; added when new in this call.

@@ -3,15 +3,19 @@
 //! Per channel the prints (64-bit hashes of boot, seq, ts and content) of the newest elements are kept in
 //! chunks of [`CHUNK`], each with the time range it spans. A repeat has the same ts, so an element newer
 //! than all before it, the usual case, costs one comparison; others look only into chunks that span their
-//! time. Bound: the prints (8 bytes each) of `repeat_messages` messages a channel, none older than `repeat_age`, and
-//! at most [`ELEMENTS_OF_A_MESSAGE`] times as many; beyond it the oldest chunk is forgotten, and a repeat of it
-//! would count as new.
+//! time. Where the elements of a full chunk are numbered without a gap, half of each print is enough, for a number has
+//! one candidate alone. Bound: the prints (4 bytes each, or 8) of `repeat_messages` messages a channel, none older than
+//! `repeat_age`, and at most [`ELEMENTS_OF_A_MESSAGE`] times as many; beyond it the oldest chunk is forgotten, and a
+//! repeat of it would count as new.
 
 use std::collections::VecDeque;
 
 use ingest::readings::NONE;
 
-const CHUNK: usize = 128;
+use self::chunk::{CHUNK, Chunk, Full};
+
+mod chunk;
+
 /// Elements of a message that the bound allows for, on average.
 const ELEMENTS_OF_A_MESSAGE: usize = 16;
 /// Missing sequence numbers of a channel are kept as at most this many ranges; the oldest is forgotten.
@@ -43,21 +47,11 @@ struct Channel {
 /// What the unusual element asks for.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Past {
-    full: VecDeque<Chunk>,
+    full: VecDeque<Full>,
     /// Messages that begin in `full`.
     full_messages: usize,
     /// Sequence numbers of the current boot that have not come, in ranges.
     missing: VecDeque<(i64, i64)>,
-}
-
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-struct Chunk {
-    first_ts_ms: i64,
-    last_ts_ms: i64,
-    last_arrived_ms: i64,
-    /// Messages whose first element is here.
-    messages: usize,
-    prints: Vec<u64>,
 }
 
 /// An element, as far as repeats go.
@@ -98,6 +92,16 @@ impl Repeats {
         Repeats { messages_max, age_max_ms, ..self }
     }
 
+    /// Touches what is kept of these channels, so that it is near when their elements are seen. Changes nothing.
+    pub(super) fn fetch(&self, channels: impl Iterator<Item = u32>) {
+        let channels = channels.filter_map(|channel| self.channels.get(channel as usize));
+        let touched = channels.fold(0, |touched, channel| {
+            let print = channel.open.prints.last().copied().unwrap_or_default();
+            touched ^ print ^ channel.boot.cast_unsigned()
+        });
+        std::hint::black_box(touched);
+    }
+
     /// Judges an element and remembers it.
     pub(super) fn see(&mut self, print: Print) -> Seen {
         let index = print.channel as usize;
@@ -106,7 +110,7 @@ impl Repeats {
         }
         let channel = &mut self.channels[index];
         let mark = mark(&print);
-        if print.ts_ms <= channel.newest_ts_ms && channel.holds(print.ts_ms, mark) {
+        if print.ts_ms <= channel.newest_ts_ms && channel.holds(&print, mark) {
             return Seen::Repeat;
         }
         channel.open.remember(&print, mark);
@@ -123,7 +127,8 @@ impl Repeats {
     /// Prints by channel number, oldest first: for the state hash.
     pub(super) fn prints(&self) -> impl Iterator<Item = (usize, impl Iterator<Item = u64>)> {
         let prints = |channel: &Channel| -> Vec<u64> {
-            channel.chunks().flat_map(|chunk| chunk.prints.iter().copied()).collect()
+            let full = channel.past.full.iter().flat_map(|full| full.prints.all());
+            full.chain(channel.open.prints.iter().copied()).collect()
         };
         self.channels.iter().enumerate().map(move |(number, channel)| (number, prints(channel).into_iter()))
     }
@@ -154,21 +159,17 @@ impl Default for Channel {
 }
 
 impl Channel {
-    /// Oldest first.
-    fn chunks(&self) -> impl DoubleEndedIterator<Item = &Chunk> {
-        self.past.full.iter().chain(std::iter::once(&self.open))
-    }
-
     /// The open chunk is full: the next begins, and beyond the bound the oldest goes.
     #[cold]
     fn keep_open(&mut self, messages_max: usize) {
         let past = &mut self.past;
-        past.full_messages += self.open.messages;
-        past.full.push_back(std::mem::replace(&mut self.open, Chunk::new()));
+        let full = self.open.take();
+        past.full_messages += full.span.messages as usize;
+        past.full.push_back(full);
         let elements_max = messages_max.saturating_mul(ELEMENTS_OF_A_MESSAGE);
-        let oldest = &past.full[0];
+        let oldest = past.full[0].span;
         self.oldest_arrived_ms = oldest.last_arrived_ms;
-        if past.full_messages - oldest.messages > messages_max
+        if past.full_messages - oldest.messages as usize > messages_max
             || past.full.len() * CHUNK > elements_max + CHUNK
         {
             self.forget_oldest();
@@ -179,9 +180,9 @@ impl Channel {
     fn forget_oldest(&mut self) {
         let past = &mut self.past;
         if let Some(oldest) = past.full.pop_front() {
-            past.full_messages -= oldest.messages;
+            past.full_messages -= oldest.span.messages as usize;
         }
-        self.oldest_arrived_ms = past.full.front().map_or(i64::MAX, |oldest| oldest.last_arrived_ms);
+        self.oldest_arrived_ms = past.full.front().map_or(i64::MAX, |oldest| oldest.span.last_arrived_ms);
     }
 
     /// Takes `seq` in; true if it had come before in this boot.
@@ -223,28 +224,9 @@ impl Channel {
         false
     }
 
-    fn holds(&self, ts_ms: i64, mark: u64) -> bool {
-        self.chunks().rev().any(|chunk| chunk.holds(ts_ms, mark))
-    }
-}
-
-impl Chunk {
-    fn new() -> Self {
-        let (first_ts_ms, last_ts_ms, last_arrived_ms) = (i64::MAX, i64::MIN, i64::MIN);
-        Chunk { first_ts_ms, last_ts_ms, last_arrived_ms, messages: 0, prints: Vec::with_capacity(CHUNK) }
-    }
-
-    fn holds(&self, ts_ms: i64, mark: u64) -> bool {
-        self.first_ts_ms <= ts_ms && ts_ms <= self.last_ts_ms && self.prints.contains(&mark)
-    }
-
-    #[inline]
-    fn remember(&mut self, print: &Print, mark: u64) {
-        self.first_ts_ms = self.first_ts_ms.min(print.ts_ms);
-        self.last_ts_ms = self.last_ts_ms.max(print.ts_ms);
-        self.last_arrived_ms = print.arrived_ms;
-        self.messages += usize::from(print.is_first);
-        self.prints.push(mark);
+    fn holds(&self, print: &Print, mark: u64) -> bool {
+        self.open.span.covers(print.ts_ms) && self.open.prints.contains(&mark)
+            || self.past.full.iter().rev().any(|full| full.holds(print, mark))
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Rules {
     fast: Vec<bool>,
     /// Columns of telemetry that the fast lane needs, ascending.
     fast_columns: Vec<usize>,
+    /// Those that rules and views over single readings need when their step is certain, ascending.
+    certain_columns: Vec<usize>,
     series: usize,
 }
 
@@ -86,10 +88,8 @@ impl Rules {
                 }),
             }
         }
-        let fast = rules.rows.iter().filter(|rule| rule.is_fast());
-        rules.fast_columns = fast.flat_map(|rule| rule.plan.condition_columns().to_vec()).collect();
-        rules.fast_columns.sort_unstable();
-        rules.fast_columns.dedup();
+        rules.fast_columns = condition_columns(rules.rows.iter().filter(|rule| rule.is_fast()));
+        rules.certain_columns = condition_columns(rules.over_readings());
         Ok(rules)
     }
 
@@ -159,12 +159,22 @@ impl Rules {
         Ok(())
     }
 
-    /// The second look of the fast lane, and the only one of other rules over readings. `batch` holds all
-    /// columns of telemetry.
+    /// The columns that [`Rules::look_when_certain`] needs, ascending.
+    #[must_use]
+    pub(super) fn certain_columns(&self) -> &[usize] {
+        &self.certain_columns
+    }
+
+    fn over_readings(&self) -> impl Iterator<Item = &RowRule> {
+        self.rows.iter().filter(|rule| rule.plan.stream() == Stream::Telemetry)
+    }
+
+    /// The second look of the fast lane, and the only one of other rules over readings. `batch` holds those columns of
+    /// telemetry that are named beside it.
     pub(super) fn look_when_certain(
         &self,
         rows: Rows<'_>,
-        batch: &RecordBatch,
+        (batch, columns): (&RecordBatch, &[usize]),
         bays: &Bays,
         table: &SeriesTable,
         verdicts: Verdicts<'_>,
@@ -172,9 +182,8 @@ impl Rules {
     ) -> Result<(), EngineError> {
         let Verdicts { exceptions, rejects } = verdicts;
         let series = rows.copy(|block| &block.readings.series);
-        let columns: Vec<usize> = (0..batch.num_columns()).collect();
-        let looked = Looked { rows, series: &series, batch, columns: &columns, look: Look::Certain };
-        for rule in self.rows.iter().filter(|rule| rule.plan.stream() == Stream::Telemetry) {
+        let looked = Looked { rows, series: &series, batch, columns, look: Look::Certain };
+        for rule in self.over_readings() {
             if rule.is_view {
                 rule.show(looked, rejects, out)?;
             } else {
@@ -263,6 +272,14 @@ impl Rules {
         };
         self.windows.iter_mut().map(line).collect()
     }
+}
+
+/// The columns that the conditions of `rules` read, ascending.
+fn condition_columns<'a>(rules: impl Iterator<Item = &'a RowRule>) -> Vec<usize> {
+    let mut columns: Vec<usize> = rules.flat_map(|rule| rule.plan.condition_columns().to_vec()).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns
 }
 
 /// The quarantine row of a verdict that could not be made; its time is that of the tick at which it is told.

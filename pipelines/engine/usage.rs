@@ -39,6 +39,8 @@ pub(super) struct Usage {
 struct Kinds {
     metrics: BTreeMap<String, UsageSettings>,
     by_series: Vec<Option<UsageSettings>>,
+    /// The same as one byte a series: it is asked for each reading.
+    is_consumption: Vec<bool>,
 }
 
 impl Usage {
@@ -54,13 +56,15 @@ impl Usage {
     pub(super) fn set_metrics(&mut self, metrics: &[MetricSettings]) {
         let consumption =
             metrics.iter().filter_map(|metric| Some((metric.metric.clone(), metric.usage.clone()?)));
-        self.kinds = Kinds { metrics: consumption.collect(), by_series: Vec::new() };
+        self.kinds = Kinds { metrics: consumption.collect(), ..Kinds::default() };
     }
 
     /// Takes in what is new in `table`.
     pub(super) fn follow(&mut self, table: &SeriesTable) {
         for series in &table.all()[self.kinds.by_series.len()..] {
-            self.kinds.by_series.push(self.kinds.metrics.get(series.metric.as_ref()).cloned());
+            let settings = self.kinds.metrics.get(series.metric.as_ref()).cloned();
+            self.kinds.is_consumption.push(settings.is_some());
+            self.kinds.by_series.push(settings);
         }
     }
 
@@ -68,7 +72,7 @@ impl Usage {
     #[inline]
     #[must_use]
     pub(super) fn is_consumption(&self, series: u32) -> bool {
-        self.kinds.by_series.get(series as usize).is_some_and(Option::is_some)
+        self.kinds.is_consumption.get(series as usize) == Some(&true)
     }
 
     /// What a reading of a consumption metric says was used; `None` for the first of a register, and for

@@ -1,26 +1,32 @@
 //! Channels: distinct topics, each with what its messages said before.
 
-use rustc_hash::FxHashMap;
-
 use super::head::NAME_BYTES_MAX;
 use super::slots::Slots;
+use super::topic_table::TopicTable;
 use crate::entry::MessageRef;
 use crate::readings::Reason;
 use crate::topic::{Kind, Topics};
 
-/// A topic, resolved once.
+/// A topic, resolved once: what each message touches, on one line of the cache.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Channel {
-    pub(super) route: ChannelRoute,
     pub(super) slots: Slots,
     /// Number of the shape of its last message.
-    pub(super) shape: usize,
+    pub(super) shape: u32,
+    pub(super) kind: Kind,
+    /// Its topic names the site.
+    pub(super) has_site: bool,
+    /// Its topic names site, bay and tool.
+    pub(super) is_complete: bool,
+    pub(super) route: Box<ChannelRoute>,
 }
+
+const _: () = assert!(size_of::<Option<Channel>>() == 64);
 
 /// What a channel's topic says.
 #[derive(Debug)]
 pub(super) struct ChannelRoute {
-    pub(super) kind: Kind,
     pub(super) site: Option<Box<str>>,
     pub(super) bay: Option<Box<str>>,
     pub(super) tool: Option<Box<str>>,
@@ -30,12 +36,29 @@ pub(super) struct ChannelRoute {
 #[derive(Debug)]
 pub(super) struct Channels {
     all: Vec<Option<Channel>>,
-    /// Topics of all channels, by number: also of those that today's patterns do not match.
-    topics: Vec<Box<str>>,
-    numbers: FxHashMap<Box<str>, u32>,
+    /// Topics of all channels: also of those that today's patterns do not match.
+    topics: TopicTable,
     /// Channel of each topic index of the current intake.
-    of_index: Vec<u32>,
+    of_index: Vec<Indexed>,
     channels_max: usize,
+}
+
+/// What a topic index of the current intake means: the place of the topic's text in memory is compared as well, so
+/// that an index that stands for two topics does not move readings.
+#[derive(Clone, Copy, Debug)]
+struct Indexed {
+    text: usize,
+    bytes: u32,
+    number: u32,
+}
+
+impl Indexed {
+    const NOT_YET: Indexed = Indexed { text: 0, bytes: 0, number: u32::MAX };
+
+    #[inline(always)]
+    fn is(self, topic: &str) -> bool {
+        self.text == topic.as_ptr().addr() && self.bytes as usize == topic.len()
+    }
 }
 
 /// Longer topics are unknown ones: a channel's topic is kept for good, and each reject carries it.
@@ -43,21 +66,19 @@ const TOPIC_BYTES_MAX: usize = 1024;
 
 /// Topic indexes beyond this are looked up each time; an intake has few topics.
 const INDEXES_MAX: usize = 1 << 20;
-const NOT_YET: u32 = u32::MAX;
 
 impl Channels {
     pub(super) fn new(channels_max: usize) -> Self {
         Channels {
             all: Vec::new(),
-            topics: Vec::new(),
-            numbers: FxHashMap::default(),
+            topics: TopicTable::default(),
             of_index: Vec::new(),
-            channels_max: channels_max.min(NOT_YET as usize),
+            channels_max: channels_max.min(u32::MAX as usize),
         }
     }
 
     pub(super) fn topics(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.topics.iter().map(|topic| &**topic)
+        self.topics.all()
     }
 
     pub(super) fn begin_intake(&mut self) {
@@ -71,12 +92,47 @@ impl Channels {
     pub(super) fn restore(&mut self, names: &[Box<str>], topics: &Topics) -> Result<(), String> {
         *self = Channels::new(self.channels_max);
         for topic in names {
-            if self.numbers.contains_key(topic) {
+            if self.topics.find(topic).is_some() {
                 return Err(topic.to_string());
             }
             self.add(topic, topics);
         }
         Ok(())
+    }
+
+    /// Looks up and touches the channels of the messages, as far as there are any yet.
+    pub(super) fn fetch(&mut self, messages: &[MessageRef<'_>]) {
+        for message in messages {
+            if self.cached(message).is_none()
+                && let Some(number) = self.topics.find(message.topic)
+            {
+                self.index(message, number);
+            }
+        }
+        let mut touched = 0;
+        for message in messages {
+            let channel = self.cached(message).and_then(|number| self.all[number as usize].as_ref());
+            touched ^= channel.map_or(0, |channel| channel.slots.first_series());
+        }
+        std::hint::black_box(touched);
+    }
+
+    /// What the message's topic index means, if it was looked up in this intake.
+    #[inline(always)]
+    fn cached(&self, message: &MessageRef<'_>) -> Option<u32> {
+        let indexed = self.of_index.get(message.topic_index as usize)?;
+        indexed.is(message.topic).then_some(indexed.number)
+    }
+
+    fn index(&mut self, message: &MessageRef<'_>, number: u32) {
+        let index = message.topic_index as usize;
+        if index < INDEXES_MAX {
+            if self.of_index.len() <= index {
+                self.of_index.resize(index + 1, Indexed::NOT_YET);
+            }
+            let bytes = u32::try_from(message.topic.len()).expect("known topics are short");
+            self.of_index[index] = Indexed { text: message.topic.as_ptr().addr(), bytes, number };
+        }
     }
 
     /// The channel of a message; a new one for a new topic.
@@ -86,18 +142,19 @@ impl Channels {
         message: &MessageRef<'_>,
         topics: &Topics,
     ) -> Result<(u32, &mut Channel), (Reason, String)> {
-        let cached = self.of_index.get(message.topic_index as usize).copied().unwrap_or(NOT_YET);
-        // The names are compared as well: an index that means another topic must not move readings there.
-        let is_cached = self.topics.get(cached as usize).is_some_and(|topic| **topic == *message.topic);
-        let number = if is_cached { cached } else { self.look_up(message, topics)? };
+        let number = match self.cached(message) {
+            Some(number) => number,
+            None => self.look_up(message, topics)?,
+        };
+        debug_assert_eq!(self.topics.get(number as usize), message.topic, "the intake has begun");
         let channel = self.all[number as usize].as_mut();
         channel.map(|channel| (number, channel)).ok_or_else(|| unknown(message.topic))
     }
 
     #[cold]
     fn look_up(&mut self, message: &MessageRef<'_>, topics: &Topics) -> Result<u32, (Reason, String)> {
-        let number = match self.numbers.get(message.topic) {
-            Some(&number) => number,
+        let number = match self.topics.find(message.topic) {
+            Some(number) => number,
             None if !has_room(message.topic, topics) => return Err(unknown(message.topic)),
             None if self.all.len() >= self.channels_max => {
                 let detail = format!("there are already {} topics", self.channels_max);
@@ -105,33 +162,26 @@ impl Channels {
             }
             None => self.add(message.topic, topics),
         };
-        let index = message.topic_index as usize;
-        if index < INDEXES_MAX {
-            if self.of_index.len() <= index {
-                self.of_index.resize(index + 1, NOT_YET);
-            }
-            self.of_index[index] = number;
-        }
+        self.index(message, number);
         Ok(number)
     }
 
     /// The next channel, whether or not the patterns match its topic.
     pub(super) fn add(&mut self, topic: &str, topics: &Topics) -> u32 {
-        let number = u32::try_from(self.all.len()).expect("channels are bounded below 2^32");
         let owned = |name: Option<&str>| name.map(Box::from);
         self.all.push(topics.resolve(topic).map(|route| Channel {
-            route: ChannelRoute {
-                kind: route.kind,
+            slots: Slots::default(),
+            shape: 0,
+            kind: route.kind,
+            has_site: route.site.is_some(),
+            is_complete: route.site.is_some() && route.bay.is_some() && route.tool.is_some(),
+            route: Box::new(ChannelRoute {
                 site: owned(route.site),
                 bay: owned(route.bay),
                 tool: owned(route.tool),
-            },
-            slots: Slots::default(),
-            shape: 0,
+            }),
         }));
-        self.topics.push(topic.into());
-        self.numbers.insert(topic.into(), number);
-        number
+        self.topics.add(topic)
     }
 }
 

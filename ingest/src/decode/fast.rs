@@ -9,13 +9,13 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::channel::ChannelRoute;
 use super::common::{Common, compare};
 use super::padded::Padded;
 use super::plain::skip;
 use super::shape::{Seen, Shapes};
 use super::short::Name;
-use super::slots::{Slots, UnitUse};
+use super::slots::Slots;
+use super::spellings::{Spellings, UnitUse};
 use super::tags::TagSets;
 use crate::entry::MessageRef;
 use crate::readings::{Decoded, Element};
@@ -32,8 +32,10 @@ pub(super) struct Measured {
 /// What the fast path works on.
 pub(super) struct Fast<'w, 'a> {
     pub(super) message: &'w MessageRef<'a>,
-    pub(super) route: &'w ChannelRoute,
+    /// Whether the topic names bay and tool.
+    pub(super) is_complete: bool,
     pub(super) slots: &'w mut Slots,
+    pub(super) spellings: &'w Spellings,
     pub(super) tags: &'w mut TagSets,
     pub(super) out: &'w mut Decoded,
     /// Kept for its memory.
@@ -41,7 +43,7 @@ pub(super) struct Fast<'w, 'a> {
     pub(super) padded: &'w mut Padded,
     pub(super) shapes: &'w mut Shapes,
     /// Number of the shape of the channel's last message.
-    pub(super) shape: &'w mut usize,
+    pub(super) shape: &'w mut u32,
     /// Kept for its memory.
     pub(super) seen: &'w mut Vec<Seen>,
 }
@@ -50,12 +52,10 @@ impl Fast<'_, '_> {
     /// Takes a payload that is one element, if it is a common one.
     #[inline(always)]
     pub(super) fn element(&mut self, bytes: &[u8]) -> Option<()> {
-        self.route.site.as_ref()?;
-        let is_complete = self.route.bay.is_some() && self.route.tool.is_some();
         let mut common = Common::EMPTY;
-        if let Some(steps) = self.shapes.get(*self.shape)
+        if let Some(steps) = self.shapes.get(*self.shape as usize)
             && self.padded.fill(bytes)
-            && compare(steps, self.padded, bytes, is_complete, &mut common).is_some()
+            && compare(steps, self.padded, bytes, self.is_complete, &mut common).is_some()
         {
             return self.take(bytes, &common);
         }
@@ -77,7 +77,7 @@ impl Fast<'_, '_> {
         if common.end == bytes.len()
             && let Some(number) = self.shapes.learn(bytes, self.seen)
         {
-            *self.shape = number;
+            *self.shape = number as u32;
         }
         Some(())
     }
@@ -93,12 +93,13 @@ impl Fast<'_, '_> {
         let stamp = (ts_ms, common.boot, common.seq, tags);
         match (common.metric, common.value, common.has_metrics) {
             (Some(metric), Some(value), false) => {
-                let place = self.slots.find(metric)?;
+                let place = self.slots.find(metric, self.spellings)?;
                 let slot = self.slots.get(place);
                 let unit = match common.unit {
                     None => slot.own_unit(),
                     Some(text) => {
-                        slot.known_unit(text).or_else(|| text.is_empty().then(|| slot.own_unit()))?
+                        let known = slot.known_unit(text, self.spellings);
+                        known.or_else(|| text.is_empty().then(|| slot.own_unit()))?
                     }
                 };
                 let value = converted(value, unit)?;
@@ -127,7 +128,8 @@ impl Fast<'_, '_> {
         let mut next_place = 0;
         let mut count = 0;
         for one in &measured {
-            let place = self.slots.find(Name::new(&bytes[one.start as usize..one.end as usize]));
+            let name = Name::new(&bytes[one.start as usize..one.end as usize]);
+            let place = self.slots.find(name, self.spellings);
             // Places that rise are places that differ: no name comes twice.
             let Some(place) = place.filter(|place| *place >= next_place) else { break };
             next_place = place + 1;

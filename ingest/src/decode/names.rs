@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::DecodeLimits;
 use super::reject::Fault;
-use super::slots::UnitUse;
+use super::spellings::{Spellings, UnitUse};
 use crate::config::MetricSettings;
 use crate::readings::Reason;
 use crate::series::{Series, SeriesTable};
@@ -14,6 +14,7 @@ use crate::units::{Conversion, UnitError, Units};
 pub(super) struct Names {
     pub(super) series: SeriesTable,
     pub(super) units: Units,
+    pub(super) spellings: Spellings,
     metric_units: FxHashMap<Box<str>, u16>,
     series_of_site: FxHashMap<Box<str>, usize>,
     limits: DecodeLimits,
@@ -31,8 +32,14 @@ impl Names {
                 metric_units.insert(metric.metric.as_str().into(), units.intern(unit)?);
             }
         }
-        let (series, series_of_site) = (SeriesTable::default(), FxHashMap::default());
-        Ok(Names { series, units, metric_units, series_of_site, limits })
+        Ok(Names {
+            series: SeriesTable::default(),
+            units,
+            spellings: Spellings::default(),
+            metric_units,
+            series_of_site: FxHashMap::default(),
+            limits,
+        })
     }
 
     /// In place of what was seen so far.

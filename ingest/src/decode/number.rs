@@ -171,8 +171,10 @@ pub(super) fn short_whole(text: u64) -> Option<(i64, usize)> {
 pub(super) fn thirteen_digits(first: u64, second: u64) -> Option<i64> {
     let (first, last) = (first ^ ZEROS, second ^ ZEROS);
     let is_one = others(first) == 0 && others(last).trailing_zeros() / 8 == 5 && byte(first, 0) != 0;
-    (is_one && matches!(byte(second, 5), b',' | b'}'))
-        .then(|| (joined(first) * 100_000 + joined(last << 24)) as i64)
+    if is_one && matches!(byte(second, 5), b',' | b'}') {
+        return Some((joined(first) * 100_000 + joined(last << 24)) as i64);
+    }
+    None
 }
 
 #[inline(always)]

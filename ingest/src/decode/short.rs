@@ -29,6 +29,14 @@ impl Short {
         differ(0) == 0 && differ(1) | differ(2) == 0
     }
 
+    /// Differs for most texts that differ.
+    #[inline(always)]
+    pub(super) fn tag(self) -> u32 {
+        let [first, second, third] = self.0;
+        let mixed = first ^ second.rotate_left(23) ^ third.rotate_left(46);
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+    }
+
     fn new(text: &[u8]) -> Option<Self> {
         if text::stop(text, 0) < text.len() {
             return None;

@@ -3,33 +3,34 @@
 use rustc_hash::FxHashMap;
 
 use super::short::{Name, Short};
+use super::spellings::{Spellings, UnitUse};
 use crate::units::Conversion;
 
-/// What a channel said of a metric before.
-#[derive(Debug)]
+/// What a channel said of a metric before. Small, so that those of most channels share a line of the cache or two.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
+    /// Of the metric's name: where it differs, the name does.
+    tag: u32,
+    /// The metric's name among the spellings, [`NO_METRIC`] if it is too long for them.
+    metric: u32,
     pub(super) series: u32,
     /// The metric's own unit, 0 for none.
     pub(super) default_unit: u16,
-    /// What the unit as last written comes to.
-    unit: UnitUse,
-    unit_text: Short,
-    /// In place of `unit_text`, where that is too short.
-    unit_long: Option<Box<[u8]>>,
+    /// The unit as last written, among the spellings; [`NO_UNIT`] for none.
+    unit: u16,
 }
 
-/// What to do with a value in some unit.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct UnitUse {
-    /// The unit that it is kept in.
-    pub(super) number: u16,
-    pub(super) conversion: Conversion,
-}
+const NO_METRIC: u32 = u32::MAX;
+const NO_UNIT: u16 = u16::MAX;
 
 impl Slot {
     pub(super) fn new(series: u32, default_unit: u16) -> Self {
-        let unit = UnitUse { number: default_unit, conversion: Conversion::Same };
-        Slot { series, default_unit, unit, unit_text: Short::NONE, unit_long: None }
+        Slot { tag: 0, metric: NO_METRIC, series, default_unit, unit: NO_UNIT }
+    }
+
+    #[inline(always)]
+    fn is(&self, tag: u32, key: Short, spellings: &Spellings) -> bool {
+        self.tag == tag && spellings.is_metric(self.metric, key)
     }
 
     /// For values without a unit.
@@ -40,20 +41,12 @@ impl Slot {
 
     /// For values in the unit that was written last.
     #[inline(always)]
-    pub(super) fn known_unit(&self, text: Name<'_>) -> Option<UnitUse> {
-        let is_known = match text {
-            Name::Short(text) => self.unit_text.is(text),
-            Name::Long(text) => self.unit_long.as_deref() == Some(text),
-        };
-        is_known.then_some(self.unit)
+    pub(super) fn known_unit(&self, text: Name<'_>, spellings: &Spellings) -> Option<UnitUse> {
+        spellings.unit_use(self.unit, text)
     }
 
-    pub(super) fn learn_unit(&mut self, text: &str, unit: UnitUse) {
-        self.unit = unit;
-        (self.unit_text, self.unit_long) = match Name::new(text.as_bytes()) {
-            Name::Short(text) => (text, None),
-            Name::Long(text) => (Short::NONE, Some(text.into())),
-        };
+    pub(super) fn learn_unit(&mut self, text: &str, unit: UnitUse, spellings: &mut Spellings) {
+        self.unit = spellings.unit(text, self.default_unit, unit).unwrap_or(NO_UNIT);
     }
 }
 
@@ -61,10 +54,14 @@ impl Slot {
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     all: Vec<Slot>,
-    /// By slot; those alone, so that a search touches little memory.
-    keys: Vec<Short>,
     /// Where the next key is looked for first: devices say the same things in the same order.
-    guess: usize,
+    guess: u32,
+    /// Of channels with many slots, or with long keys.
+    numbers: Option<Box<Numbers>>,
+}
+
+#[derive(Debug, Default)]
+struct Numbers {
     /// Used beyond [`SEARCHED`] slots.
     shorts: FxHashMap<Short, usize>,
     longs: FxHashMap<Box<[u8]>, usize>,
@@ -75,41 +72,56 @@ const SEARCHED: usize = 16;
 
 impl Slots {
     #[inline(always)]
-    pub(super) fn find(&mut self, key: Name<'_>) -> Option<usize> {
+    pub(super) fn find(&mut self, key: Name<'_>, spellings: &Spellings) -> Option<usize> {
         let place = match key {
-            Name::Short(short) if self.keys.get(self.guess).is_some_and(|key| key.is(short)) => self.guess,
-            Name::Short(short) if self.all.len() <= SEARCHED => {
-                self.keys.iter().position(|key| key.is(short))?
+            Name::Short(short) => {
+                let tag = short.tag();
+                let mut guess = self.guess as usize;
+                if guess < self.all.len() && self.all[guess].is(tag, short, spellings) {
+                    guess
+                } else if self.all.len() <= SEARCHED {
+                    guess = 0;
+                    while !self.all.get(guess)?.is(tag, short, spellings) {
+                        guess += 1;
+                    }
+                    guess
+                } else {
+                    self.numbers.as_ref()?.shorts.get(&short).copied()?
+                }
             }
-            _ => self.look_up(key)?,
+            Name::Long(long) => self.numbers.as_ref()?.longs.get(long).copied()?,
         };
-        self.guess = if place + 1 < self.keys.len() { place + 1 } else { 0 };
+        self.guess = if place + 1 < self.all.len() { place as u32 + 1 } else { 0 };
         Some(place)
     }
 
-    fn look_up(&self, key: Name<'_>) -> Option<usize> {
-        match key {
-            Name::Short(short) => self.shorts.get(&short).copied(),
-            Name::Long(long) => self.longs.get(long).copied(),
-        }
-    }
-
-    pub(super) fn add(&mut self, key: &str, slot: Slot) -> usize {
+    pub(super) fn add(&mut self, key: &str, slot: Slot, spellings: &mut Spellings) -> usize {
         let place = self.all.len();
-        self.all.push(slot);
-        self.keys.push(match Name::new(key.as_bytes()) {
-            Name::Short(short) => short,
-            Name::Long(long) => {
-                self.longs.insert(long.into(), place);
-                Short::NONE
+        let (mut tag, mut metric) = (0, NO_METRIC);
+        match Name::new(key.as_bytes()) {
+            Name::Short(short) => {
+                (tag, metric) = (short.tag(), spellings.metric(short));
+                if place >= SEARCHED {
+                    self.numbers.get_or_insert_default().shorts.insert(short, place);
+                }
             }
-        });
-        if self.all.len() > SEARCHED {
-            let missing = if place == SEARCHED { 0 } else { place };
-            let shorts = self.keys.iter().copied().zip(0..).skip(missing);
-            self.shorts.extend(shorts.filter(|(key, _)| *key != Short::NONE));
+            Name::Long(long) => {
+                self.numbers.get_or_insert_default().longs.insert(long.into(), place);
+            }
+        }
+        self.all.push(Slot { tag, metric, ..slot });
+        if place == SEARCHED {
+            let shorts = &mut self.numbers.get_or_insert_default().shorts;
+            let searched = self.all[..SEARCHED].iter().enumerate();
+            shorts.extend(searched.filter_map(|(place, slot)| Some((spellings.short(slot.metric)?, place))));
         }
         place
+    }
+
+    /// The series of the first slot, 0 if there is none.
+    #[inline(always)]
+    pub(super) fn first_series(&self) -> u32 {
+        self.all.first().map_or(0, |slot| slot.series)
     }
 
     #[inline]

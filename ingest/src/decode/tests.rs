@@ -48,6 +48,7 @@ impl Shop {
     fn decode(&mut self, topic: &str, payload: &[u8]) {
         self.messages += 1;
         self.out.readings.clear();
+        self.out.elements.clear();
         let message =
             MessageRef { ordinal: self.messages, topic, topic_index: 0, arrived_ms: ARRIVED_MS, payload };
         self.decoder.decode(message, &mut self.out);

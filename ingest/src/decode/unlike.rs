@@ -26,7 +26,6 @@ impl Fast<'_, '_> {
     /// Reads the element that `bytes` begin with, and notes what stands in front of its values in `seen`.
     pub(super) fn read<'b>(&mut self, bytes: &'b [u8]) -> Option<Common<'b>> {
         let mut common = Common::EMPTY;
-        let is_complete = self.route.bay.is_some() && self.route.tool.is_some();
         let mut start = 0;
         let mut at = skip(bytes, 1);
         loop {
@@ -66,7 +65,7 @@ impl Fast<'_, '_> {
                     common.has_metrics = true;
                 }
                 UNITS => return None,
-                SITE | BAY | TOOL if !is_complete => return None,
+                SITE | BAY | TOOL if !self.is_complete => return None,
                 _ => at = scalar(bytes, at)?,
             }
             start = at;

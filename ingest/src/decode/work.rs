@@ -11,7 +11,8 @@ use super::names::Names;
 use super::reject::{self, Fault};
 use super::scan::Token;
 use super::short::Name;
-use super::slots::{Slot, Slots, UnitUse};
+use super::slots::{Slot, Slots};
+use super::spellings::UnitUse;
 use super::tags::TagSets;
 use super::text::Text;
 use crate::entry::MessageRef;
@@ -218,7 +219,7 @@ impl<'a> Work<'a> {
         } else {
             metric
         };
-        match self.slots.find(Name::new(key.as_bytes())) {
+        match self.slots.find(Name::new(key.as_bytes()), &self.names.spellings) {
             Some(place) => Ok(place),
             None => self.new_slot(context, name, &key),
         }
@@ -233,7 +234,8 @@ impl<'a> Work<'a> {
             tool: (&*context.place.tool).into(),
             metric: (&*metric).into(),
         })?;
-        Ok(self.slots.add(key, Slot::new(series, self.names.default_unit(&metric))))
+        let slot = Slot::new(series, self.names.default_unit(&metric));
+        Ok(self.slots.add(key, slot, &mut self.names.spellings))
     }
 
     #[inline]
@@ -243,13 +245,14 @@ impl<'a> Work<'a> {
             None | Some(Token::Null) => Ok(slot.own_unit()),
             Some(Token::Text(text)) if text.raw.is_empty() => Ok(slot.own_unit()),
             Some(Token::Text(text)) => {
-                let known = slot.known_unit(Name::new(text.raw.as_bytes())).filter(|_| !text.is_escaped);
+                let known = slot.known_unit(Name::new(text.raw.as_bytes()), &self.names.spellings);
+                let known = known.filter(|_| !text.is_escaped);
                 if let Some(unit) = known {
                     return Ok(unit);
                 }
                 let unit = self.names.unit(&metric.get(), slot.default_unit, &text.get())?;
                 if !text.is_escaped {
-                    slot.learn_unit(text.raw, unit);
+                    slot.learn_unit(text.raw, unit, &mut self.names.spellings);
                 }
                 Ok(unit)
             }

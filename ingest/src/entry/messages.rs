@@ -150,6 +150,7 @@ pub struct Messages<'a> {
 }
 
 impl<'a> Messages<'a> {
+    #[inline]
     fn advance(&mut self) -> Result<MessageRef<'a>, EntryError> {
         let (topic, topic_index) = match self.varint("the topic of a message")? {
             0 => {
@@ -176,6 +177,7 @@ impl<'a> Messages<'a> {
         Ok(message)
     }
 
+    #[inline]
     fn sized(&mut self, what: &'static str) -> Result<&'a [u8], EntryError> {
         let bytes = usize::try_from(self.varint(what)?).unwrap_or(usize::MAX);
         let rest = &self.body[self.at..];

@@ -23,8 +23,8 @@ use crate::digest::Digest;
 use crate::engine::{Engine, EngineError};
 use crate::{exports, wire};
 
-/// An intake entry is handed on at this size.
-const INTAKE_BYTES: usize = 256 * 1024;
+/// An intake entry is handed on at this size: its topics are looked up once.
+pub const INTAKE_BYTES: usize = 1 << 20;
 /// Rows that may wait for the Parquet writer; the engine waits at the bound.
 const WAITING_ROWS_MAX: usize = 64 * 1024;
 /// How many unreadable lines are named on stderr.

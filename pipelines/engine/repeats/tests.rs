@@ -47,3 +47,24 @@ fn the_same_seq_with_other_content_is_applied_and_named_a_conflict() {
     assert_eq!(repeats.see(element(2, 2, 8)), Seen::Conflict);
     assert_eq!(repeats.see(Print { boot: 1, ..element(2, 9, 8) }), Seen::New, "a new boot counts anew");
 }
+
+#[test]
+fn far_back_a_number_alone_makes_no_repeat_and_gaps_and_missing_numbers_hide_none() {
+    let mut repeats = Repeats::new(100_000, 1_000_000);
+    let numbered = |seq: i64| element(seq, seq, seq as u64);
+    let gapped = |seq: i64| Print { channel: 1, ..element(seq * 2, seq, seq as u64) };
+    let unnumbered = |at: i64| Print { channel: 2, ..element(NONE, at, at as u64) };
+    for number in 0..1000 {
+        for print in [numbered(number), gapped(number), unnumbered(number)] {
+            assert_eq!(repeats.see(print), Seen::New);
+        }
+    }
+    for number in [0, 1, 127, 128, 500] {
+        for print in [numbered(number), gapped(number), unnumbered(number)] {
+            assert_eq!(repeats.see(print), Seen::Repeat);
+        }
+        assert_eq!(repeats.see(element(number, number, 7_777)), Seen::Conflict, "it says something else");
+        assert_eq!(repeats.see(Print { boot: 1, ..numbered(number) }), Seen::New, "of another boot");
+        repeats.see(element(2_000 + number, 2_000 + number, 0));
+    }
+}

@@ -115,7 +115,7 @@ impl RowRule {
         let message_of = |(block, row): (usize, usize)| rows.blocks[block].readings.message[row];
         let failed = |position: u32, reason: String| {
             if look == Look::Certain || !self.is_fast() {
-                let message = message_of(rows.locate(&[position])[0]);
+                let message = rows.locate(&[position]).next().map_or(0, message_of);
                 rejects.push(failed_row(&self.life.name, message, &reason));
             }
         };
@@ -140,7 +140,7 @@ impl RowRule {
             _ => None,
         };
         let mut matched = 0;
-        for (at, place) in rows.locate(&selected).into_iter().enumerate() {
+        for (at, place) in rows.locate(&selected).enumerate() {
             let is_match = matches.value(at);
             if !is_match && !all_count {
                 continue;
@@ -252,14 +252,14 @@ impl RowRule {
     ) -> Result<(), EngineError> {
         let rows = looked.rows;
         let failed = |position: u32, reason: String| {
-            let (block, row) = rows.locate(&[position])[0];
-            let message = rows.blocks[block].readings.message[row];
+            let message = rows.locate(&[position]).next();
+            let message = message.map_or(0, |(block, row)| rows.blocks[block].readings.message[row]);
             rejects.push(failed_row(&self.life.name, message, &reason));
         };
         let Some(Judged { selected, matches, output }) = self.judge(looked, failed)? else { return Ok(()) };
         let matching = selected.iter().zip(matches.values()).filter(|(_, matches)| *matches);
         let matching: Vec<u32> = matching.map(|(position, _)| *position).collect();
-        let ids = rows.locate(&matching).into_iter().map(|(block, row)| {
+        let ids = rows.locate(&matching).map(|(block, row)| {
             let readings = &rows.blocks[block].readings;
             Some(reading_id(readings.message[row], readings.index[row]))
         });
