@@ -5,6 +5,7 @@
 //! [`RowsPlan`] or a [`WindowPlan`], whose expressions the engine evaluates batch by batch. What cannot
 //! run on a stream is refused with its place in the text and what to write instead.
 
+mod batch;
 mod chain;
 mod check;
 pub(crate) mod expression;
@@ -44,7 +45,7 @@ pub use function::register_window_functions;
 pub use refusal::PlanError;
 pub use rows::{Matches, RowsPlan};
 pub use scope::{Scope, series_batch};
-pub use stream::{Stream, Tumble};
+pub use stream::{Stream, Windows};
 pub use windowed::WindowPlan;
 
 /// A compiled query.
@@ -141,7 +142,9 @@ impl Planner {
             let table = Arc::new(StreamTable { stream, window: None });
             context.register_table(stream.as_str(), table).expect("each stream is registered once");
         }
-        context.register_udtf("tumble", Arc::new(function::StreamTumble));
+        for function in function::WindowFunction::ALL {
+            context.register_udtf(function.as_str(), Arc::new(function::StreamWindow(function)));
+        }
         Planner { state: context.state() }
     }
 
@@ -190,8 +193,8 @@ impl Planner {
                 }
                 Ok(Plan::Window(Box::new(plan)))
             }
-            Source::Stream { window: Some(_), .. } => Err(Refusal::new(
-                "tumble",
+            Source::Stream { window: Some(windows), .. } => Err(Refusal::new(
+                if windows.is_tumbling() { "tumble" } else { "hop" },
                 "a window without GROUP BY",
                 "add GROUP BY … window_start, window_end, or read FROM the stream itself",
             )),

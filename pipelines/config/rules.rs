@@ -66,7 +66,6 @@ fn build(file: &SourceFile, table: &DeTable<'_>, values: &Values, is_view: bool)
     let name_key = if is_view { "view" } else { "rule" };
     let at = |key: &str| values.span(key).map_or((1, 1), |span| file.place(span.start));
     let text = |key: &str| values.text(key).map(str::to_owned);
-    let or_view = |found: Option<String>| found.or_else(|| is_view.then(String::new));
     let severity = match values.text("severity") {
         Some("critical") => Severity::Critical,
         Some("high") => Severity::High,
@@ -75,11 +74,11 @@ fn build(file: &SourceFile, table: &DeTable<'_>, values: &Values, is_view: bool)
         None if is_view => Severity::Low,
         None => return None,
     };
+    let name = text(name_key)?;
     let sql_span = values.span("sql")?;
     let sql_at = file.place(text_start(&file.text, sql_span.start));
     let settings = RuleSettings {
         file: file.path.clone(),
-        name: text(name_key)?,
         is_view,
         severity,
         lane: if values.text("lane") == Some("instant") { Lane::Instant } else { Lane::Final },
@@ -91,8 +90,10 @@ fn build(file: &SourceFile, table: &DeTable<'_>, values: &Values, is_view: bool)
         latch: values.flag("latch").unwrap_or_default(),
         raise_after: values.duration("raise_after").unwrap_or_default(),
         clear_after: values.duration("clear_after").unwrap_or_default(),
-        message: or_view(text("message"))?,
-        response: or_view(text("response"))?,
+        // What nobody worded is called by its name.
+        message: text("message").unwrap_or_else(|| name.replace('_', " ")),
+        response: text("response").unwrap_or_default(),
+        name,
         sql: text("sql")?,
         sql_line: sql_at.0,
         version: version::of(table),
@@ -135,15 +136,9 @@ fn check_keys(table: &DeTable<'_>, values: &Values, is_view: bool, reader: &mut 
             }
         }
     } else if table.contains_key("rule") {
-        for (name, example) in [
-            ("severity", "\"high\""),
-            ("message", "\"{tool} reads {value} {unit}\""),
-            ("response", "\"Stop, and call the foreman\""),
-        ] {
-            if !table.contains_key(name) {
-                let message = format!("`{name}` is missing");
-                reader.fault(&top, Fault::new(message, format!("add for example `{name} = {example}`")));
-            }
+        if !table.contains_key("severity") {
+            let remedy = "add for example `severity = \"high\"`";
+            reader.fault(&top, Fault::new("`severity` is missing", remedy));
         }
     }
     if let (Some(name), Some(span)) = (values.text("view"), values.span("view"))

@@ -14,7 +14,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 
 use super::expression::{Expression, rebase};
 use super::refusal::Refusal;
-use super::stream::{Stream, StreamScan, Tumble};
+use super::stream::{Stream, StreamScan, Windows};
 
 /// A chain of filters and projections over `source`, flattened.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) enum Source {
     /// All columns of the stream, then the two of the window.
     Stream {
         stream: Stream,
-        window: Option<Tumble>,
+        window: Option<Windows>,
     },
     Groups(Box<Groups>),
 }

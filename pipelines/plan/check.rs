@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
     self, GroupByExpr, Query, Select, SetExpr, Statement, TableFactor, visit_expressions,
 };
 
-use super::function::{COMING, unknown_stream};
+use super::function::{COMING, WindowFunction, unknown_stream};
 use super::refusal::Refusal;
 use super::stream::Stream;
 
@@ -104,12 +104,13 @@ fn check_relation(relation: &TableFactor, named: &mut Vec<String>) -> Result<(),
                 };
             }
             if COMING.contains(&name.to_lowercase().as_str()) {
-                return Err(Refusal::new(&name, format!("{name} windows come later"), "use tumble"));
+                return Err(Refusal::new(&name, format!("{name} windows come later"), "use tumble or hop"));
             }
-            if name.eq_ignore_ascii_case("tumble") {
+            let known = WindowFunction::ALL.map(WindowFunction::as_str);
+            if known.iter().any(|known| name.eq_ignore_ascii_case(known)) {
                 return Ok(());
             }
-            Err(super::refusal::unknown("window function", &name, &["tumble"]))
+            Err(super::refusal::unknown("window function", &name, &known))
         }
         TableFactor::Derived { subquery, .. } => check_query(subquery, named),
         TableFactor::NestedJoin { .. } => Err(join()),

@@ -7,27 +7,62 @@ use std::thread::Thread;
 
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::FunctionRegistry;
 use datafusion::functions::core::get_field;
-use datafusion::functions::datetime::date_bin;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawFieldAccessExpr};
-use datafusion::logical_expr::{Expr, GetFieldAccess, LogicalPlanBuilder, cast, ident, lit};
+use datafusion::logical_expr::{Expr, GetFieldAccess, lit};
 use datafusion::prelude::SessionContext;
 
+use super::batch::BatchWindow;
 use super::refusal::{Refusal, unknown};
-use super::stream::{Stream, StreamTable, Tumble, WINDOW_COLUMNS};
-use crate::schema;
+use super::stream::{Stream, StreamTable, Windows};
 
 /// The window functions that are not there yet, and what they will be.
-pub(crate) const COMING: [&str; 3] = ["hop", "session", "per_step"];
+pub(crate) const COMING: [&str; 2] = ["session", "per_step"];
 
-/// Makes `tumble(table, ts, size)` known to an ordinary session, so that a rule's text runs there too.
+/// A window function in FROM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WindowFunction {
+    /// `tumble(table, time, size)`: windows side by side.
+    Tumble,
+    /// `hop(table, time, slide, size)`: a new window each slide.
+    Hop,
+}
+
+impl WindowFunction {
+    pub(crate) const ALL: [WindowFunction; 2] = [WindowFunction::Tumble, WindowFunction::Hop];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            WindowFunction::Tumble => "tumble",
+            WindowFunction::Hop => "hop",
+        }
+    }
+
+    /// A call that is right.
+    fn example(self, table: &str, time: &str) -> String {
+        match self {
+            WindowFunction::Tumble => format!("tumble({table}, {time}, INTERVAL '10 seconds')"),
+            WindowFunction::Hop => {
+                format!("hop({table}, {time}, INTERVAL '10 seconds', INTERVAL '60 seconds')")
+            }
+        }
+    }
+
+    fn refuse(self, message: &str) -> Refusal {
+        let name = self.as_str();
+        Refusal::new(name, message, format!("write {}", self.example("telemetry", "ts")))
+    }
+}
+
+/// Makes `tumble` and `hop` known to an ordinary session, so that a rule's text runs there too.
 ///
 /// # Errors
 /// The session takes no more planners of expressions.
 pub fn register_window_functions(context: &mut SessionContext) -> Result<()> {
-    context.register_udtf("tumble", Arc::new(BatchTumble));
+    for function in WindowFunction::ALL {
+        context.register_udtf(function.as_str(), Arc::new(BatchWindow(function)));
+    }
     context.register_expr_planner(Arc::new(TagAccess))
 }
 
@@ -50,13 +85,13 @@ impl ExprPlanner for TagAccess {
     }
 }
 
-/// `tumble` over the engine's streams: the windows are the pane operator's work.
+/// A window function over the engine's streams: the windows are the pane operator's work.
 #[derive(Debug)]
-pub(crate) struct StreamTumble;
+pub(crate) struct StreamWindow(pub WindowFunction);
 
-impl TableFunctionImpl for StreamTumble {
+impl TableFunctionImpl for StreamWindow {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let (table, time, window) = tumble_arguments(args.exprs())?;
+        let (table, time, window) = self.0.arguments(args.exprs()).map_err(Refusal::into_external)?;
         let Some(stream) = Stream::named(&table) else {
             return Err(unknown_stream(&table).into_external());
         };
@@ -65,7 +100,7 @@ impl TableFunctionImpl for StreamTumble {
             return Err(Refusal::new(
                 &time,
                 format!("windows over {table} go by its event time `{expected}`, not by `{time}`"),
-                format!("write tumble({table}, {expected}, INTERVAL '10 seconds')"),
+                format!("write {}", self.0.example(&table, expected)),
             )
             .into_external());
         }
@@ -78,61 +113,46 @@ pub(crate) fn unknown_stream(name: &str) -> Refusal {
     unknown("stream", name, &Stream::ALL.map(Stream::as_str))
 }
 
-/// `tumble` over any table: its rows with `window_start` and `window_end`.
-#[derive(Debug)]
-struct BatchTumble;
-
-impl TableFunctionImpl for BatchTumble {
-    fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let (name, time, window) = tumble_arguments(args.exprs())?;
-        let options = &args.session().config_options().catalog;
-        let tables = args
-            .session()
-            .catalog_list()
-            .catalog(&options.default_catalog)
-            .and_then(|catalog| catalog.schema(&options.default_schema));
-        let table = match tables {
-            Some(tables) => block_on(tables.table(&name))?,
-            None => None,
-        };
-        let Some(table) = table else {
-            return Err(unknown("table", &name, &[]).into_external());
-        };
-        let interval = lit(ScalarValue::new_interval_mdn(0, 0, window.size_ms * 1_000_000));
-        let start = cast(date_bin().call(vec![interval.clone(), ident(&time)]), schema::time());
-        let mut columns: Vec<Expr> =
-            table.schema().fields().iter().map(|field| ident(field.name())).collect();
-        columns.push(start.clone().alias(WINDOW_COLUMNS[0]));
-        columns.push((start + interval).alias(WINDOW_COLUMNS[1]));
-        let plan =
-            LogicalPlanBuilder::scan(name, provider_as_source(table), None)?.project(columns)?.build()?;
-        Ok(Arc::new(ViewTable::new(plan, None)))
-    }
-}
-
 /// So that its nanoseconds fit into 64 bits.
 const WINDOW_MS_MAX: i64 = 36_525 * 86_400_000;
 
-const TUMBLE_REMEDY: &str = "write tumble(telemetry, ts, INTERVAL '10 seconds')";
+/// What a row in many windows costs has a bound.
+const WINDOWS_OF_A_ROW_MAX: i64 = 1_000;
 
-/// Table, time column and windows of `tumble(table, ts, size)`.
-fn tumble_arguments(arguments: &[Expr]) -> Result<(String, String, Tumble)> {
-    let [Expr::Column(table), Expr::Column(time), size] = arguments else {
-        return Err(Refusal::new(
-            "tumble",
-            "tumble takes a stream, its time column and a size",
-            TUMBLE_REMEDY,
-        )
-        .into_external());
-    };
-    let size_ms = interval_ms(size).map_err(Refusal::into_external)?;
-    Ok((table.name.clone(), time.name.clone(), Tumble { size_ms, offset_ms: 0 }))
-}
+impl WindowFunction {
+    /// Table, time column and windows of a call.
+    pub(super) fn arguments(self, arguments: &[Expr]) -> Result<(String, String, Windows), Refusal> {
+        let (table, time, windows) = match (self, arguments) {
+            (WindowFunction::Tumble, [Expr::Column(table), Expr::Column(time), size]) => {
+                (table, time, Windows::tumbling(self.interval_ms(size)?, 0))
+            }
+            (WindowFunction::Tumble, _) => {
+                return Err(self.refuse("tumble takes a stream, its time column and a size"));
+            }
+            (WindowFunction::Hop, [Expr::Column(table), Expr::Column(time), slide, size]) => {
+                let (slide_ms, size_ms) = (self.interval_ms(slide)?, self.interval_ms(size)?);
+                (table, time, Windows { size_ms, slide_ms, offset_ms: 0 })
+            }
+            (WindowFunction::Hop, _) => {
+                return Err(self.refuse("hop takes a stream, its time column, a slide and a size"));
+            }
+        };
+        if windows.slide_ms > windows.size_ms {
+            return Err(self.refuse(
+                "the slide is longer than the window, so rows would be in none; the slide comes first",
+            ));
+        }
+        if windows.size_ms / windows.slide_ms > WINDOWS_OF_A_ROW_MAX {
+            return Err(self.refuse("each row would be in more than a thousand windows"));
+        }
+        Ok((table.name.clone(), time.name.clone(), windows))
+    }
 
-fn interval_ms(size: &Expr) -> Result<i64, Refusal> {
-    match size {
-        Expr::Literal(value, _) => scalar_interval_ms(value),
-        _ => Err(Refusal::new("tumble", "the size of a window is no constant", TUMBLE_REMEDY)),
+    fn interval_ms(self, size: &Expr) -> Result<i64, Refusal> {
+        match size {
+            Expr::Literal(value, _) => scalar_interval_ms(value),
+            _ => Err(self.refuse("the size of a window is no constant")),
+        }
     }
 }
 
@@ -142,7 +162,7 @@ pub(crate) fn scalar_interval_ms(size: &ScalarValue) -> Result<i64, Refusal> {
         ScalarValue::IntervalMonthDayNano(Some(size)) => (size.months, size.days, size.nanoseconds),
         ScalarValue::IntervalDayTime(Some(size)) => (0, size.days, i64::from(size.milliseconds) * 1_000_000),
         ScalarValue::IntervalYearMonth(Some(months)) => (*months, 0, 0),
-        _ => return Err(Refusal::new("tumble", "the size of a window is no interval", TUMBLE_REMEDY)),
+        _ => return Err(WindowFunction::Tumble.refuse("the size of a window is no interval")),
     };
     let refuse = |message: &str, remedy: &str| Err(Refusal::new("INTERVAL", message, remedy));
     if months != 0 {

@@ -9,7 +9,7 @@ use super::expression::Expression;
 use super::function::scalar_interval_ms;
 use super::refusal::Refusal;
 use super::scope::is_of_series;
-use super::stream::{Stream, Tumble};
+use super::stream::{Stream, Windows};
 
 /// A column of GROUP BY.
 #[derive(Clone, Debug)]
@@ -35,9 +35,9 @@ const WINDOW_REMEDY: &str =
 /// The windows, and the keys over the stream's columns.
 pub(super) fn keys_of(
     stream: Stream,
-    window: Option<Tumble>,
+    window: Option<Windows>,
     groups: &Groups,
-) -> Result<(Tumble, Vec<Key>), Refusal> {
+) -> Result<(Windows, Vec<Key>), Refusal> {
     let first_of_window = stream.schema().fields().len();
     let time = stream.schema().index_of(stream.time_column()).unwrap_or(usize::MAX);
     let mut found = window;
@@ -61,8 +61,8 @@ pub(super) fn keys_of(
         });
     }
     match found {
-        Some(tumble) if keys.iter().any(|key| matches!(key, Key::WindowStart | Key::WindowEnd)) => {
-            Ok((tumble, keys))
+        Some(windows) if keys.iter().any(|key| matches!(key, Key::WindowStart | Key::WindowEnd)) => {
+            Ok((windows, keys))
         }
         Some(_) => Err(Refusal::new("GROUP", "a GROUP BY without its window never ends", WINDOW_REMEDY)),
         None if groups.keys.is_empty() => Err(Refusal::new(
@@ -75,7 +75,7 @@ pub(super) fn keys_of(
 }
 
 /// The window that `date_bin(INTERVAL …, ts)` makes; `None` if `key` is something else.
-fn date_bin(key: &Expression, time: usize) -> Option<Result<Tumble, Refusal>> {
+fn date_bin(key: &Expression, time: usize) -> Option<Result<Windows, Refusal>> {
     let call = key.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == "date_bin")?;
     let size = call.args().first()?.downcast_ref::<Literal>()?;
     let mut column = call.args().get(1)?;
@@ -93,7 +93,7 @@ fn date_bin(key: &Expression, time: usize) -> Option<Result<Tumble, Refusal>> {
     };
     Some(
         scalar_interval_ms(size.value())
-            .map(|size_ms| Tumble { size_ms, offset_ms: origin_ms.rem_euclid(size_ms) }),
+            .map(|size_ms| Windows::tumbling(size_ms, origin_ms.rem_euclid(size_ms))),
     )
 }
 

@@ -76,19 +76,39 @@ impl Stream {
 /// What a window function adds to the columns of its stream.
 pub(crate) const WINDOW_COLUMNS: [&str; 2] = ["window_start", "window_end"];
 
-/// Windows of one size, side by side: `[offset + n * size, offset + (n + 1) * size)`.
+/// Windows of one size, a new one each slide: `[offset + n * slide, offset + n * slide + size)`. Where the slide is the
+/// size they lie side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tumble {
+pub struct Windows {
     pub size_ms: i64,
+    pub slide_ms: i64,
     pub offset_ms: i64,
 }
 
-impl Tumble {
-    /// Start of the window that holds `ts_ms`.
+impl Windows {
+    /// Windows side by side.
+    #[must_use]
+    pub fn tumbling(size_ms: i64, offset_ms: i64) -> Self {
+        Windows { size_ms, slide_ms: size_ms, offset_ms }
+    }
+
+    /// Whether each time is in one window alone.
+    #[must_use]
+    pub fn is_tumbling(self) -> bool {
+        self.slide_ms == self.size_ms
+    }
+
+    /// Start of the newest window that holds `ts_ms`.
     #[must_use]
     pub fn start_of(self, ts_ms: i64) -> i64 {
         let since = ts_ms.saturating_sub(self.offset_ms);
-        since.saturating_sub(since.rem_euclid(self.size_ms)).saturating_add(self.offset_ms)
+        since.saturating_sub(since.rem_euclid(self.slide_ms)).saturating_add(self.offset_ms)
+    }
+
+    /// How long before the newest window that may hold a time the others begin: 0, slide, 2 slides …
+    pub(crate) fn steps_back(self) -> impl Iterator<Item = i64> {
+        let (slide_ms, size_ms) = (self.slide_ms, self.size_ms);
+        (0..).map(move |step: i64| step * slide_ms).take_while(move |&back_ms| back_ms < size_ms)
     }
 
     /// End of the window that starts at `start_ms`.
@@ -102,7 +122,7 @@ impl Tumble {
 #[derive(Debug)]
 pub(crate) struct StreamTable {
     pub stream: Stream,
-    pub window: Option<Tumble>,
+    pub window: Option<Windows>,
 }
 
 #[async_trait]
@@ -139,7 +159,7 @@ impl TableProvider for StreamTable {
 #[derive(Debug)]
 pub(crate) struct StreamScan {
     pub stream: Stream,
-    pub window: Option<Tumble>,
+    pub window: Option<Windows>,
     /// Indices in the stream's columns, window columns behind them.
     pub columns: Vec<usize>,
     properties: Arc<PlanProperties>,

@@ -120,7 +120,7 @@ fn a_window_needs_only_the_columns_that_no_series_knows() {
          GROUP BY site, bay, tool, window_start, window_end HAVING count(*) >= 20 AND avg(value) > 90",
     );
     assert_eq!(column_names(plan.stream(), plan.columns()), ["value"]);
-    assert_eq!(plan.tumble(), Tumble { size_ms: 60_000, offset_ms: 0 });
+    assert_eq!(plan.windows(), Windows::tumbling(60_000, 0));
     let keys = plan.key_schema();
     let keys: Vec<&str> = keys.fields().iter().map(|field| field.name().as_str()).collect();
     assert_eq!(keys, ["site", "bay", "tool"]);
@@ -283,10 +283,40 @@ fn what_cannot_run_on_a_stream_is_refused_with_what_to_write_instead() {
                 .to_owned(),
         ),
         (
-            "SELECT site, count(*) FROM hop(telemetry, ts, INTERVAL '1 second', INTERVAL '9 seconds') GROUP BY site, window_start",
-            "1:28: hop windows come later; use tumble".to_owned(),
+            "SELECT site, count(*) FROM session(telemetry, ts, INTERVAL '9 seconds') GROUP BY site, window_start",
+            "1:28: session windows come later; use tumble or hop".to_owned(),
         ),
-        ("SELECT site FROM per_step(telemetry)", "1:18: per_step windows come later; use tumble".to_owned()),
+        (
+            "SELECT site, count(*) FROM hop(telemetry, ts, INTERVAL '60 seconds', INTERVAL '10 seconds') GROUP BY site, window_start",
+            "1:28: the slide is longer than the window, so rows would be in none; the slide comes first; write \
+             hop(telemetry, ts, INTERVAL '10 seconds', INTERVAL '60 seconds')"
+                .to_owned(),
+        ),
+        (
+            "SELECT site, count(*) FROM hop(telemetry, ts, INTERVAL '1 second', INTERVAL '1 day') GROUP BY site, window_start",
+            "1:28: each row would be in more than a thousand windows; write \
+             hop(telemetry, ts, INTERVAL '10 seconds', INTERVAL '60 seconds')"
+                .to_owned(),
+        ),
+        (
+            "SELECT site, count(*) FROM hop(telemetry, ts, INTERVAL '10 seconds') GROUP BY site, window_start",
+            "1:28: hop takes a stream, its time column, a slide and a size; write \
+             hop(telemetry, ts, INTERVAL '10 seconds', INTERVAL '60 seconds')"
+                .to_owned(),
+        ),
+        (
+            "SELECT site, max(ts - window_start) FROM hop(telemetry, ts, INTERVAL '1 second', INTERVAL '9 seconds') \
+             GROUP BY site, window_start",
+            "1:42: window_start or window_end within WHERE or an aggregate, where a row is in several windows; use them \
+             in GROUP BY, SELECT and HAVING alone"
+                .to_owned(),
+        ),
+        (
+            "SELECT site, window_start FROM hop(telemetry, ts, INTERVAL '1 second', INTERVAL '9 seconds')",
+            "1:32: a window without GROUP BY; add GROUP BY … window_start, window_end, or read FROM the stream itself"
+                .to_owned(),
+        ),
+        ("SELECT site FROM per_step(telemetry)", "1:18: per_step windows come later; use tumble or hop".to_owned()),
         (
             "SELECT site, count(*) FROM tumble(telemetry, ts, INTERVAL '0 seconds') GROUP BY site, window_start",
             "1:50: the size of a window must be more than nothing; write INTERVAL '10 seconds'".to_owned(),

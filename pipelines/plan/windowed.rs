@@ -15,7 +15,7 @@ use super::key::{Closes, Key, closes_of, keys_of};
 use super::refusal::Refusal;
 use super::scope::{Scope, series_places, split};
 use super::state::{ResultOf, States, state_of};
-use super::stream::{Stream, Tumble};
+use super::stream::{Stream, Windows};
 use super::{evaluate_all, needed};
 
 /// A rule or view over windows. Runs in a [`crate::window::WindowOperator`].
@@ -23,7 +23,7 @@ use super::{evaluate_all, needed};
 pub struct WindowPlan {
     stream: Stream,
     columns: Vec<usize>,
-    pub(crate) tumble: Tumble,
+    pub(crate) windows: Windows,
     pub(crate) scope: Scope,
     pub(crate) rows: RowExpressions,
     pub(crate) keys: Vec<Key>,
@@ -69,7 +69,7 @@ impl WindowPlan {
             return Err(Refusal::new("GROUP", "a GROUP BY over the result of another", "write one GROUP BY"));
         };
         let all = stream.windowed_schema();
-        let (tumble, mut keys) = keys_of(stream, window, groups)?;
+        let (windows, mut keys) = keys_of(stream, window, groups)?;
         let (scope, conditions) = split(stream, &groups.below.conditions)?;
         let condition = (!conditions.is_empty()).then(|| conjunction(conditions));
 
@@ -95,6 +95,13 @@ impl WindowPlan {
         let first_of_window = stream.schema().fields().len();
         let columns: Vec<usize> = wanted.iter().copied().filter(|&column| column < first_of_window).collect();
         rows.with_window_columns = columns.len() < wanted.len();
+        if rows.with_window_columns && !windows.is_tumbling() {
+            return Err(Refusal::new(
+                "hop",
+                "window_start or window_end within WHERE or an aggregate, where a row is in several windows",
+                "use them in GROUP BY, SELECT and HAVING alone",
+            ));
+        }
         if rows.with_window_columns {
             wanted.truncate(columns.len());
             wanted.extend([first_of_window, first_of_window + 1]);
@@ -122,7 +129,7 @@ impl WindowPlan {
         Ok(WindowPlan {
             stream,
             columns,
-            tumble,
+            windows,
             scope,
             rows,
             keys,
@@ -165,8 +172,8 @@ impl WindowPlan {
 
     /// Its windows.
     #[must_use]
-    pub fn tumble(&self) -> Tumble {
-        self.tumble
+    pub fn windows(&self) -> Windows {
+        self.windows
     }
 
     /// Hex digits that change with the query: state of another query is not restored.

@@ -58,7 +58,7 @@ impl WindowOperator {
         let passed = self.closers.advance(frontier);
         let mut forgotten = Vec::new();
         for (&start, slot) in &mut self.panes {
-            let end = self.plan.tumble.end_of(start);
+            let end = self.plan.windows.end_of(start);
             if end > self.closers.highest() {
                 break;
             }
@@ -106,7 +106,7 @@ impl WindowOperator {
 
     /// Whether no row that still counts can come to a complete window.
     fn is_forgotten(&self, start: i64) -> bool {
-        let expires = self.plan.tumble.end_of(start).saturating_add(self.horizon_ms);
+        let expires = self.plan.windows.end_of(start).saturating_add(self.horizon_ms);
         let pane = match &self.panes[&start] {
             Slot::Live(pane) => pane,
             Slot::Packed(packed) => {
@@ -130,7 +130,7 @@ impl WindowOperator {
             return Ok(());
         }
         for (&start, slot) in &mut self.panes {
-            let end = self.plan.tumble.end_of(start);
+            let end = self.plan.windows.end_of(start);
             let Slot::Live(pane) = slot else {
                 continue;
             };
@@ -190,7 +190,7 @@ fn emit(
         })
         .collect();
     let chosen = UInt32Array::from(chosen);
-    let end = plan.tumble.end_of(start);
+    let end = plan.windows.end_of(start);
     let (columns, keys) = key_columns(plan, pane.groups.as_mut().unwrap_or(of_series), &chosen, start, end)?;
     let mut columns = columns;
     columns.extend(pane.results(&plan.states, &plan.results, &chosen)?);

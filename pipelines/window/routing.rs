@@ -8,37 +8,28 @@ use super::groups::OUTSIDE;
 use super::pane::{Evaluated, Pane};
 use super::selection::Selection;
 use super::{Pushed, Slot, WindowError, WindowOperator};
+use crate::plan::Windows;
 
 impl WindowOperator {
     /// Folds selected rows into their windows.
     pub(super) fn fold(&mut self, selection: &Selection, table: &SeriesTable) -> Result<Pushed, WindowError> {
         let mut pushed = Pushed::default();
-        let tumble = self.plan.tumble;
-        if let Some(start) = selection.one_window(tumble) {
-            self.fold_window(start, selection, None, table, &mut pushed)?;
+        let windows = self.plan.windows;
+        let is_even = windows.size_ms % windows.slide_ms == 0;
+        if let Some(newest) = selection.one_slide(windows).filter(|_| is_even) {
+            for back_ms in windows.steps_back() {
+                self.fold_window(newest.saturating_sub(back_ms), selection, None, table, &mut pushed)?;
+            }
         } else {
-            let mut windows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-            let mut current = (i64::MAX, Vec::new());
-            for (row, (&ts_ms, &code)) in (0..).zip(selection.ts_ms.iter().zip(&selection.codes)) {
-                if code == OUTSIDE {
-                    continue;
+            let slides = slides_of(selection, windows);
+            if windows.is_tumbling() {
+                for (start, rows) in slides {
+                    self.fold_window(start, selection, Some(&rows), table, &mut pushed)?;
                 }
-                if ts_ms < current.0 || ts_ms - current.0 >= tumble.size_ms {
-                    // Rows of one window come in runs: look it up once a run.
-                    let start = tumble.start_of(ts_ms);
-                    let rows = windows.remove(&start).unwrap_or_default();
-                    let before = std::mem::replace(&mut current, (start, rows));
-                    if !before.1.is_empty() {
-                        windows.insert(before.0, before.1);
-                    }
+            } else {
+                for (start, rows) in hops_of(&slides, selection, windows) {
+                    self.fold_window(start, selection, Some(&rows), table, &mut pushed)?;
                 }
-                current.1.push(row);
-            }
-            if !current.1.is_empty() {
-                windows.insert(current.0, current.1);
-            }
-            for (start, rows) in windows {
-                self.fold_window(start, selection, Some(&rows), table, &mut pushed)?;
             }
         }
         pushed.expired.sort_unstable();
@@ -54,7 +45,7 @@ impl WindowOperator {
         table: &SeriesTable,
         pushed: &mut Pushed,
     ) -> Result<(), WindowError> {
-        let end = self.plan.tumble.end_of(start);
+        let end = self.plan.windows.end_of(start);
         let expires = end.saturating_add(self.horizon_ms);
         let mut kept = None;
         if expires <= self.closers.highest() {
@@ -122,4 +113,51 @@ impl WindowOperator {
         }
         Ok(())
     }
+}
+
+/// Rows that count, by the start of the newest window that holds them, in order.
+fn slides_of(selection: &Selection, windows: Windows) -> BTreeMap<i64, Vec<u32>> {
+    let mut slides: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+    let mut current = (i64::MAX, Vec::new());
+    for (row, (&ts_ms, &code)) in (0..).zip(selection.ts_ms.iter().zip(&selection.codes)) {
+        if code == OUTSIDE {
+            continue;
+        }
+        if ts_ms < current.0 || ts_ms - current.0 >= windows.slide_ms {
+            // Rows of one slide come in runs: look it up once a run.
+            let start = windows.start_of(ts_ms);
+            let rows = slides.remove(&start).unwrap_or_default();
+            let before = std::mem::replace(&mut current, (start, rows));
+            if !before.1.is_empty() {
+                slides.insert(before.0, before.1);
+            }
+        }
+        current.1.push(row);
+    }
+    if !current.1.is_empty() {
+        slides.insert(current.0, current.1);
+    }
+    slides
+}
+
+/// The rows of each window, in order, where windows overlap.
+fn hops_of(
+    slides: &BTreeMap<i64, Vec<u32>>,
+    selection: &Selection,
+    windows: Windows,
+) -> BTreeMap<i64, Vec<u32>> {
+    let mut hops: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+    for (&newest, rows) in slides {
+        for back_ms in windows.steps_back() {
+            let start = newest.saturating_sub(back_ms);
+            let end = windows.end_of(start);
+            // Where the size is no multiple of the slide, the oldest window ends within the slide.
+            let held = rows.iter().filter(|&&row| selection.ts_ms[row as usize] < end);
+            hops.entry(start).or_default().extend(held);
+        }
+    }
+    hops.retain(|_, rows| !rows.is_empty());
+    // Slides came one after the other; sums are to be those of the rows in order.
+    hops.values_mut().for_each(|rows| rows.sort_unstable());
+    hops
 }

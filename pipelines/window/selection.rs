@@ -14,7 +14,7 @@ use super::groups::{Combinations, GroupTable, OUTSIDE};
 use super::pane::Evaluated;
 use crate::plan::expression::mask;
 use crate::plan::key::Key;
-use crate::plan::{Tumble, WindowPlan};
+use crate::plan::{WindowPlan, Windows};
 
 /// Rows of a batch; those whose code is [`OUTSIDE`] do not count.
 #[derive(Debug)]
@@ -152,10 +152,10 @@ impl<'a> Selection<'a> {
         self.bay[self.places.as_ref().map_or(row, |places| places[row] as usize)]
     }
 
-    /// The start of the window that all rows are in, if they are in one.
-    pub(crate) fn one_window(&self, tumble: Tumble) -> Option<i64> {
-        let start = tumble.start_of(*self.ts_ms.first()?);
-        let is_in = |&ts: &i64| ts.wrapping_sub(start).cast_unsigned() < tumble.size_ms.cast_unsigned();
+    /// The start of the newest window of all rows, if it is one.
+    pub(crate) fn one_slide(&self, windows: Windows) -> Option<i64> {
+        let start = windows.start_of(*self.ts_ms.first()?);
+        let is_in = |&ts: &i64| ts.wrapping_sub(start).cast_unsigned() < windows.slide_ms.cast_unsigned();
         self.ts_ms.iter().all(is_in).then_some(start)
     }
 
@@ -219,8 +219,8 @@ fn count_inside(codes: &[u32]) -> usize {
 
 /// `batch` with the window of each row behind its columns.
 fn with_window_columns(plan: &WindowPlan, batch: &RecordBatch, ts_ms: &[i64]) -> Result<RecordBatch> {
-    let starts: Vec<i64> = ts_ms.iter().map(|&ts| plan.tumble.start_of(ts)).collect();
-    let ends = starts.iter().map(|start| start.saturating_add(plan.tumble.size_ms)).collect();
+    let starts: Vec<i64> = ts_ms.iter().map(|&ts| plan.windows.start_of(ts)).collect();
+    let ends = starts.iter().map(|start| start.saturating_add(plan.windows.size_ms)).collect();
     let mut columns = batch.columns().to_vec();
     for times in [starts, ends] {
         columns.push(Arc::new(TimestampMillisecondArray::from(times).with_timezone("UTC")));

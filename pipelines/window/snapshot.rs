@@ -74,7 +74,7 @@ impl WindowOperator {
                 self.unpack(start, table)?;
             }
             let plan = &self.plan;
-            let expires = plan.tumble.end_of(start).saturating_add(self.horizon_ms);
+            let expires = plan.windows.end_of(start).saturating_add(self.horizon_ms);
             let slot = self.panes.get_mut(&start).expect("only this changes them");
             let fresh = match slot {
                 Slot::Packed(_) => None,
@@ -117,7 +117,7 @@ impl WindowOperator {
 
     /// Whether rows for some of its groups would be refused by now.
     fn has_expired(&self, start: i64, packed: &Packed) -> bool {
-        let expires = self.plan.tumble.end_of(start).saturating_add(self.horizon_ms);
+        let expires = self.plan.windows.end_of(start).saturating_add(self.horizon_ms);
         packed.closers.iter().any(|&closer| expires <= self.closers.seen(closer))
     }
 

@@ -19,7 +19,7 @@ use crate::plan::register_window_functions;
 use crate::schema::TELEMETRY;
 use crate::window::{Closed, Frontier};
 
-const QUERIES: [&str; 8] = [
+const QUERIES: [&str; 11] = [
     "SELECT site, bay, tool, window_start, count(*) AS n, count(value) AS measured, sum(value) AS total, \
      min(value) AS least, max(value) AS most, avg(value) AS mean \
      FROM tumble(telemetry, ts, INTERVAL '10 seconds') WHERE metric = 'torque' \
@@ -48,6 +48,14 @@ const QUERIES: [&str; 8] = [
      first_value(text ORDER BY value) AS d, nth_value(value, 2) AS e, string_agg(text, '+') AS f, \
      avg(seq) AS g, min(text) AS h, var(seq) AS i \
      FROM tumble(telemetry, ts, INTERVAL '10 seconds') GROUP BY site, window_start, window_end",
+    "SELECT site, bay, tool, window_start, window_end, count(*) AS n, sum(value) AS total, min(value) AS least, \
+     stddev(value) AS s FROM hop(telemetry, ts, INTERVAL '5 seconds', INTERVAL '20 seconds') WHERE metric = 'torque' \
+     GROUP BY site, bay, tool, window_start, window_end",
+    "SELECT site, job, window_start, avg(value) AS mean, count(DISTINCT tool) AS tools, last_value(value ORDER BY ts) AS last \
+     FROM hop(telemetry, ts, INTERVAL '4 seconds', INTERVAL '10 seconds') GROUP BY site, job, window_start, window_end \
+     HAVING count(*) > 1",
+    "SELECT bay, window_end, sum(value) AS total, corr(value, seq) AS c, min(text) AS t \
+     FROM hop(telemetry, ts, INTERVAL '7 seconds', INTERVAL '7 seconds') GROUP BY site, bay, window_start, window_end",
 ];
 
 /// What happens after a reading.
