@@ -20,6 +20,8 @@ pub mod simulate;
 
 pub mod status;
 
+pub mod test;
+
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {

@@ -87,8 +87,7 @@ impl Config {
     /// # Errors
     /// All mistakes of all files.
     pub fn load(path: &Path) -> Result<Config, Vec<Mistake>> {
-        let planner = crate::plan::Planner::new();
-        load::load(path, &files::Disk, Some(&|rule| rules::planned(&planner, rule)))
+        Self::load_from(path, &files::Disk)
     }
 
     /// The same for commands that connect to no broker: secrets stay where they are.
@@ -96,8 +95,12 @@ impl Config {
     /// # Errors
     /// All mistakes of all files.
     pub fn load_without_secrets(path: &Path) -> Result<Config, Vec<Mistake>> {
+        Self::load_from(path, &files::WithoutSecrets)
+    }
+
+    fn load_from(path: &Path, files: &dyn files::Files) -> Result<Config, Vec<Mistake>> {
         let planner = crate::plan::Planner::new();
-        load::load(path, &files::WithoutSecrets, Some(&|rule| rules::planned(&planner, rule)))
+        load::load(path, files, Some(&|rule| rules::planned(&planner, rule)))
     }
 
     /// The demo's configuration, from texts in the binary: the same from any folder. What it stores goes

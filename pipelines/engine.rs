@@ -270,3 +270,6 @@ impl Engine {
 fn rows_error(stream: &str, source: ArrowError) -> EngineError {
     EngineError::Rows { stream: stream.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests;

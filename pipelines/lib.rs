@@ -31,6 +31,8 @@ pub mod broker;
 
 pub mod simulate;
 
+pub mod scenario;
+
 pub mod http;
 
 pub mod commands;

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use pipelines::commands::{CommandError, check, demo, query, replay, run, simulate, status};
+use pipelines::commands::{CommandError, check, demo, query, replay, run, simulate, status, test};
 
 /// Telemetry stream processor for workshops: MQTT in; exceptions, usage, live boards and Parquet out.
 #[derive(Debug, Parser)]
@@ -15,6 +15,7 @@ use pipelines::commands::{CommandError, check, demo, query, replay, run, simulat
     after_help = "Examples:
   andon demo                                   a whole workshop in one process, board on http://127.0.0.1:8080
   andon check --config config/andon.toml       every mistake in a configuration at once
+  andon test --config config/andon.toml        the scenarios beside its rules
   andon run --config config/andon.toml         the service
   andon replay --config config/andon.toml --input shift.ndjson --out out
 Exit codes: 0 ok, 1 failed, 2 usage, 78 configuration."
@@ -29,6 +30,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Run(run::RunArgs),
     Check(check::CheckArgs),
+    Test(test::TestArgs),
     Replay(replay::ReplayArgs),
     Simulate(simulate::SimulateArgs),
     Query(query::QueryArgs),
@@ -55,6 +57,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Demo(args) => run::demo(args),
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(args),
+        Command::Test(args) => test::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Query(args) => query::run(args),

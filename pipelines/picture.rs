@@ -162,7 +162,7 @@ impl Painter {
         if engine.is_clock_suspect() {
             own.push("clock suspect: most devices disagree with this machine's clock; set it".to_owned());
         }
-        if !adds_up(&counts) {
+        if !counts.adds_up() {
             own.push("counts do not add up: please report this with the journal".to_owned());
         }
         let status = Status {
@@ -200,12 +200,4 @@ fn reasons(own: &[String], intake: Option<&Arc<IntakeStatus>>, sinks: Option<&Fa
     let of_intake = intake.map(|intake| intake.not_ready()).unwrap_or_default();
     let of_sinks = sinks.map(Fanout::not_ready).unwrap_or_default();
     own.iter().cloned().chain(of_intake).chain(of_sinks).collect()
-}
-
-/// The conservation law.
-fn adds_up(counts: &Counts) -> bool {
-    counts.messages == counts.decoded + counts.undecodable
-        && counts.readings == counts.applied + counts.duplicates + counts.quarantined
-        && counts.applied == counts.on_time + counts.corrections + counts.late
-        && counts.events == counts.events_applied + counts.event_duplicates + counts.events_quarantined
 }

@@ -180,3 +180,95 @@ fn lift_overload_had_no_limit_to_compare_with_in_the_simulated_shop() {
     let rated = serde_json::json!(["lift_load_left", "lift_load_right", 1750.0]);
     assert_eq!(limits, [(&rated[0], &rated[2]), (&rated[1], &rated[2])]);
 }
+
+fn test_rules(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let config = folder.join("andon.toml").display().to_string();
+    let output = andon(&[&["test", "--config", &config], more].concat());
+    let said =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    (output.status.code(), said)
+}
+
+/// A folder with one rule and its scenario, whose last line is `expected`.
+fn coolant(limit: u8, expected: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = folder.path().join("rules");
+    std::fs::create_dir(&rules).expect("a folder");
+    std::fs::write(folder.path().join("andon.toml"), "[source]\nbroker = \"mqtt://127.0.0.1:1883\"\n")
+        .expect("written");
+    let rule = format!(
+        "rule = \"coolant_hot\"\nseverity = \"high\"\nsql = \"\"\"\n\
+         SELECT site, bay, tool, window_start, window_end, avg(value) AS value\n\
+         FROM hop(telemetry, ts, INTERVAL '5 seconds', INTERVAL '10 seconds')\nWHERE metric = 'temperature'\n\
+         GROUP BY site, bay, tool, window_start, window_end\nHAVING avg(value) > {limit}\n\"\"\"\n"
+    );
+    std::fs::write(rules.join("coolant_hot.toml"), rule).expect("written");
+    let scenario = format!(
+        "# Too hot, and nothing was said of it since.\nrules coolant_hot\n\
+         in 10:00:01 lyon/bay-01/mill-1 temperature 97 unit=Cel\ntick 10:00:02\n{expected}"
+    );
+    std::fs::write(rules.join("coolant_hot.txt"), scenario).expect("written");
+    folder
+}
+
+#[test]
+fn the_shipped_rules_have_scenarios_that_come_out() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let (code, said) = test_rules(&shipped, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(" scenarios, 0 failed"), "{said}");
+    assert!(!said.contains("without a scenario"), "{said}");
+}
+
+#[test]
+fn a_rule_that_says_something_else_fails_its_scenario_at_the_line() {
+    let raised = "out exceptions rule=coolant_hot bay=bay-01 tool=mill-1 raised=10:00:05 state=active value=97 \
+                  message=\"coolant hot\"\n";
+    let right = coolant(95, raised);
+    assert_eq!(test_rules(right.path(), &[]).0, Some(0), "{}", test_rules(right.path(), &[]).1);
+
+    let short = coolant(95, "out exceptions rule=coolant_hot value=97 message=\"coolant hot\"\n");
+    assert_eq!(test_rules(short.path(), &[]).0, Some(0), "the columns that matter are enough");
+    let other = coolant(95, "out exceptions rule=coolant_hot value=98\n");
+    assert_eq!(test_rules(other.path(), &[]).0, Some(1));
+
+    let changed = coolant(99, raised);
+    let (code, said) = test_rules(changed.path(), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("coolant_hot.txt:5:1: expected and not told:\n  out exceptions rule=coolant_hot"),
+        "{said}"
+    );
+
+    let unwritten = coolant(95, "");
+    let (code, said) = test_rules(unwritten.path(), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("coolant_hot.txt:5:1: told and not expected:\n  out exceptions"), "{said}");
+    assert_eq!(test_rules(unwritten.path(), &["--update"]).0, Some(0));
+    let written =
+        std::fs::read_to_string(unwritten.path().join("rules/coolant_hot.txt")).expect("it is there");
+    assert!(written.ends_with(raised), "{written}");
+    assert_eq!(test_rules(unwritten.path(), &[]).0, Some(0));
+}
+
+#[test]
+fn a_line_that_means_nothing_and_a_rule_that_is_not_there_are_named() {
+    let folder = coolant(95, "in 10:0x:01 lyon/bay-01/mill-1 temperature 97\nin soon\nwait 5\n");
+    let (code, said) = test_rules(folder.path(), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    for wrong in [
+        "coolant_hot.txt:5:1: `10:0x:01` is no time: write 10:00:00, 10:00:00.250 or +1d/10:00:00",
+        "coolant_hot.txt:6:1: `soon` has fewer than 4 words",
+        "coolant_hot.txt:7:1: `wait` begins no line of a scenario",
+    ] {
+        assert!(said.contains(wrong), "{wrong}: {said}");
+    }
+    std::fs::write(folder.path().join("rules/coolant_hot.txt"), "rules coolant_cold\n").expect("written");
+    let (code, said) = test_rules(folder.path(), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("coolant_hot.txt:1:1: there is no rule `coolant_cold`"), "{said}");
+    std::fs::remove_file(folder.path().join("rules/coolant_hot.txt")).expect("removed");
+    let (code, said) = test_rules(folder.path(), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("there is no scenario beside the rules"), "{said}");
+}

@@ -8,13 +8,8 @@ use ingest::entry::Entry;
 use ingest::intake::Arrivals;
 use ingest::time::Epoch;
 use pipelines::config::Config;
+use pipelines::scenario::{Action, Message, Outcome, Run, Way};
 use proptest::prelude::*;
-
-#[expect(dead_code, reason = "the stories of tests/scenarios.rs use the rest")]
-#[path = "support/story.rs"]
-mod story;
-
-use story::{Action, Message, PLAIN, Run, Way};
 
 /// 2026-03-02 10:00 UTC.
 const START_MS: i64 = 1_772_445_600_000;
@@ -170,25 +165,27 @@ fn outcome(
     ends: &[bool],
     restarts: &[bool],
     is_ended: bool,
-) -> (Vec<String>, String, story::Hashes) {
-    let mut run = Run::new(config, way);
+) -> Outcome {
+    let mut run = Run::new(config, way).expect("the configuration works");
     let bit = |bits: &[bool], at: usize| !bits.is_empty() && bits[at % bits.len()];
     for (at, action) in actions.iter().enumerate() {
-        run.act(action);
+        run.act(action).expect("the engine goes on");
         if bit(ends, at) {
-            run.flush();
+            run.flush().expect("the engine goes on");
         }
         if bit(restarts, at) {
-            run.flush();
-            run.restore();
+            run.flush().expect("the engine goes on");
+            run.restore().expect("the state is the same");
         }
     }
-    run.flush();
+    run.flush().expect("the engine goes on");
     if is_ended {
-        run.act(&Action::End);
+        run.act(&Action::End).expect("the engine goes on");
     }
     run.lines.sort_unstable();
-    (std::mem::take(&mut run.lines), run.counts(), run.hashes())
+    let counts = run.counts();
+    assert!(counts.adds_up(), "{counts:?}");
+    (std::mem::take(&mut run.lines), counts, run.hashes().expect("hashes"))
 }
 
 /// All rules and metrics as they are shipped.
@@ -198,7 +195,7 @@ fn shipped() -> Config {
 }
 
 fn together() -> Way {
-    Way { together: true, ..PLAIN }
+    Way { together: true, ..Way::default() }
 }
 
 /// 48 workshops a property; `PROPTEST_CASES` asks for another number.
@@ -218,7 +215,7 @@ proptest! {
     ) {
         let config = shipped();
         let actions = actions(&all);
-        let apart = outcome(&config, &actions, PLAIN, &[], &[], is_ended);
+        let apart = outcome(&config, &actions, Way::default(), &[], &[], is_ended);
         let grouped = outcome(&config, &actions, together(), &ends, &[], is_ended);
         prop_assert_eq!(&apart, &grouped);
         let whole = outcome(&config, &actions, together(), &[], &[], is_ended);
@@ -245,8 +242,8 @@ proptest! {
     ) {
         let config = shipped();
         let actions = actions(&all);
-        let stretch = outcome(&config, &actions, PLAIN, &[], &[], is_ended);
-        let seconds = outcome(&config, &actions, Way { second_by_second: true, ..PLAIN }, &[], &[], is_ended);
+        let stretch = outcome(&config, &actions, Way::default(), &[], &[], is_ended);
+        let seconds = outcome(&config, &actions, Way { second_by_second: true, ..Way::default() }, &[], &[], is_ended);
         prop_assert_eq!(&stretch, &seconds);
     }
 }
@@ -264,13 +261,13 @@ fn a_lateness_changed_before_a_start_holds_after_it() {
     let mut after = before.clone();
     after.engine.lateness = before.engine.lateness * 10;
     let behind_ms = i64::try_from(before.engine.lateness.as_millis()).expect("seconds") * 2;
-    let mut run = Run::new(&before, PLAIN);
-    run.act(&torque("tq-1", START_MS, START_MS));
-    run.act(&torque("tq-1", START_MS - behind_ms, START_MS + 1));
-    assert!(run.counts().contains(" corrections=1"), "{}", run.counts());
-    run.restart(&after);
-    run.act(&torque("tq-1", START_MS - behind_ms - 1, START_MS + 2));
-    assert!(run.counts().contains(" on_time=2 "), "the checkpoint's lateness still holds: {}", run.counts());
+    let mut run = Run::new(&before, Way::default()).expect("the configuration works");
+    run.act(&torque("tq-1", START_MS, START_MS)).expect("the engine goes on");
+    run.act(&torque("tq-1", START_MS - behind_ms, START_MS + 1)).expect("the engine goes on");
+    assert_eq!(run.counts().corrections, 1, "{:?}", run.counts());
+    run.restart(&after).expect("its own snapshot");
+    run.act(&torque("tq-1", START_MS - behind_ms - 1, START_MS + 2)).expect("the engine goes on");
+    assert_eq!(run.counts().on_time, 2, "the checkpoint's lateness still holds: {:?}", run.counts());
 }
 
 #[test]
@@ -283,24 +280,26 @@ fn an_assets_limit_changed_before_a_start_holds_after_it() {
     before.assets = vec![asset(200.0)];
     let mut after = before.clone();
     after.assets = vec![asset(100.0)];
-    let mut run = Run::new(&before, PLAIN);
-    run.act(&torque("tq-1", START_MS, START_MS));
-    assert!(!run.counts().contains("exceptions"), "120 N.m is allowed: {}", run.counts());
-    run.restart(&after);
-    run.act(&torque("tq-1", START_MS + 1, START_MS + 1));
-    assert!(run.counts().contains(" exceptions=1"), "the checkpoint's limit still holds: {}", run.counts());
+    let mut run = Run::new(&before, Way::default()).expect("the configuration works");
+    run.act(&torque("tq-1", START_MS, START_MS)).expect("the engine goes on");
+    assert_eq!(run.counts().exceptions, 0, "120 N.m is allowed: {:?}", run.counts());
+    run.restart(&after).expect("its own snapshot");
+    run.act(&torque("tq-1", START_MS + 1, START_MS + 1)).expect("the engine goes on");
+    assert_eq!(run.counts().exceptions, 1, "the checkpoint's limit still holds: {:?}", run.counts());
 }
 
 #[test]
 fn a_shop_that_was_silent_for_a_night_still_has_its_windows_in_the_morning() {
     let config = shipped();
-    let mut run = Run::new(&config, PLAIN);
+    let mut run = Run::new(&config, Way::default()).expect("the configuration works");
     let morning_ms = START_MS + 10 * 3_600_000;
-    run.act(&torque("tq-1", START_MS, START_MS));
-    run.act(&Action::Tick { first_ms: START_MS + 1000, last_ms: morning_ms - 1000 });
-    run.act(&torque("tq-1", morning_ms, morning_ms));
-    run.act(&Action::Tick { first_ms: morning_ms + 1000, last_ms: morning_ms + 1000 });
-    run.act(&Action::End);
+    run.act(&torque("tq-1", START_MS, START_MS)).expect("the engine goes on");
+    run.act(&Action::Tick { first_ms: START_MS + 1000, last_ms: morning_ms - 1000 })
+        .expect("the engine goes on");
+    run.act(&torque("tq-1", morning_ms, morning_ms)).expect("the engine goes on");
+    run.act(&Action::Tick { first_ms: morning_ms + 1000, last_ms: morning_ms + 1000 })
+        .expect("the engine goes on");
+    run.act(&Action::End).expect("the engine goes on");
     let finals = |line: &&String| line.starts_with("out torque_per_minute") && line.ends_with("final=true");
     assert_eq!(run.lines.iter().filter(finals).count(), 2, "{:#?}", run.lines);
 }

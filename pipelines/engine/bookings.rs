@@ -1,11 +1,12 @@
 //! Parts and consumables booked by hand: they wait until their time is certain, like readings, and go into the book
 //! of their step. What belongs to none goes to quarantine, with what was sent.
 
+use ingest::decode::REJECT_BYTES_MAX;
 use ingest::entry::MessageRef;
 use ingest::readings::{Booking, Event, Reason, Reject, What};
 
 use super::usage::Use;
-use super::{Engine, clock, steps};
+use super::{Engine, steps};
 
 /// A booking that waits, with its message as it came.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -17,7 +18,7 @@ pub(super) struct WaitingBooking {
 
 impl WaitingBooking {
     pub(super) fn new(event: Event, message: MessageRef<'_>) -> Self {
-        let payload = &message.payload[..message.payload.len().min(clock::PAYLOAD_BYTES_MAX)];
+        let payload = &message.payload[..message.payload.len().min(REJECT_BYTES_MAX)];
         let payload = String::from_utf8_lossy(payload).into();
         WaitingBooking { event, topic: message.topic.into(), payload }
     }

@@ -4,14 +4,13 @@
 //! disagree with us, it is our own clock that is wrong: then nothing is quarantined for its time, and the
 //! service says `clock suspect`.
 
+use ingest::decode::REJECT_BYTES_MAX;
 use ingest::entry::MessageRef;
 use ingest::readings::{Reason, Reject};
 use jiff::{Timestamp, Unit};
 
 /// At least this many devices must have spoken for a verdict on our own clock.
 const DEVICES_MIN: usize = 5;
-/// Bytes of a message that go to quarantine with it.
-pub(super) const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 /// Rows of one message carry their raw element up to so many bytes together; further ones carry nothing, so that a
 /// message cannot make many times its size.
 pub(super) const COPIES_BYTES_MAX: usize = 1 << 20;
@@ -114,7 +113,7 @@ pub(super) fn reject(message: MessageRef<'_>, raw: &[u8], reason: Reason, ts_ms:
         message: message.ordinal,
         arrived_ms: message.arrived_ms,
         topic: message.topic.into(),
-        payload: raw[..raw.len().min(PAYLOAD_BYTES_MAX)].into(),
+        payload: raw[..raw.len().min(REJECT_BYTES_MAX)].into(),
         reason,
         detail: detail(ts_ms, message.arrived_ms),
     }

@@ -1,5 +1,6 @@
 //! Step events, bookings, job cards and asset lists as they arrive.
 
+use ingest::decode::REJECT_BYTES_MAX;
 use ingest::entry::MessageRef;
 use ingest::readings::{Event, What};
 
@@ -39,7 +40,7 @@ impl Engine {
         match &event.what {
             What::Step(step) => {
                 let bay = self.bay_number(&event.site, &step.bay);
-                let payload = &message.payload[..message.payload.len().min(clock::PAYLOAD_BYTES_MAX)];
+                let payload = &message.payload[..message.payload.len().min(REJECT_BYTES_MAX)];
                 self.steps.take(&event.site, bay, &event, step, (message.topic, payload));
                 self.bays.heard(bay, event.ts_ms, event.arrived_ms);
             }

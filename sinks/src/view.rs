@@ -71,6 +71,17 @@ pub struct Counts {
     pub exceptions: u64,
 }
 
+impl Counts {
+    /// Whether the conservation law holds.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        self.messages == self.decoded + self.undecodable
+            && self.readings == self.applied + self.duplicates + self.quarantined
+            && self.applied == self.on_time + self.corrections + self.late
+            && self.events == self.events_applied + self.event_duplicates + self.events_quarantined
+    }
+}
+
 /// Milliseconds at the percentile.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Latency {

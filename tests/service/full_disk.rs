@@ -51,8 +51,11 @@ fn a_full_disk_is_waited_for_and_loses_nothing() {
     let status = andon.ended(30);
     eprintln!("stopped with a full disk: {status}");
     assert!(status.code().is_some(), "it ended by itself, with {status}");
-    disk.free();
+    // Started on the full disk it says what it waits for, and goes on once there is room.
     let mut andon = Andon::run(&shop);
+    let reason = andon.until_not_ready(&["no space"]);
+    eprintln!("started on a full disk: {}", reason.trim());
+    disk.free();
     andon.until_ready();
     until_exported(&mut andon, &shop, &work);
     let counts = andon.counts();

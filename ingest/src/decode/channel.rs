@@ -1,6 +1,7 @@
 //! Channels: distinct topics, each with what its messages said before.
 
 use super::head::NAME_BYTES_MAX;
+use super::reject::TOPIC_BYTES_MAX;
 use super::slots::Slots;
 use super::topic_table::TopicTable;
 use crate::entry::MessageRef;
@@ -60,9 +61,6 @@ impl Indexed {
         self.text == topic.as_ptr().addr() && self.bytes as usize == topic.len()
     }
 }
-
-/// Longer topics are unknown ones: a channel's topic is kept for good, and each reject carries it.
-const TOPIC_BYTES_MAX: usize = 1024;
 
 /// Topic indexes beyond this are looked up each time; an intake has few topics.
 const INDEXES_MAX: usize = 1 << 20;

@@ -7,7 +7,7 @@ use crate::readings::{Reason, Reject};
 pub const REJECT_BYTES_MAX: usize = 64 * 1024;
 
 /// And its topic here.
-const TOPIC_BYTES_MAX: usize = 1024;
+pub(super) const TOPIC_BYTES_MAX: usize = 1024;
 
 /// Why an element or a reading cannot be used.
 #[derive(Debug)]

@@ -21,10 +21,9 @@ pub(super) struct Still(PathBuf);
 impl Still {
     /// Of a folder that a service writes to; none of one that nobody writes to, and where links cannot be made.
     pub(super) fn of(folder: &Path) -> Option<Still> {
-        let before = fs::read(folder.join(MARKER)).ok()?;
+        let mut before = fs::read(folder.join(MARKER)).ok()?;
         sweep(folder);
         let still = Still(folder.join(format!("{STILL}{}", std::process::id())));
-        let mut before = before;
         for _ in 0..ATTEMPTS {
             let _ = fs::remove_dir_all(&still.0);
             let linked = link(folder, &still.0);

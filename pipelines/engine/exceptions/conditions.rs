@@ -117,9 +117,8 @@ impl Exceptions {
     pub(in crate::engine) fn clear_passed(&mut self, frontier_ms: impl Fn(&str, &str) -> Option<i64>) {
         let mut cleared = Vec::new();
         for condition in self.conditions.values_mut() {
-            let Some((site, bay)) =
-                condition.open.as_ref().and_then(|open| Some((&open.site, open.bay.as_ref()?)))
-            else {
+            let open = condition.open.as_ref().filter(|_| condition.misses_since_ms.is_some());
+            let Some((site, bay)) = open.and_then(|open| Some((&open.site, open.bay.as_ref()?))) else {
                 continue;
             };
             if let Some(passed_ms) = frontier_ms(site, bay) {
@@ -147,6 +146,14 @@ impl Exceptions {
             stays
         });
         self.amendable.retain(|(rule, _), _| is_there(rule));
+        self.arrived.retain(|_, exceptions| {
+            exceptions.retain(|exception| is_there(&exception.rule));
+            !exceptions.is_empty()
+        });
+        self.arrived_matches.retain(|_, rules| {
+            rules.retain(|rule| is_there(rule));
+            !rules.is_empty()
+        });
         self.latched.retain(|_, exception| {
             let stays = is_there(&exception.rule);
             if !stays {

@@ -1,0 +1,73 @@
+//! The engine as a whole, where a story in text would say too little.
+
+use std::path::Path;
+
+use arrow::array::{Array, AsArray};
+use ingest::entry::{Entry, IntakeBuilder};
+use sinks::emission::Emission;
+
+use super::Engine;
+use crate::config::Config;
+use crate::wire;
+
+const AT_MS: i64 = 1_772_445_600_000;
+
+fn engine() -> Engine {
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let config = Config::embedded_demo(Path::new("/nowhere"), any, any);
+    wire::engine(&config).expect("the demo's rules compile")
+}
+
+fn say(engine: &mut Engine, first: u64, messages: &[(String, String)]) -> Vec<Emission> {
+    let mut intake = IntakeBuilder::new();
+    for (topic, payload) in messages {
+        intake.push(topic, payload.as_bytes(), AT_MS);
+    }
+    let mut out = Vec::new();
+    engine.apply(&Entry::Intake(intake.finish(first)), &mut out).expect("applies");
+    out
+}
+
+#[test]
+fn readings_of_one_huge_element_with_an_impossible_time_do_not_copy_it_once_each() {
+    let filler = "x".repeat(600_000);
+    let payload = format!(
+        r#"{{"ts":{},"metrics":{{"torque":1,"angle":2,"current":3}},"filler":"{filler}"}}"#,
+        AT_MS + 86_400_000
+    );
+    let topic = "workshop/lyon/bay-01/tq-1/telemetry".to_owned();
+    let told = say(&mut engine(), 1, &[(topic, payload)]);
+    let quarantine = told.iter().find(|emission| *emission.stream == *"quarantine").expect("it is there");
+    let payloads = quarantine.rows.column_by_name("payload").expect("a column").as_binary::<i32>().clone();
+    let bytes: Vec<usize> = (0..payloads.len()).map(|row| payloads.value(row).len()).collect();
+    assert_eq!(
+        bytes,
+        [64 * 1024, 0, 0],
+        "each reading has its row, the first one the beginning of the message"
+    );
+}
+
+#[test]
+fn in_a_flood_the_list_keeps_what_matters_most() {
+    let mut engine = engine();
+    let offline = |bay: usize| {
+        let topic = format!("workshop/lyon/bay-{bay:03}/tq-1/status");
+        (topic, format!(r#"{{"ts":{},"online":false}}"#, AT_MS + bay as i64))
+    };
+    let overload = (
+        "workshop/lyon/bay-000/lift-1/telemetry".to_owned(),
+        format!(r#"{{"ts":{AT_MS},"metric":"lift_load_left","value":9000,"unit":"kg"}}"#),
+    );
+    let asset = (
+        "workshop/lyon/assets".to_owned(),
+        r#"{"asset":"lift-1","kind":"lift","bay":"bay-000","limits":[{"metric":"lift_load_left","max":2000}]}"#.to_owned(),
+    );
+    let flood = [asset, overload].into_iter().chain((1..=300).map(offline));
+    say(&mut engine, 1, &flood.collect::<Vec<_>>());
+    assert_eq!(engine.exceptions_open(), 301);
+    let listed = engine.exception_views(|_| String::new());
+    assert_eq!(listed.len(), 200);
+    assert_eq!((listed[0].rule.as_str(), listed[0].severity.as_str()), ("lift_overload", "critical"));
+    let newest: Vec<&str> = listed[1..3].iter().map(|view| view.bay.as_str()).collect();
+    assert_eq!(newest, ["bay-300", "bay-299"], "of the others the newest");
+}

@@ -1,0 +1,178 @@
+//! An engine that a scenario goes through.
+
+use arrow::error::ArrowError;
+use ingest::entry::{Entry, IntakeBuilder};
+use ingest::time::Epoch;
+use sinks::emission::Emission;
+use sinks::view::Counts;
+
+use super::{Action, told};
+use crate::config::Config;
+use crate::digest::Digest;
+use crate::engine::{Engine, EngineError};
+use crate::wire::{self, WireError};
+
+/// How messages are grouped into entries, and whether the engine is moved to another process meanwhile. What comes out
+/// is the same in every way; the default is an entry for each message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    /// All messages between two ticks in one entry.
+    pub together: bool,
+    /// Each second of a tick entry as an entry of its own.
+    pub second_by_second: bool,
+    /// After every entry the state goes into a fresh engine, as at a start after a crash.
+    pub restored: bool,
+}
+
+/// Engine with what it has put out.
+#[derive(Debug)]
+pub struct Run<'a> {
+    config: &'a Config,
+    engine: Engine,
+    way: Way,
+    intake: IntakeBuilder,
+    next_message: u64,
+    epoch: u64,
+    digest: Digest,
+    out: Vec<Emission>,
+    /// Lines since they were last taken.
+    pub lines: Vec<String>,
+}
+
+/// Hash of rows, hash of state.
+pub type Hashes = (String, String);
+
+/// Why a run could not go on: always a mistake of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Start(#[from] WireError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("a row could not be told: {0}")]
+    Told(#[from] ArrowError),
+    #[error("the state differs right after a restart: {before} before, {after} after it")]
+    Restored { before: String, after: String },
+}
+
+impl<'a> Run<'a> {
+    /// A fresh engine of a configuration.
+    ///
+    /// # Errors
+    /// A rule does not compile.
+    pub fn new(config: &'a Config, way: Way) -> Result<Self, RunError> {
+        Ok(Run {
+            config,
+            engine: wire::engine(config)?,
+            way,
+            intake: IntakeBuilder::new(),
+            next_message: 1,
+            epoch: 0,
+            digest: Digest::default(),
+            out: Vec::new(),
+            lines: Vec::new(),
+        })
+    }
+
+    /// Does what a line says.
+    ///
+    /// # Errors
+    /// Only for a mistake of ours, as all below.
+    pub fn act(&mut self, action: &Action) -> Result<(), RunError> {
+        match action {
+            Action::Message(message) => {
+                self.intake.push(&message.topic, &message.payload, message.at_ms);
+                if self.way.together { Ok(()) } else { self.flush() }
+            }
+            Action::Tick { first_ms, last_ms } => {
+                self.flush()?;
+                let step_ms =
+                    if self.way.second_by_second { 1000 } else { (last_ms - first_ms).max(0) + 1000 };
+                let mut from_ms = *first_ms;
+                while from_ms <= *last_ms {
+                    let to_ms = (from_ms + step_ms - 1000).min(*last_ms);
+                    self.apply(&Entry::Tick { first_ms: from_ms, last_ms: to_ms })?;
+                    from_ms += step_ms;
+                }
+                Ok(())
+            }
+            Action::Cut { at_ms } => {
+                self.flush()?;
+                self.epoch += 1;
+                self.apply(&Entry::Cut { epoch: Epoch(self.epoch), at_ms: *at_ms })
+            }
+            Action::End => {
+                self.flush()?;
+                self.engine.end_of_input(&mut self.out)?;
+                self.tell()
+            }
+        }
+    }
+
+    /// Ends the entry of the messages so far.
+    ///
+    /// # Errors
+    /// As [`Run::act`].
+    pub fn flush(&mut self) -> Result<(), RunError> {
+        if self.intake.is_empty() {
+            return Ok(());
+        }
+        let messages = u64::from(self.intake.messages());
+        let entry = Entry::Intake(self.intake.finish(self.next_message));
+        self.next_message += messages;
+        self.apply(&entry)
+    }
+
+    fn apply(&mut self, entry: &Entry) -> Result<(), RunError> {
+        self.engine.apply(entry, &mut self.out)?;
+        self.tell()?;
+        if self.way.restored { self.restore() } else { Ok(()) }
+    }
+
+    /// The state goes into a fresh engine, as at a start after a crash, and must be the same there.
+    ///
+    /// # Errors
+    /// As [`Run::act`].
+    pub fn restore(&mut self) -> Result<(), RunError> {
+        let before = self.engine.state_hash()?;
+        self.restart(self.config)?;
+        let after = self.engine.state_hash()?;
+        if before == after { Ok(()) } else { Err(RunError::Restored { before, after }) }
+    }
+
+    /// The state goes into a fresh engine, of a configuration that may be another.
+    ///
+    /// # Errors
+    /// As [`Run::act`].
+    pub fn restart(&mut self, config: &'a Config) -> Result<(), RunError> {
+        let state = self.engine.snapshot()?;
+        self.engine = wire::engine(config)?;
+        self.engine.restore(config, &state)?;
+        self.config = config;
+        Ok(())
+    }
+
+    fn tell(&mut self) -> Result<(), RunError> {
+        for emission in self.out.drain(..) {
+            self.digest.take(&emission.stream, &emission.rows)?;
+            for row in 0..emission.rows.num_rows() {
+                self.lines.push(told::line(&emission, row)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The conservation law's counts so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.engine.counts()
+    }
+
+    /// Hashes of all that was told, and of the state.
+    ///
+    /// # Errors
+    /// As [`Run::act`].
+    pub fn hashes(&mut self) -> Result<Hashes, RunError> {
+        Ok((self.digest.finish(), self.engine.state_hash()?))
+    }
+}
