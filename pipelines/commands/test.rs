@@ -207,7 +207,8 @@ fn print(report: &Report, json: bool, out: &mut dyn Write) -> std::io::Result<()
         tested.mistakes.iter().try_for_each(|mistake| writeln!(out, "{mistake}"))?;
     }
     let failed = report.scenarios.iter().filter(|tested| !tested.ok).count();
-    writeln!(out, "{} scenarios, {failed} failed", report.scenarios.len())?;
+    let count = report.scenarios.len();
+    writeln!(out, "{count} {}, {failed} failed", if count == 1 { "scenario" } else { "scenarios" })?;
     if !report.untested.is_empty() {
         let names: Vec<&str> = report.untested.iter().map(String::as_str).collect();
         writeln!(out, "without a scenario: {}", names.join(", "))?;

@@ -135,11 +135,9 @@ fn check_keys(table: &DeTable<'_>, values: &Values, is_view: bool, reader: &mut 
                 reader.fault(&key.span(), Fault::new(message, "leave it out, or make the file a rule"));
             }
         }
-    } else if table.contains_key("rule") {
-        if !table.contains_key("severity") {
-            let remedy = "add for example `severity = \"high\"`";
-            reader.fault(&top, Fault::new("`severity` is missing", remedy));
-        }
+    } else if table.contains_key("rule") && !table.contains_key("severity") {
+        let remedy = "add for example `severity = \"high\"`";
+        reader.fault(&top, Fault::new("`severity` is missing", remedy));
     }
     if let (Some(name), Some(span)) = (values.text("view"), values.span("view"))
         && STREAMS.contains(&name)

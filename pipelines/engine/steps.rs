@@ -83,12 +83,15 @@ impl Run {
     }
 }
 
+/// Site and job.
+type CardKey = (Box<str>, Box<str>);
+
 /// What is known of the steps of all bays, and the job cards.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Steps {
     bays: Vec<BaySteps>,
     /// Newest card by (site, job), with the ordinal of its message.
-    cards: BTreeMap<(Box<str>, Box<str>), (u64, Arc<JobCard>)>,
+    cards: BTreeMap<CardKey, (u64, Arc<JobCard>)>,
 }
 
 /// [`Steps`] in a checkpoint.
@@ -203,8 +206,7 @@ impl Steps {
         let runs = self.bays.iter().flat_map(|bay| &bay.runs);
         let open: BTreeSet<&str> = runs.filter(|run| run.ended_ms.is_none()).map(|run| &*run.job).collect();
         let idle = self.cards.iter().filter(|((_, job), _)| !open.contains(&**job));
-        let mut idle: Vec<(u64, (Box<str>, Box<str>))> =
-            idle.map(|(key, (message, _))| (*message, key.clone())).collect();
+        let mut idle: Vec<(u64, CardKey)> = idle.map(|(key, (message, _))| (*message, key.clone())).collect();
         idle.sort_unstable();
         for (_, key) in idle.into_iter().take(self.cards.len() - keep) {
             self.cards.remove(&key);
