@@ -54,6 +54,8 @@ pub type Outcome = (Vec<String>, Counts, Hashes);
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub path: PathBuf,
+    /// The whole text, expected lines and all.
+    pub text: String,
     /// The rules and views that run, with the line that names them; none for all.
     pub rules: Option<(usize, Vec<String>)>,
     /// Line as written; no action for remarks and the choice of rules.
@@ -77,7 +79,8 @@ impl Scenario {
     /// # Errors
     /// All lines that mean nothing.
     pub fn parse(path: &Path, text: &str) -> Result<Scenario, Vec<Mistake>> {
-        let mut scenario = Scenario { path: path.to_owned(), rules: None, lines: Vec::new() };
+        let mut scenario =
+            Scenario { path: path.to_owned(), text: text.to_owned(), rules: None, lines: Vec::new() };
         let (mut mistakes, mut at_ms) = (Vec::new(), 0);
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with("out ")) {
             if let ("rules", names) = line.split_once(' ').unwrap_or((line, "")) {

@@ -236,6 +236,22 @@ proptest! {
     }
 
     #[test]
+    fn without_raw_readings_in_the_exports_all_else_is_the_same(
+        all in prop::collection::vec(sent(), 1..120),
+        is_ended in any::<bool>(),
+    ) {
+        let config = shipped();
+        let mut untold = config.clone();
+        untold.export.telemetry = false;
+        let actions = actions(&all);
+        let (mut lines, counts, (_, state)) = outcome(&config, &actions, together(), &[], &[], is_ended);
+        lines.retain(|line| !line.starts_with("out telemetry "));
+        let (others, other_counts, (_, other_state)) = outcome(&untold, &actions, together(), &[], &[], is_ended);
+        prop_assert_eq!(lines, others);
+        prop_assert_eq!((counts, state), (other_counts, other_state));
+    }
+
+    #[test]
     fn a_silent_stretch_is_its_seconds_one_by_one(
         all in prop::collection::vec(sent(), 1..80),
         is_ended in any::<bool>(),

@@ -138,9 +138,8 @@ fn test(
             || config.rules.iter().any(|rule| rule.is_view && rule.name == stream)
     };
     let told = scenario.told(&config, is_shown).map_err(failed)?;
-    let expected = std::fs::read_to_string(&file).unwrap_or_default();
-    let mut mistakes = if update { Vec::new() } else { differences(&file, &expected, &told) };
-    let updated = update && told != expected;
+    let mut mistakes = if update { Vec::new() } else { differences(&file, &scenario.text, &told) };
+    let updated = update && told != scenario.text;
     if updated {
         std::fs::write(&file, &told)
             .map_err(|error| CommandError::failed(&format!("could not write {}", file.display()), error))?;

@@ -36,10 +36,6 @@ impl Engine {
                 break;
             }
             self.messages(&together)?;
-            // Columns have room for a full block, and double beyond it: where messages have one reading, it never is.
-            if self.decoded.readings.len() + TOGETHER > BLOCK_ROWS {
-                self.seal()?;
-            }
         }
         self.look_at_arrived()?;
         self.tell_exceptions(out)?;
@@ -69,6 +65,10 @@ impl Engine {
                 for event in std::mem::take(&mut self.decoded.events) {
                     self.event(event, *message)?;
                 }
+            }
+            if self.decoded.readings.len() >= BLOCK_ROWS {
+                self.readings(&mut taken);
+                self.seal()?;
             }
         }
         self.readings(&mut taken);
@@ -242,10 +242,11 @@ impl Engine {
         }
     }
 
-    /// Keeps the memory of blocks that nobody waits in any more, for the next ones.
+    /// Keeps the memory of blocks that nobody waits in any more, for the next ones; not of those that a huge message
+    /// has made large.
     pub(super) fn recycle(&mut self, blocks: Vec<Arc<Block>>) {
         for mut block in blocks.into_iter().filter_map(Arc::into_inner) {
-            if self.spare.len() < SPARE_BLOCKS {
+            if self.spare.len() < SPARE_BLOCKS && block.bay.capacity() <= 2 * BLOCK_ROWS {
                 block.clear();
                 self.spare.push(block);
             }

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use ingest::series::SeriesTable;
 
-use super::block::{Block, Joined, JoinedRun, NO_RUN, Stretch};
+use super::block::{BLOCK_ROWS, Block, Joined, JoinedRun, NO_RUN, Stretch};
 use super::limits::{self, Assets, Limits, UNLIMITED};
 use super::steps::Steps;
+
+/// Joined rows whose memory is kept for the next call.
+const SPARE_ROWS_MAX: usize = 16 * BLOCK_ROWS;
 
 /// What the join keeps between calls: all of it can be found again.
 #[derive(Clone, Debug, Default)]
@@ -88,9 +91,11 @@ impl Joiner {
         (joined, consumed)
     }
 
-    /// Keeps the memory of what [`Joiner::join`] gave.
+    /// Keeps the memory of what [`Joiner::join`] gave, unless a backlog has made it large.
     pub(super) fn recycle(&mut self, joined: Joined) {
-        self.spare = joined;
+        if joined.run.capacity() <= SPARE_ROWS_MAX {
+            self.spare = joined;
+        }
     }
 
     /// Where in `runs` a bay's run is; added when new in this call.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
+use arrow::datatypes::DataType;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::execution::FunctionRegistry;
@@ -150,7 +151,10 @@ impl WindowFunction {
 
     fn interval_ms(self, size: &Expr) -> Result<i64, Refusal> {
         match size {
-            Expr::Literal(value, _) => scalar_interval_ms(value),
+            Expr::Literal(value, _) if matches!(value.data_type(), DataType::Interval(_)) => {
+                scalar_interval_ms(value)
+            }
+            Expr::Literal(..) => Err(self.refuse("the size of a window is no interval")),
             _ => Err(self.refuse("the size of a window is no constant")),
         }
     }

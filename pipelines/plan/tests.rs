@@ -305,6 +305,12 @@ fn what_cannot_run_on_a_stream_is_refused_with_what_to_write_instead() {
                 .to_owned(),
         ),
         (
+            "SELECT site, count(*) FROM hop(telemetry, ts, 10, 60) GROUP BY site, window_start",
+            "1:28: the size of a window is no interval; write \
+             hop(telemetry, ts, INTERVAL '10 seconds', INTERVAL '60 seconds')"
+                .to_owned(),
+        ),
+        (
             "SELECT site, max(ts - window_start) FROM hop(telemetry, ts, INTERVAL '1 second', INTERVAL '9 seconds') \
              GROUP BY site, window_start",
             "1:42: window_start or window_end within WHERE or an aggregate, where a row is in several windows; use them \

@@ -84,3 +84,20 @@ impl Spellings {
         Some(number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_units_have_a_bound_and_those_before_it_stay() {
+        let mut spellings = Spellings::default();
+        let metre = UnitUse { number: 7, conversion: Conversion::Same };
+        for number in 0..UNITS_MAX {
+            assert_eq!(spellings.unit(&format!("m{number}"), 7, metre).map(usize::from), Some(number));
+        }
+        assert_eq!(spellings.unit("one more", 7, metre), None);
+        assert_eq!(spellings.unit("m5", 7, metre), Some(5));
+        assert_eq!(spellings.unit_use(5, Name::new(b"m5")).map(|unit| unit.number), Some(7));
+    }
+}
