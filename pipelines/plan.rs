@@ -5,6 +5,7 @@
 //! [`RowsPlan`] or a [`WindowPlan`], whose expressions the engine evaluates batch by batch. What cannot
 //! run on a stream is refused with its place in the text and what to write instead.
 
+mod aggregate;
 mod batch;
 mod chain;
 mod check;
@@ -133,7 +134,8 @@ impl Planner {
             .with_expr_planners(planners)
             .with_physical_optimizer_rules(Vec::new())
             .build();
-        let context = SessionContext::new_with_state(state);
+        let mut context = SessionContext::new_with_state(state);
+        aggregate::register(&mut context).expect("a session takes aggregates");
         // Makes two nested GROUP BYs of count(DISTINCT …).
         context.remove_optimizer_rule("single_distinct_aggregation_to_group_by");
         // Parts expressions over several projections, which the walk would put together again.

@@ -7,8 +7,9 @@
 //! until the correction horizon has passed.
 
 mod closing;
+pub(crate) mod exact;
 mod frontier;
-mod fused;
+pub(crate) mod fused;
 mod groups;
 mod pane;
 mod results;

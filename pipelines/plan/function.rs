@@ -64,6 +64,7 @@ pub fn register_window_functions(context: &mut SessionContext) -> Result<()> {
     for function in WindowFunction::ALL {
         context.register_udtf(function.as_str(), Arc::new(BatchWindow(function)));
     }
+    super::aggregate::register(context)?;
     context.register_expr_planner(Arc::new(TagAccess))
 }
 

@@ -1,44 +1,50 @@
-//! States of our own for the aggregates that most rules use: one load and one store per row for all of
-//! them together, and copied to the bit into a snapshot and back.
+//! States of our own for the aggregates that most rules use: one line of the cache for all of them together. None
+//! depends on the order of its values, so states can be merged.
 
-/// count, sum, min and max of one column in one group. Same bits as DataFusion's accumulators give, which
-/// is why an empty minimum is `f64::MAX` and not infinity.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(C)]
+use super::exact::{ExactSquares, ExactSum};
+
+/// count, sum, min and max of one column in one group. An empty minimum is `f64::MAX` and not infinity, as in
+/// DataFusion's accumulators.
+#[derive(Clone, Debug, PartialEq)]
+#[repr(C, align(64))]
 pub(crate) struct Measure {
+    pub sum: ExactSum,
     pub count: u64,
-    pub sum: f64,
     pub min: f64,
     pub max: f64,
 }
 
 impl Default for Measure {
     fn default() -> Self {
-        Measure { count: 0, sum: 0.0, min: f64::MAX, max: f64::MIN }
+        Measure { sum: ExactSum::default(), count: 0, min: f64::MAX, max: f64::MIN }
     }
 }
 
-/// Welford's running variance.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// What variances are made of.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Spread {
     pub count: u64,
-    pub mean: f64,
-    pub squares: f64,
+    pub sum: ExactSum,
+    pub squares: ExactSquares,
 }
 
 impl Spread {
     /// Variance (of the `sample` or of the population) or its `root`; none without enough values.
-    pub(crate) fn result(self, sample: bool, root: bool) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "counts of rows are far below 2^53")]
+    pub(crate) fn result(&self, sample: bool, root: bool) -> Option<f64> {
         let count = if sample { self.count.saturating_sub(1) } else { self.count };
-        #[expect(clippy::cast_precision_loss, reason = "as DataFusion divides")]
-        let variance = (count > 0).then(|| self.squares / count as f64)?;
+        let spread = (count > 0).then(|| self.squares.spread(self.count, &self.sum))?;
+        let variance = spread / self.count as f64 / count as f64;
         Some(if root { variance.sqrt() } else { variance })
     }
 }
 
 /// A state that values are folded into one by one.
-pub(crate) trait Fold: Copy + Default {
+pub(crate) trait Fold: Default {
     fn fold(&mut self, value: f64);
+
+    /// Takes over what `other` has seen.
+    fn merge(&mut self, other: &Self);
 }
 
 impl Fold for Measure {
@@ -46,7 +52,7 @@ impl Fold for Measure {
     #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN replaces and is replaced, as in DataFusion")]
     fn fold(&mut self, value: f64) {
         self.count += 1;
-        self.sum += value;
+        self.sum.add(value);
         if !(value >= self.min) {
             self.min = value;
         }
@@ -54,16 +60,35 @@ impl Fold for Measure {
             self.max = value;
         }
     }
+
+    #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "as above")]
+    fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        self.count += other.count;
+        self.sum.merge(&other.sum);
+        if !(other.min >= self.min) {
+            self.min = other.min;
+        }
+        if !(other.max <= self.max) {
+            self.max = other.max;
+        }
+    }
 }
 
 impl Fold for Spread {
     #[inline]
-    #[expect(clippy::cast_precision_loss, reason = "as DataFusion divides")]
     fn fold(&mut self, value: f64) {
         self.count += 1;
-        let before = value - self.mean;
-        self.mean += before / self.count as f64;
-        self.squares += before * (value - self.mean);
+        self.sum.add(value);
+        self.squares.add(value);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum.merge(&other.sum);
+        self.squares.merge(&other.squares);
     }
 }
 

@@ -21,8 +21,11 @@ impl Pane {
         groups: &UInt32Array,
     ) -> Result<Vec<ArrayRef>> {
         let chosen = groups.values();
+        let others: Vec<ArrayRef> = (0..self.others.len())
+            .map(|of| self.result_of_other(states, of, groups))
+            .collect::<Result<_>>()?;
         // Groups come in the order of their keys, so each state is fetched once, whatever is read from it.
-        let measures: Vec<Vec<Measure>> = self.measures.iter().map(|states| fetch(states, chosen)).collect();
+        let measures: Vec<Vec<&Measure>> = self.measures.iter().map(|states| fetch(states, chosen)).collect();
         results
             .iter()
             .map(|&result| {
@@ -34,12 +37,12 @@ impl Pane {
                         integers(chosen.iter().map(|&group| self.counts[of][group as usize]))
                     }
                     ResultOf::CountOf(of) => integers(measures[of].iter().map(|measure| measure.count)),
-                    ResultOf::SumOf(of) => floats(&measures[of], |measure| measure.sum),
+                    ResultOf::SumOf(of) => floats(&measures[of], |measure| measure.sum.value()),
                     ResultOf::MinOf(of) => floats(&measures[of], |measure| measure.min),
                     ResultOf::MaxOf(of) => floats(&measures[of], |measure| measure.max),
                     #[expect(clippy::cast_precision_loss, reason = "as DataFusion divides")]
                     ResultOf::AverageOf(of) => {
-                        floats(&measures[of], |measure| measure.sum / measure.count as f64)
+                        floats(&measures[of], |measure| measure.sum.value() / measure.count as f64)
                     }
                     ResultOf::Spread { spread, sample, root } => {
                         let states = fetch(&self.spreads[spread], chosen);
@@ -47,16 +50,18 @@ impl Pane {
                             states.iter().map(|state| state.result(sample, root)),
                         ))
                     }
-                    ResultOf::Other(of) => {
-                        let taken = self.peek(of, groups)?;
-                        let mut copy = states.others[of].accumulator()?;
-                        let places: Vec<usize> = (0..groups.len()).collect();
-                        copy.merge_batch(&taken, &places, groups.len())?;
-                        copy.evaluate(EmitTo::All)?
-                    }
+                    ResultOf::Other(of) => Arc::clone(&others[of]),
                 })
             })
             .collect()
+    }
+
+    fn result_of_other(&mut self, states: &States, of: usize, groups: &UInt32Array) -> Result<ArrayRef> {
+        let taken = self.peek(of, groups)?;
+        let mut copy = states.others[of].accumulator()?;
+        let places: Vec<usize> = (0..groups.len()).collect();
+        copy.merge_batch(&taken, &places, groups.len())?;
+        copy.evaluate(EmitTo::All)
     }
 
     /// The state of `groups` in one of DataFusion's accumulators, which gives its state away and gets it
@@ -80,13 +85,13 @@ fn integers(values: impl Iterator<Item = u64>) -> ArrayRef {
     Arc::new(Int64Array::from_iter_values(values.map(|value| i64::try_from(value).unwrap_or(i64::MAX))))
 }
 
-fn fetch<S: Copy>(states: &[S], groups: &[u32]) -> Vec<S> {
-    groups.iter().map(|&group| states[group as usize]).collect()
+fn fetch<'a, S>(states: &'a [S], groups: &[u32]) -> Vec<&'a S> {
+    groups.iter().map(|&group| &states[group as usize]).collect()
 }
 
 /// What `read` says of each measure; null where it has no values.
-fn floats(measures: &[Measure], read: impl Fn(&Measure) -> f64) -> ArrayRef {
-    let values = measures.iter().map(read).collect::<Vec<f64>>();
+fn floats(measures: &[&Measure], read: impl Fn(&Measure) -> f64) -> ArrayRef {
+    let values = measures.iter().map(|measure| read(measure)).collect::<Vec<f64>>();
     let nulls = measures.iter().any(|measure| measure.count == 0);
     let nulls = nulls.then(|| measures.iter().map(|measure| measure.count > 0).collect::<NullBuffer>());
     Arc::new(Float64Array::new(values.into(), nulls))

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, RecordBatchOptions, UInt32Array,
-    UInt64Array,
+    Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Float64Array, RecordBatch, RecordBatchOptions,
+    UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{Field, Float64Type, Schema, UInt32Type, UInt64Type};
 use arrow::ipc::reader::StreamReader;
@@ -12,6 +12,7 @@ use arrow::ipc::writer::StreamWriter;
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::{Result, exec_datafusion_err};
 
+use super::exact::{ExactSquares, ExactSum};
 use super::fused::{Measure, Spread};
 use super::groups::GroupTable;
 use super::pane::{Mark, Pane};
@@ -100,14 +101,14 @@ fn state_columns(
     ];
     for states in &pane.measures {
         columns.push(counts(each().map(|group| states[group].count).collect()));
-        columns.push(floats(each().map(|group| states[group].sum).collect()));
+        columns.push(encoded(each(), |group, bytes| states[group].sum.encode(bytes)));
         columns.push(floats(each().map(|group| states[group].min).collect()));
         columns.push(floats(each().map(|group| states[group].max).collect()));
     }
     for states in &pane.spreads {
         columns.push(counts(each().map(|group| states[group].count).collect()));
-        columns.push(floats(each().map(|group| states[group].mean).collect()));
-        columns.push(floats(each().map(|group| states[group].squares).collect()));
+        columns.push(encoded(each(), |group, bytes| states[group].sum.encode(bytes)));
+        columns.push(encoded(each(), |group, bytes| states[group].squares.encode(bytes)));
     }
     for states in &pane.counts {
         columns.push(counts(each().map(|group| states[group]).collect()));
@@ -115,6 +116,17 @@ fn state_columns(
     let others = 0..plan.states.others.len();
     let others: Result<_> = others.map(|other| pane.peek(other, groups)).collect();
     Ok((columns, others?))
+}
+
+fn encoded(groups: impl Iterator<Item = usize>, encode: impl Fn(usize, &mut Vec<u8>)) -> ArrayRef {
+    let mut column = BinaryBuilder::new();
+    let mut bytes = Vec::new();
+    for group in groups {
+        bytes.clear();
+        encode(group, &mut bytes);
+        column.append_value(&bytes);
+    }
+    Arc::new(column.finish())
 }
 
 /// Takes the columns of [`state_columns`] back into `groups`.
@@ -145,16 +157,17 @@ pub(super) fn decode_states(
         places().for_each(|(row, group)| pane.beside[group] = beside[row]);
     }
     for states in &mut pane.measures {
-        let (count, sum) = (columns.counts()?, columns.floats()?);
+        let (count, sum) = (columns.counts()?, columns.exact(ExactSum::decode)?);
         let (min, max) = (columns.floats()?, columns.floats()?);
-        for (row, group) in places() {
-            states[group] = Measure { count: count[row], sum: sum[row], min: min[row], max: max[row] };
+        for ((row, group), sum) in places().zip(sum) {
+            states[group] = Measure { count: count[row], sum, min: min[row], max: max[row] };
         }
     }
     for states in &mut pane.spreads {
-        let (count, mean, squares) = (columns.counts()?, columns.floats()?, columns.floats()?);
-        for (row, group) in places() {
-            states[group] = Spread { count: count[row], mean: mean[row], squares: squares[row] };
+        let (count, sum) = (columns.counts()?, columns.exact(ExactSum::decode)?);
+        let squares = columns.exact(ExactSquares::decode)?;
+        for ((row, group), (sum, squares)) in places().zip(sum.into_iter().zip(squares)) {
+            states[group] = Spread { count: count[row], sum, squares };
         }
     }
     for states in &mut pane.counts {
@@ -189,6 +202,14 @@ impl Columns<'_> {
             .ok_or_else(|| exec_datafusion_err!("a state has a column of another type"))?
             .values()
             .to_vec())
+    }
+
+    /// Sums as their encoding.
+    fn exact<S>(&mut self, decode: impl Fn(&[u8]) -> Option<S>) -> Result<Vec<S>> {
+        let wrong = || exec_datafusion_err!("a state has a column that is no sum");
+        let column = self.next()?;
+        let column = column.as_binary_opt::<i32>().ok_or_else(wrong)?;
+        (0..column.len()).map(|row| decode(column.value(row)).ok_or_else(wrong)).collect()
     }
 
     fn floats(&mut self) -> Result<Vec<f64>> {

@@ -21,7 +21,7 @@ use crate::plan::WindowPlan;
 use crate::plan::key::Closes;
 
 /// Changes with the layout of the bytes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A snapshot that cannot be taken over.
 #[derive(Debug, thiserror::Error)]

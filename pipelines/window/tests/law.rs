@@ -236,12 +236,30 @@ fn newest(closed: &[Closed]) -> Option<RecordBatch> {
     Some(concat_batches(&schema, &lines).expect("one schema"))
 }
 
+/// Those of [`QUERIES`] whose aggregates see no order: any files and threads give the same bits.
+const WITHOUT_ORDER: [usize; 3] = [0, 1, 8];
+
+/// The rows from the last to the first, in parts that several threads take.
+fn in_any_order(rows: &RecordBatch) -> Vec<Vec<RecordBatch>> {
+    let count = u32::try_from(rows.num_rows()).expect("few rows");
+    let reversed = take_record_batch(rows, &UInt32Array::from_iter_values((0..count).rev())).expect("rows");
+    (0..reversed.num_rows())
+        .step_by(7)
+        .map(|row| vec![reversed.slice(row, 7.min(reversed.num_rows() - row))])
+        .collect()
+}
+
 fn batch_says(sql: &str, rows: &RecordBatch) -> RecordBatch {
+    batch_of_parts_says(sql, vec![vec![rows.clone()]], 1)
+}
+
+fn batch_of_parts_says(sql: &str, parts: Vec<Vec<RecordBatch>>, threads: usize) -> RecordBatch {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
-        let mut context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+        let mut context =
+            SessionContext::new_with_config(SessionConfig::new().with_target_partitions(threads));
         register_window_functions(&mut context).expect("window functions");
-        let table = MemTable::try_new(TELEMETRY.clone(), vec![vec![rows.clone()]]).expect("a table");
+        let table = MemTable::try_new(TELEMETRY.clone(), parts).expect("a table");
         context.register_table("telemetry", Arc::new(table)).expect("it is new");
         let frame = context.sql(sql).await.expect("a plan");
         let schema = Arc::new(frame.schema().as_arrow().clone());
@@ -274,6 +292,17 @@ proptest! {
     #[test]
     fn the_stream_says_what_the_batch_says(history in history(), query in 0..QUERIES.len()) {
         stream_is_batch(QUERIES[query], &history);
+    }
+
+    #[test]
+    fn the_order_of_rows_and_the_number_of_threads_change_nothing(
+        history in history(), query in prop::sample::select(&WITHOUT_ORDER[..])
+    ) {
+        let readings: Vec<Reading> = history.iter().map(|(reading, _)| reading.clone()).collect();
+        let rows = telemetry(&readings, 1, &mut SeriesTable::default()).batch;
+        let one = batch_says(QUERIES[query], &rows);
+        let many = batch_of_parts_says(QUERIES[query], in_any_order(&rows), 4);
+        prop_assert_eq!(encoded(&one), encoded(&many));
     }
 
     #[test]

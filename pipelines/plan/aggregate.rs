@@ -1,0 +1,286 @@
+//! sum, avg, stddev and var over fractions, for batch queries: the states that windows of the stream have, so that
+//! history gives the same bits, whatever files and threads rows come from.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Float64Array, UInt64Array};
+use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, UInt64Type};
+use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
+use datafusion::execution::FunctionRegistry;
+use datafusion::functions_aggregate::{average, stddev, sum, variance};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature,
+};
+
+use crate::window::exact::{ExactSquares, ExactSum};
+use crate::window::fused::{Fold, Spread};
+
+/// Puts them in the place of DataFusion's own, whose sums depend on the order of rows.
+///
+/// # Errors
+/// The registry takes no aggregates.
+pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    for (inner, of) in [
+        (sum::sum_udaf(), Of::Sum),
+        (average::avg_udaf(), Of::Average),
+        (stddev::stddev_udaf(), Of::Spread { sample: true, root: true }),
+        (stddev::stddev_pop_udaf(), Of::Spread { sample: false, root: true }),
+        (variance::var_samp_udaf(), Of::Spread { sample: true, root: false }),
+        (variance::var_pop_udaf(), Of::Spread { sample: false, root: false }),
+    ] {
+        registry.register_udaf(Arc::new(AggregateUDF::from(Exact { inner, of })))?;
+    }
+    Ok(())
+}
+
+/// What is asked of a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Of {
+    Sum,
+    Average,
+    Spread { sample: bool, root: bool },
+}
+
+/// One of DataFusion's aggregates, exact over fractions.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Exact {
+    inner: Arc<AggregateUDF>,
+    of: Of,
+}
+
+/// A state that an aggregate of fractions is made of.
+trait State: Fold + Clone + std::fmt::Debug + Send + Sync + 'static {
+    fn result(&self, of: Of) -> Option<f64>;
+    /// Number of values, and the rest as bytes.
+    fn encode(&self, bytes: &mut Vec<u8>) -> u64;
+    fn decode(count: u64, bytes: &[u8]) -> Option<Self>;
+}
+
+/// Number of values, and their sum.
+#[derive(Clone, Debug, Default)]
+struct Total {
+    count: u64,
+    sum: ExactSum,
+}
+
+impl Fold for Total {
+    fn fold(&mut self, value: f64) {
+        self.count += 1;
+        self.sum.add(value);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum.merge(&other.sum);
+    }
+}
+
+impl State for Total {
+    fn result(&self, of: Of) -> Option<f64> {
+        let sum = (self.count > 0).then(|| self.sum.value())?;
+        #[expect(clippy::cast_precision_loss, reason = "counts of rows are far below 2^53")]
+        Some(if of == Of::Average { sum / self.count as f64 } else { sum })
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) -> u64 {
+        self.sum.encode(bytes);
+        self.count
+    }
+
+    fn decode(count: u64, bytes: &[u8]) -> Option<Self> {
+        Some(Total { count, sum: ExactSum::decode(bytes)? })
+    }
+}
+
+impl State for Spread {
+    fn result(&self, of: Of) -> Option<f64> {
+        let Of::Spread { sample, root } = of else { return None };
+        Spread::result(self, sample, root)
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) -> u64 {
+        self.sum.encode(bytes);
+        let length = bytes.len() as u64;
+        self.squares.encode(bytes);
+        bytes.extend_from_slice(&length.to_le_bytes());
+        self.count
+    }
+
+    fn decode(count: u64, bytes: &[u8]) -> Option<Self> {
+        let (rest, length) = bytes.split_last_chunk()?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        let (sum, squares) = rest.split_at_checked(length)?;
+        Some(Spread { count, sum: ExactSum::decode(sum)?, squares: ExactSquares::decode(squares)? })
+    }
+}
+
+impl Exact {
+    fn is_ours(arguments: &[FieldRef], is_distinct: bool) -> bool {
+        !is_distinct && arguments.first().is_some_and(|field| *field.data_type() == DataType::Float64)
+    }
+}
+
+impl AggregateUDFImpl for Exact {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.inner.aliases()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        self.inner.return_type(arguments)
+    }
+
+    fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
+        self.inner.coerce_types(arguments)
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        if !Self::is_ours(args.expr_fields, args.is_distinct) {
+            return self.inner.accumulator(args);
+        }
+        Ok(match self.of {
+            Of::Spread { .. } => Box::new(Single { of: self.of, state: Spread::default() }),
+            _ => Box::new(Single { of: self.of, state: Total::default() }),
+        })
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        if !Self::is_ours(args.input_fields, args.is_distinct) {
+            return self.inner.state_fields(args);
+        }
+        let field = |name: &str, kind| Arc::new(Field::new(format!("{}[{name}]", args.name), kind, false));
+        Ok(vec![field("count", DataType::UInt64), field("exact", DataType::Binary)])
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
+        Self::is_ours(args.expr_fields, args.is_distinct) || self.inner.groups_accumulator_supported(args)
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        if !Self::is_ours(args.expr_fields, args.is_distinct) {
+            return self.inner.create_groups_accumulator(args);
+        }
+        Ok(match self.of {
+            Of::Spread { .. } => Box::new(Each { of: self.of, states: Vec::<Spread>::new() }),
+            _ => Box::new(Each { of: self.of, states: Vec::<Total>::new() }),
+        })
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        self.inner.create_sliding_accumulator(args)
+    }
+}
+
+/// Without GROUP BY.
+#[derive(Debug)]
+struct Single<S> {
+    of: Of,
+    state: S,
+}
+
+impl<S: State> Accumulator for Single<S> {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let values = values[0].as_primitive::<Float64Type>();
+        values.iter().flatten().for_each(|value| self.state.fold(value));
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        Ok(ScalarValue::Float64(self.state.result(self.of)))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        let mut bytes = Vec::new();
+        let count = self.state.encode(&mut bytes);
+        Ok(vec![ScalarValue::UInt64(Some(count)), ScalarValue::Binary(Some(bytes))])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        decoded(states, |_, state| self.state.merge(&state))
+    }
+}
+
+/// A state for each group.
+#[derive(Debug)]
+struct Each<S> {
+    of: Of,
+    states: Vec<S>,
+}
+
+impl<S: State> GroupsAccumulator for Each<S> {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        count: usize,
+    ) -> Result<()> {
+        self.states.resize_with(count.max(self.states.len()), S::default);
+        let values = values[0].as_primitive::<Float64Type>();
+        let is_in = |row| {
+            values.is_valid(row) && filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
+        };
+        for (row, &group) in groups.iter().enumerate() {
+            if is_in(row) {
+                self.states[group].fold(values.value(row));
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let states = emit_to.take_needed(&mut self.states);
+        Ok(Arc::new(states.iter().map(|state| state.result(self.of)).collect::<Float64Array>()))
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        let states = emit_to.take_needed(&mut self.states);
+        let (mut counts, mut rest) = (Vec::with_capacity(states.len()), BinaryBuilder::new());
+        let mut bytes = Vec::new();
+        for state in &states {
+            bytes.clear();
+            counts.push(state.encode(&mut bytes));
+            rest.append_value(&bytes);
+        }
+        Ok(vec![Arc::new(UInt64Array::from(counts)), Arc::new(rest.finish())])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], count: usize) -> Result<()> {
+        self.states.resize_with(count.max(self.states.len()), S::default);
+        decoded(states, |row, state| self.states[groups[row]].merge(&state))
+    }
+
+    /// Of each row by itself.
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        let rows: Vec<usize> = (0..values[0].len()).collect();
+        let mut each = Each { of: self.of, states: Vec::<S>::new() };
+        each.update_batch(values, &rows, filter, rows.len())?;
+        each.state(EmitTo::All)
+    }
+
+    fn size(&self) -> usize {
+        self.states.capacity() * size_of::<S>()
+    }
+}
+
+/// Gives each row of the two columns that a state is.
+fn decoded<S: State>(columns: &[ArrayRef], mut take: impl FnMut(usize, S)) -> Result<()> {
+    let (counts, rest) = (columns[0].as_primitive::<UInt64Type>(), columns[1].as_binary::<i32>());
+    for row in 0..counts.len() {
+        let state = S::decode(counts.value(row), rest.value(row));
+        take(row, state.ok_or_else(|| exec_datafusion_err!("these bytes are no state of a sum"))?);
+    }
+    Ok(())
+}

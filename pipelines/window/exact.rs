@@ -1,0 +1,279 @@
+//! Sums that are rounded once: the same bits in whatever order values come and however partial sums are merged.
+//!
+//! A sum is kept as a whole number of units so small that usual values are whole: adding is exact, so order cannot
+//! matter. A stream sees rows in another order than history does, and panes, sessions and partitions are merged;
+//! all of them give the same sum. What does not fit the fixed units (beyond 2^46, below 2^-28, infinite, not a
+//! number) goes to the side, where numbers have no bounds: slower, and as exact.
+
+use num_bigint::{BigInt, Sign};
+
+/// A unit of [`ExactSum`] is 2 to this.
+const SUM_EXPONENT: i32 = -80;
+/// A unit of [`ExactSquares`] is 2 to this.
+const SQUARES_EXPONENT: i32 = -176;
+/// A unit at the side: what the square of the least number has.
+const SIDE_EXPONENT: i32 = 2 * LEAST_EXPONENT;
+/// Of the least number above zero.
+const LEAST_EXPONENT: i32 = -1074;
+
+/// What does not fit fixed units.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Side {
+    units: BigInt,
+    /// Sum of the infinities and of what is no number; zero if there were none.
+    special: f64,
+}
+
+/// An exact sum of numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ExactSum {
+    units: i128,
+    side: Option<Box<Side>>,
+}
+
+/// A finite number as a whole number and the power of two that it is a multiple of.
+fn parts(value: f64) -> (u64, i32, bool) {
+    let bits = value.to_bits();
+    let (exponent, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
+    let whole = if exponent == 0 { fraction } else { fraction | 1 << 52 };
+    let exponent = i32::try_from(exponent.max(1)).expect("eleven bits");
+    (whole, exponent - 1 + LEAST_EXPONENT, bits >> 63 == 1)
+}
+
+impl ExactSum {
+    /// Adds a value.
+    #[inline]
+    pub(crate) fn add(&mut self, value: f64) {
+        /// Exponent field of the numbers whose last bit is a unit.
+        const FIRST: u64 = (SUM_EXPONENT - LEAST_EXPONENT) as u64 + 1;
+        /// So that a unit's number has 126 bits at most.
+        const SHIFT_MAX: u64 = 73;
+        let bits = value.to_bits();
+        let shift = ((bits >> 52) & 0x7ff).wrapping_sub(FIRST);
+        let is_zero = bits << 1 == 0;
+        if shift <= SHIFT_MAX || is_zero {
+            let whole = if is_zero { 0 } else { bits & ((1 << 52) - 1) | 1 << 52 };
+            let units = i128::from(whole) << (shift & 127);
+            let sign = i128::from(bits.cast_signed() >> 63);
+            let (sum, is_over) = self.units.overflowing_add((units ^ sign) - sign);
+            if !is_over {
+                self.units = sum;
+                return;
+            }
+        }
+        self.add_aside(value);
+    }
+
+    #[cold]
+    fn add_aside(&mut self, value: f64) {
+        let side = self.side.get_or_insert_default();
+        if !value.is_finite() {
+            side.special += value;
+            return;
+        }
+        let (whole, exponent, is_negative) = parts(value);
+        let units = BigInt::from(whole) << (exponent - SIDE_EXPONENT);
+        side.units += if is_negative { -units } else { units };
+    }
+
+    /// Adds all that `other` has.
+    pub(crate) fn merge(&mut self, other: &ExactSum) {
+        let (sum, is_over) = self.units.overflowing_add(other.units);
+        if is_over {
+            let side = self.side.get_or_insert_default();
+            side.units += BigInt::from(other.units) << (SUM_EXPONENT - SIDE_EXPONENT);
+        } else {
+            self.units = sum;
+        }
+        merge_sides(&mut self.side, other.side.as_deref());
+    }
+
+    /// The sum, rounded to the nearest number.
+    pub(crate) fn value(&self) -> f64 {
+        match &self.side {
+            #[expect(clippy::cast_precision_loss, reason = "this is the one rounding")]
+            None => self.units as f64 * power_of_two(SUM_EXPONENT),
+            Some(side) => side.value(&self.whole()),
+        }
+    }
+
+    /// All of it in units of the side.
+    fn whole(&self) -> BigInt {
+        let own = BigInt::from(self.units) << (SUM_EXPONENT - SIDE_EXPONENT);
+        own + self.side.as_ref().map(|side| &side.units).unwrap_or(&BigInt::ZERO)
+    }
+
+    /// Its state, the same for the same sum.
+    pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
+        match &self.side {
+            None => bytes.extend_from_slice(&self.units.to_le_bytes()),
+            Some(side) => side.encode(&self.whole(), 16, bytes),
+        }
+    }
+
+    /// What [`ExactSum::encode`] wrote; `None` if these are no such bytes.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (units, side) = bytes.split_first_chunk()?;
+        Some(ExactSum { units: i128::from_le_bytes(*units), side: Side::decode(side)? })
+    }
+}
+
+/// An exact sum of squares.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ExactSquares {
+    low: u128,
+    high: i128,
+    side: Option<Box<Side>>,
+}
+
+impl ExactSquares {
+    /// Adds the square of a value.
+    pub(crate) fn add(&mut self, value: f64) {
+        let (whole, exponent, _) = parts(value);
+        let square = u128::from(whole) * u128::from(whole);
+        let shift = 2 * exponent - SQUARES_EXPONENT;
+        // 106 bits, shifted by less than that, leave 20 for the number of rows, and then the side.
+        if value.is_finite() && (0..128).contains(&shift) {
+            let shift = shift.cast_unsigned();
+            let high = if shift == 0 { 0 } else { square >> (128 - shift) };
+            if self.add_units(square << shift, high.cast_signed()) {
+                return;
+            }
+        }
+        let side = self.side.get_or_insert_default();
+        if value.is_finite() {
+            side.units += BigInt::from(square) << (2 * exponent - SIDE_EXPONENT);
+        } else {
+            side.special += value * value;
+        }
+    }
+
+    /// Whether there was room.
+    fn add_units(&mut self, low: u128, high: i128) -> bool {
+        let (low, carry) = self.low.overflowing_add(low);
+        let sum = self.high.checked_add(high).and_then(|sum| sum.checked_add(i128::from(carry)));
+        if let Some(high) = sum {
+            (self.low, self.high) = (low, high);
+        }
+        sum.is_some()
+    }
+
+    /// Adds all that `other` has.
+    pub(crate) fn merge(&mut self, other: &ExactSquares) {
+        if !self.add_units(other.low, other.high) {
+            let side = self.side.get_or_insert_default();
+            side.units += other.fixed() << (SQUARES_EXPONENT - SIDE_EXPONENT);
+        }
+        merge_sides(&mut self.side, other.side.as_deref());
+    }
+
+    /// What fits, in its units.
+    fn fixed(&self) -> BigInt {
+        (BigInt::from(self.high) << 128) + self.low
+    }
+
+    fn whole(&self) -> BigInt {
+        let own = self.fixed() << (SQUARES_EXPONENT - SIDE_EXPONENT);
+        own + self.side.as_ref().map(|side| &side.units).unwrap_or(&BigInt::ZERO)
+    }
+
+    /// The sum of the squares of the distances of `count` values, whose sum is `sum`, from their mean, times `count`.
+    pub(crate) fn spread(&self, count: u64, sum: &ExactSum) -> f64 {
+        if self.side.is_none() && sum.side.is_none() {
+            let own = BigInt::from(sum.units);
+            let of_sum = (&own * &own) << (2 * SUM_EXPONENT - SQUARES_EXPONENT);
+            return rounded(&(self.fixed() * count - of_sum), SQUARES_EXPONENT);
+        }
+        let special = |side: &Option<Box<Side>>| side.as_ref().map_or(0.0, |side| side.special);
+        if special(&self.side) != 0.0 || special(&sum.side) != 0.0 {
+            return f64::NAN;
+        }
+        let own = sum.whole();
+        let spread = ((self.whole() * count) << -SIDE_EXPONENT) - &own * &own;
+        rounded(&spread, 2 * SIDE_EXPONENT)
+    }
+
+    /// Its state, the same for the same sum.
+    pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
+        match &self.side {
+            None => {
+                bytes.extend_from_slice(&self.low.to_le_bytes());
+                bytes.extend_from_slice(&self.high.to_le_bytes());
+            }
+            Some(side) => side.encode(&self.whole(), 32, bytes),
+        }
+    }
+
+    /// What [`ExactSquares::encode`] wrote; `None` if these are no such bytes.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (low, rest) = bytes.split_first_chunk()?;
+        let (high, side) = rest.split_first_chunk()?;
+        let (low, high) = (u128::from_le_bytes(*low), i128::from_le_bytes(*high));
+        Some(ExactSquares { low, high, side: Side::decode(side)? })
+    }
+}
+
+impl Side {
+    fn value(&self, whole: &BigInt) -> f64 {
+        if self.special == 0.0 { rounded(whole, SIDE_EXPONENT) } else { self.special }
+    }
+
+    /// `whole` is all of the sum: how much of it lies here depends on how it came about.
+    fn encode(&self, whole: &BigInt, fixed_bytes: usize, bytes: &mut Vec<u8>) {
+        bytes.extend(std::iter::repeat_n(0, fixed_bytes));
+        let special = if self.special.is_nan() { f64::NAN } else { self.special };
+        bytes.extend_from_slice(&special.to_le_bytes());
+        bytes.extend(whole.to_signed_bytes_le());
+    }
+
+    #[expect(clippy::option_option, reason = "no side is no mistake")]
+    fn decode(bytes: &[u8]) -> Option<Option<Box<Self>>> {
+        if bytes.is_empty() {
+            return Some(None);
+        }
+        let (special, units) = bytes.split_first_chunk()?;
+        let units = BigInt::from_signed_bytes_le(units);
+        Some(Some(Box::new(Side { units, special: f64::from_le_bytes(*special) })))
+    }
+}
+
+fn merge_sides(side: &mut Option<Box<Side>>, other: Option<&Side>) {
+    if let Some(other) = other {
+        let side = side.get_or_insert_default();
+        side.units += &other.units;
+        side.special += other.special;
+    }
+}
+
+/// The number nearest to `units` times 2 to the `exponent`; of two that are as near, the even one.
+fn rounded(units: &BigInt, exponent: i32) -> f64 {
+    let magnitude = units.magnitude();
+    let bits = i32::try_from(magnitude.bits()).unwrap_or(i32::MAX);
+    let last = (exponent + bits - 53).max(LEAST_EXPONENT);
+    let cut = last - exponent;
+    let whole = if cut <= 0 {
+        magnitude << -cut
+    } else {
+        let kept = magnitude >> cut;
+        let rest = magnitude - (&kept << cut);
+        let half = num_bigint::BigUint::from(1u8) << (cut - 1);
+        let is_up = rest > half || (rest == half && kept.bit(0));
+        kept + u8::from(is_up)
+    };
+    let whole = u64::try_from(whole).expect("53 bits, or one more after rounding");
+    if last > 971 {
+        return if units.sign() == Sign::Minus { f64::NEG_INFINITY } else { f64::INFINITY };
+    }
+    #[expect(clippy::cast_precision_loss, reason = "53 bits and a power of two are exact")]
+    let value = whole as f64 * power_of_two(last);
+    if units.sign() == Sign::Minus { -value } else { value }
+}
+
+/// 2 to the `exponent`, from -1074 to 1023.
+const fn power_of_two(exponent: i32) -> f64 {
+    if exponent >= -1022 {
+        f64::from_bits(((exponent + 1023) as u64) << 52)
+    } else {
+        f64::from_bits(1 << (exponent - LEAST_EXPONENT))
+    }
+}
