@@ -46,7 +46,7 @@ pub use function::register_window_functions;
 pub use refusal::PlanError;
 pub use rows::{Matches, RowsPlan};
 pub use scope::{Scope, series_batch};
-pub use stream::{Stream, Windows};
+pub use stream::{Stream, WindowKind, Windows};
 pub use windowed::WindowPlan;
 
 /// A compiled query.
@@ -86,12 +86,13 @@ impl Plan {
         }
     }
 
-    /// Whether it needs what the step join adds to telemetry.
+    /// Whether it needs what the step join says of telemetry.
     #[must_use]
     pub fn uses_step_columns(&self) -> bool {
         let schema = self.stream().schema();
         let is_of_step = |&column: &usize| STEP_COLUMNS.contains(&schema.field(column).name().as_str());
-        self.stream() == Stream::Telemetry && self.columns().iter().any(is_of_step)
+        let is_window_of_step = matches!(self, Plan::Window(plan) if *plan.kind() == WindowKind::Step);
+        self.stream() == Stream::Telemetry && (is_window_of_step || self.columns().iter().any(is_of_step))
     }
 
     /// The part of WHERE that a series decides by itself.
@@ -195,8 +196,8 @@ impl Planner {
                 }
                 Ok(Plan::Window(Box::new(plan)))
             }
-            Source::Stream { window: Some(windows), .. } => Err(Refusal::new(
-                if windows.is_tumbling() { "tumble" } else { "hop" },
+            Source::Stream { window: Some(window), .. } => Err(Refusal::new(
+                window.function(),
                 "a window without GROUP BY",
                 "add GROUP BY … window_start, window_end, or read FROM the stream itself",
             )),

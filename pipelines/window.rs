@@ -1,48 +1,42 @@
-//! Windowed aggregates on panes.
+//! Windowed aggregates.
 //!
 //! A [`WindowOperator`] folds rows into the states of their groups, in the order in which they are pushed:
-//! groups have dense numbers that a series looks up once, rows are routed to their window unsorted, and
-//! nothing is hashed per row where site, bay, tool and metric decide the group. Windows close when the
-//! caller says how far event time has come ([`Frontier`]); what a closed window said can be corrected
-//! until the correction horizon has passed.
+//! groups have dense numbers that a series looks up once, and nothing is hashed per row where site, bay, tool and metric
+//! decide the group. Windows that the clock makes ([`panes`]) take rows unsorted; windows that the rows or the work
+//! make ([`spans`]) grow with them. Windows close when the caller says how far event time has come ([`Frontier`]); what a
+//! closed window said can be corrected until the correction horizon has passed.
 
-mod closing;
+mod closed;
 pub(crate) mod exact;
 mod frontier;
 pub(crate) mod fused;
 mod groups;
 mod pane;
+mod panes;
 mod results;
-mod routing;
 mod section;
 mod selection;
+mod series;
 mod snapshot;
+mod spans;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt32Array};
-use datafusion::common::Result;
+use arrow::array::RecordBatch;
 use datafusion::error::DataFusionError;
 use ingest::series::SeriesTable;
 
-use crate::plan::key::Key;
-use crate::plan::{FailedRow, WindowPlan, series_batch};
-use frontier::Closers;
-use groups::{GroupTable, OUTSIDE};
-use pane::Pane;
+use crate::plan::{FailedRow, WindowKind, WindowPlan};
+use panes::PaneOperator;
 use selection::Selection;
+use spans::{SpanKind, SpanOperator};
 
-pub use closing::{Closed, FailedGroup};
+pub use closed::{Closed, FailedGroup};
 pub use frontier::Frontier;
-use section::Packed;
 pub use snapshot::RestoreError;
-
-/// Panes kept for the next windows, so that opening one allocates nothing.
-const SPARE_PANES: usize = 4;
 
 /// A window that something went wrong in.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +50,23 @@ pub enum WindowError {
     State(#[source] DataFusionError),
 }
 
+/// Rows to fold, an element each. Only rows on time and corrections are to be pushed: what is late the caller knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The columns of [`WindowPlan::columns`].
+    pub rows: &'a RecordBatch,
+    /// Empty for streams that have none.
+    pub series: &'a [u32],
+    pub bay: &'a [u32],
+    pub ts_ms: &'a [i64],
+    /// Start and end of the run of a step that each row belongs to, [`NO_RUN`] for none, `i64::MAX` as the end of a run that
+    /// goes on. Empty for plans that are not over steps.
+    pub runs_ms: &'a [(i64, i64)],
+}
+
+/// Stands for "in no run of a step" in [`Input::runs_ms`].
+pub const NO_RUN: (i64, i64) = (i64::MIN, i64::MIN);
+
 /// What became of pushed rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pushed {
@@ -68,26 +79,11 @@ pub struct Pushed {
 
 /// Runs a [`WindowPlan`]: rows in, closed windows out.
 #[derive(Debug)]
-pub struct WindowOperator {
-    plan: Arc<WindowPlan>,
-    horizon_ms: i64,
-    /// Groups that series decide; in plans with other keys, the part of the key that series decide.
-    groups: GroupTable,
-    /// An empty table for the panes of plans with other keys.
-    pane_groups: Option<GroupTable>,
-    /// Series to group, or [`OUTSIDE`] the scope.
-    of_series: Vec<u32>,
-    closers: Closers,
-    panes: BTreeMap<i64, Slot>,
-    spare: Vec<Pane>,
-}
-
-/// A window.
-#[derive(Debug)]
-enum Slot {
-    Live(Box<Pane>),
-    /// Complete, and encoded since by a snapshot.
-    Packed(Packed),
+pub enum WindowOperator {
+    /// Over windows that the clock makes.
+    Panes(PaneOperator),
+    /// Over windows that the rows or the work make.
+    Spans(Box<SpanOperator>),
 }
 
 impl WindowOperator {
@@ -97,145 +93,110 @@ impl WindowOperator {
     /// # Errors
     /// DataFusion cannot build one of the plan's aggregates.
     pub fn new(plan: &WindowPlan, correction_horizon_ms: i64) -> Result<Self, WindowError> {
-        let keys = plan.key_schema();
-        let of_row = |key: &&Key| matches!(key, Key::Row(_));
-        let table = |pick: &dyn Fn(&Key) -> bool| {
-            let fields = plan.group_schema.fields().iter().zip(&plan.keys);
-            let fields: Vec<_> =
-                fields.filter(|(_, key)| pick(key)).map(|(field, _)| field.clone()).collect();
-            GroupTable::new(&arrow::datatypes::Schema::new(fields)).map_err(WindowError::State)
+        let horizon_ms = correction_horizon_ms.max(0);
+        let kind = match &plan.kind {
+            WindowKind::Fixed(windows) => {
+                let operator = PaneOperator::new(Arc::new(plan.clone()), *windows, horizon_ms);
+                return operator.map(WindowOperator::Panes).map_err(WindowError::State);
+            }
+            WindowKind::Session { gap_ms, .. } => SpanKind::Session { gap_ms: *gap_ms },
+            WindowKind::Step => SpanKind::Step,
         };
-        let groups = table(&|key| matches!(key, Key::Series(_)))?;
-        let pane_groups = if plan.keys.iter().any(|key| of_row(&key)) {
-            Some(GroupTable::new(&keys).map_err(WindowError::State)?)
-        } else {
-            None
-        };
-        Ok(WindowOperator {
-            plan: Arc::new(plan.clone()),
-            horizon_ms: correction_horizon_ms.max(0),
-            groups,
-            pane_groups,
-            of_series: Vec::new(),
-            closers: Closers::new(plan.closes),
-            panes: BTreeMap::new(),
-            spare: Vec::new(),
-        })
+        let operator = SpanOperator::new(Arc::new(plan.clone()), kind, horizon_ms);
+        operator.map(|operator| WindowOperator::Spans(Box::new(operator))).map_err(WindowError::State)
     }
 
     /// Its plan.
     #[must_use]
     pub fn plan(&self) -> &WindowPlan {
-        &self.plan
+        match self {
+            WindowOperator::Panes(panes) => &panes.plan,
+            WindowOperator::Spans(spans) => &spans.plan,
+        }
     }
 
     /// How many windows it holds, those kept for correction included.
     #[must_use]
     pub fn windows(&self) -> usize {
-        self.panes.len()
+        match self {
+            WindowOperator::Panes(panes) => panes.len(),
+            WindowOperator::Spans(spans) => spans.len(),
+        }
     }
 
     /// Folds rows into their windows, in order.
     ///
-    /// `rows` has the columns of [`WindowPlan::columns`]; `series`, `bay` and `ts_ms` have an element for
-    /// each row, `series` is empty for streams that have none. Only rows on time and corrections are to be
-    /// pushed: what is late the caller knows.
-    ///
     /// # Errors
     /// [`WindowError::Row`] leaves the state as it was; [`WindowError::State`] does not.
-    pub fn push(
-        &mut self,
-        rows: &RecordBatch,
-        series: &[u32],
-        bay: &[u32],
-        ts_ms: &[i64],
-        table: &SeriesTable,
-    ) -> Result<Pushed, WindowError> {
-        if ts_ms.is_empty() {
+    pub fn push(&mut self, input: &Input<'_>, table: &SeriesTable) -> Result<Pushed, WindowError> {
+        if input.ts_ms.is_empty() {
             return Ok(Pushed::default());
         }
-        let codes = self.codes(series, ts_ms.len(), table).map_err(WindowError::Row)?;
-        let selection = Selection::new(&self.plan, rows, codes, bay, ts_ms).map_err(WindowError::Row)?;
-        match selection {
-            Some(selection) => self.fold(&selection, table),
-            None => Ok(Pushed::default()),
+        match self {
+            WindowOperator::Panes(panes) => panes.push(input, table),
+            WindowOperator::Spans(spans) => spans.push(input, table),
         }
     }
 
     /// The rows on which an expression of WHERE, GROUP BY or an aggregate fails: what to leave out after
-    /// [`WindowError::Row`]. Arguments as for [`WindowOperator::push`]; the state stays as it is.
+    /// [`WindowError::Row`]. The state stays as it is.
     ///
     /// # Errors
     /// The scope cannot be evaluated on the names in `table`.
     pub fn failing_rows(
         &mut self,
-        rows: &RecordBatch,
-        series: &[u32],
-        bay: &[u32],
-        ts_ms: &[i64],
+        input: &Input<'_>,
         table: &SeriesTable,
     ) -> Result<Vec<FailedRow>, WindowError> {
-        let codes = self.codes(series, ts_ms.len(), table).map_err(WindowError::Row)?;
-        let plan = &self.plan;
+        let codes = match self {
+            WindowOperator::Panes(panes) => panes.codes(input, table),
+            WindowOperator::Spans(spans) => spans.codes(input, table),
+        };
+        let codes = codes.map_err(WindowError::Row)?;
+        let plan = self.plan();
         let (mut pieces, mut failed) = (Vec::new(), Vec::new());
         let mut evaluate = |range: std::ops::Range<usize>| {
-            let part = rows.slice(range.start, range.len());
+            let part = input.rows.slice(range.start, range.len());
             let codes = codes[range.clone()].to_vec();
-            Selection::new(plan, &part, codes, &bay[range.clone()], &ts_ms[range]).map(|_| ())
+            let (bay, ts_ms) = (&input.bay[range.clone()], &input.ts_ms[range]);
+            Selection::new(plan, &Input { rows: &part, bay, ts_ms, ..*input }, codes).map(|_| ())
         };
-        crate::plan::expression::isolate(0..ts_ms.len(), &mut evaluate, &mut pieces, &mut failed);
+        let rows = 0..input.ts_ms.len();
+        crate::plan::expression::isolate(rows, &mut evaluate, &mut pieces, &mut failed);
         Ok(failed)
     }
 
-    /// The group of each row, as far as its series decides it.
-    fn codes(&mut self, series: &[u32], rows: usize, table: &SeriesTable) -> Result<Vec<u32>> {
-        if series.is_empty() {
-            // The empty key is the one part that rows without a series have in common.
-            self.groups.intern(&[], 1, |_| 0)?;
-            return Ok(vec![0; rows]);
+    /// Emits what `frontier` closes: for each group whose watermark has reached its window's end the final
+    /// revision, and for closed ones to which rows came since the next. Windows come in order.
+    ///
+    /// # Errors
+    /// An aggregate fails, see [`WindowError::State`].
+    pub fn close(&mut self, frontier: &Frontier, out: &mut Vec<Closed>) -> Result<(), WindowError> {
+        match self {
+            WindowOperator::Panes(panes) => panes.close(frontier, out),
+            WindowOperator::Spans(spans) => spans.close(frontier, out),
         }
-        let known = self.of_series.len();
-        if known < table.all().len() {
-            let names = series_batch(table, known);
-            let within = self.plan.scope.evaluate(&names)?;
-            let inside: Vec<u32> =
-                (0..).zip(within.iter()).filter(|(_, bit)| *bit == Some(true)).map(|(row, _)| row).collect();
-            let names = arrow::compute::take_record_batch(&names, &UInt32Array::from(inside.clone()))?;
-            let mut keys = Vec::new();
-            for key in &self.plan.keys {
-                if let Key::Series(key) = key {
-                    keys.push(key.evaluate(&names)?.into_array(inside.len())?);
-                }
-            }
-            let (closers, bay_of) = (&mut self.closers, table.bay_of());
-            let numbers = self.groups.intern(&keys, inside.len(), |row| {
-                closers.of_bay(bay_of[known + inside[row] as usize], table)
-            })?;
-            self.of_series.resize(table.all().len(), OUTSIDE);
-            for (row, number) in inside.iter().zip(numbers) {
-                self.of_series[known + *row as usize] = number;
-            }
-        }
-        Ok(series.iter().map(|&series| self.of_series[series as usize]).collect())
+        .map_err(WindowError::State)
     }
 
-    fn open_pane(&mut self) -> Result<Pane> {
-        let groups = self.pane_groups.as_ref().map(GroupTable::fresh);
-        match self.spare.pop() {
-            Some(pane) => pane.recycle(&self.plan.states, groups),
-            None => Pane::new(&self.plan.states, groups),
+    /// Shows the open windows of a bay that has fallen silent, as a revision that is not final; they stay
+    /// open. Groups that no row came to since they were last shown are not repeated. Plans whose keys lack
+    /// the bay have nothing to show: their windows close by the site's or the overall watermark.
+    ///
+    /// # Errors
+    /// An aggregate fails, see [`WindowError::State`].
+    pub fn release(&mut self, bay: u32, out: &mut Vec<Closed>) -> Result<(), WindowError> {
+        match self {
+            WindowOperator::Panes(panes) => panes.release(bay, out),
+            WindowOperator::Spans(spans) => spans.release(bay, out),
         }
+        .map_err(WindowError::State)
     }
 
-    fn drop_pane(&mut self, start: i64) {
-        if let Some(Slot::Live(pane)) = self.panes.remove(&start) {
-            self.keep_spare(*pane);
-        }
-    }
-
-    fn keep_spare(&mut self, pane: Pane) {
-        if self.spare.len() < SPARE_PANES {
-            self.spare.push(pane);
+    /// A run of a step on `bay` has ended: its windows close once the watermark has passed its end.
+    pub fn end_run(&mut self, bay: u32, started_ms: i64, ended_ms: i64) {
+        if let WindowOperator::Spans(spans) = self {
+            spans.end_run(bay, started_ms, ended_ms);
         }
     }
 }

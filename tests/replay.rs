@@ -3,6 +3,7 @@
 #[path = "support/replay.rs"]
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use support::{andon, config, out_of, query, replay};
@@ -58,6 +59,98 @@ fn the_same_recording_gives_the_same_hashes_and_another_seed_does_not() {
     assert_eq!(first["output_hash"], again["output_hash"]);
     assert_eq!(first["state_hash"], again["state_hash"]);
     assert_ne!(first["output_hash"], other["output_hash"]);
+}
+
+/// Views: name, columns that tell windows apart beside `window_start`, query.
+const VIEWS: [(&str, &[&str], &str); 5] = [
+    (
+        "by_tumble",
+        &["site", "bay", "tool", "metric"],
+        "SELECT site, bay, tool, metric, window_start, count(*) AS n, sum(value) AS total, avg(value) AS mean, \
+         stddev(value) AS spread, max(value) AS most FROM tumble(telemetry, ts, INTERVAL '30 seconds') \
+         GROUP BY site, bay, tool, metric, window_start, window_end",
+    ),
+    (
+        "by_hop_and_job",
+        &["site", "job", "metric"],
+        "SELECT site, job, metric, window_start, count(*) AS n, sum(value) AS total, var_pop(value) AS spread, \
+         max(spec_max) AS limit FROM hop(telemetry, ts, INTERVAL '20 seconds', INTERVAL '1 minute') \
+         GROUP BY site, job, metric, window_start, window_end",
+    ),
+    (
+        "by_session",
+        &["site", "bay", "tool", "metric"],
+        "SELECT site, bay, tool, metric, window_start, window_end, count(*) AS n, sum(value) AS total, \
+         avg(value) AS mean, median(value) AS middle \
+         FROM session(telemetry, ts, INTERVAL '25 seconds', site, bay, tool, metric) WHERE metric <> 'voltage' \
+         GROUP BY site, bay, tool, metric, window_start, window_end",
+    ),
+    (
+        "by_session_of_jobs",
+        &["site", "job"],
+        "SELECT site, job, window_start, window_end, count(*) AS n, count(DISTINCT bay) AS bays, sum(value) AS total \
+         FROM session(telemetry, ts, INTERVAL '9 seconds', site, job) GROUP BY site, job, window_start, window_end",
+    ),
+    (
+        "by_step",
+        &["site", "bay", "job", "step", "metric"],
+        "SELECT site, bay, job, step, metric, window_start, window_end, count(*) AS n, sum(value) AS total, \
+         stddev(value) AS spread, last_value(value ORDER BY ts) AS last FROM per_step(telemetry) \
+         GROUP BY site, bay, job, step, metric, window_start, window_end",
+    ),
+];
+
+/// The newest final word on each window, as JSON, sorted. What was withdrawn is a window without readings.
+fn newest_of_view(history: &std::path::Path, view: &str, keys: &[&str]) -> Vec<String> {
+    let mut newest: BTreeMap<String, (u64, serde_json::Value)> = BTreeMap::new();
+    for mut row in query(history, &format!("SELECT * FROM {view}")) {
+        let fields = row.as_object_mut().expect("a row is an object");
+        fields.remove("row_id");
+        fields.remove("date");
+        let revision = fields.remove("revision").and_then(|value| value.as_u64()).expect("a revision");
+        if fields.remove("final") != Some(true.into()) {
+            continue;
+        }
+        let key: Vec<String> =
+            keys.iter().chain(&["window_start"]).map(|key| row[*key].to_string()).collect();
+        let newer = newest.get(&key.join("/")).is_none_or(|(before, _)| *before < revision);
+        if newer {
+            newest.insert(key.join("/"), (revision, row));
+        }
+    }
+    let rows = newest.into_values().map(|(_, row)| row).filter(|row| row["n"] != 0);
+    let mut rows: Vec<String> = rows.map(|row| row.to_string()).collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn views_of_the_stream_are_what_their_text_says_over_the_exports_to_the_bit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recording = folder.path().join("shift.ndjson").display().to_string();
+    let made = andon(&[
+        "simulate", "--out", &recording, "--for", "40m", "--bays", "6", "--rate", "50", "--seed", "11",
+        "--faults", "all",
+    ]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    support::copy_config(folder.path());
+    for (name, _, sql) in VIEWS {
+        let text = format!("view = \"{name}\"\nsql = \"{sql}\"\n");
+        fs::write(folder.path().join(format!("rules/{name}.toml")), text).expect("writes");
+    }
+    let (config, out) = (folder.path().join("andon.toml").display().to_string(), folder.path().join("out"));
+    let replayed =
+        out_of(&["replay", "--config", &config, "--input", &recording, "--out", &out.display().to_string()]);
+    assert_eq!(replayed.0, Some(0), "{}", replayed.1);
+    for (name, keys, sql) in VIEWS {
+        let told = newest_of_view(&out, name, keys);
+        let mut asked: Vec<String> = query(&out, sql).iter().map(ToString::to_string).collect();
+        asked.sort();
+        assert!(asked.len() > 10, "{name}: only {} windows", asked.len());
+        let differing = told.iter().zip(&asked).find(|(told, asked)| told != asked);
+        assert_eq!(differing, None, "{name}: {} windows told, {} asked", told.len(), asked.len());
+        assert_eq!(told.len(), asked.len(), "{name}");
+    }
 }
 
 /// A recording of bad lines between good ones: each bad one has its row in quarantine, and nothing else is lost.

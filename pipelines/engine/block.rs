@@ -64,13 +64,15 @@ pub(super) struct Joined {
 /// Stands for "no step" in [`Joined::run`].
 pub(super) const NO_RUN: u32 = u32::MAX;
 
-/// The names that the join adds.
+/// What the join adds.
 #[derive(Clone, Debug)]
 pub(super) struct JoinedRun {
     pub job: Arc<str>,
     pub step: Arc<str>,
     pub operation: Option<Arc<str>>,
     pub technician: Option<Arc<str>>,
+    /// Start and end of the run, as known at the join; `i64::MAX` while it goes on.
+    pub run_ms: (i64, i64),
 }
 
 impl Joined {
@@ -130,6 +132,13 @@ impl Rows<'_> {
             }
         }
         copied
+    }
+
+    /// Start and end of each row's run of a step; empty where no step is asked for.
+    pub(super) fn runs_ms(&self) -> Vec<(i64, i64)> {
+        let Some(joined) = self.joined else { return Vec::new() };
+        let of = |&run: &u32| joined.runs.get(run as usize).map_or(crate::window::NO_RUN, |run| run.run_ms);
+        joined.run.iter().map(of).collect()
     }
 
     /// Where the rows at `positions` (ascending, counted over all stretches) are: block number and row.

@@ -115,6 +115,7 @@ impl Engine {
             use ingest::readings::StepEventKind::{Failed, Finished};
             if let (Some(run), Finished | Failed) = (&told.run, told.record.event) {
                 self.usage.finish(&site_shared, bay, run, told.record.ts_ms);
+                self.rules.end_run(bay, run.started_ms, told.record.ts_ms);
             }
         }
         if told.is_empty() {

@@ -117,6 +117,7 @@ impl Joiner {
             step: Arc::clone(&found.step),
             operation,
             technician: found.technician.clone(),
+            run_ms: (found.started_ms, found.ended_ms.unwrap_or(i64::MAX)),
         });
         self.memo[index] = (self.call, run, place);
         place

@@ -224,6 +224,11 @@ impl Rules {
         Ok(expired)
     }
 
+    /// A run of a step has ended.
+    pub(super) fn end_run(&mut self, bay: u32, started_ms: i64, ended_ms: i64) {
+        self.windows.iter_mut().for_each(|rule| rule.operator.end_run(bay, started_ms, ended_ms));
+    }
+
     /// Names and schemas of the views' streams.
     #[must_use]
     pub(super) fn views(&self) -> Vec<(String, SchemaRef)> {

@@ -9,11 +9,13 @@ use arrow::datatypes::{DataType, Field, TimestampMillisecondType};
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, LogicalPlanBuilder, ScalarUDF, Volatility, cast as cast_to, create_udf, ident, lit,
+    ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, Volatility, cast as cast_to, create_udf,
+    ident, lit,
 };
 
-use super::function::{WindowFunction, block_on};
+use super::function::{Asked, Call, WindowFunction, block_on};
 use super::refusal::{Refusal, unknown};
 use super::stream::{WINDOW_COLUMNS, Windows};
 use crate::schema;
@@ -25,7 +27,8 @@ pub(super) struct BatchWindow(pub WindowFunction);
 
 impl TableFunctionImpl for BatchWindow {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let (name, time, windows) = self.0.arguments(args.exprs()).map_err(Refusal::into_external)?;
+        let Call { table: name, time, windows } =
+            self.0.call(args.exprs()).map_err(Refusal::into_external)?;
         let options = &args.session().config_options().catalog;
         let tables = args
             .session()
@@ -39,18 +42,81 @@ impl TableFunctionImpl for BatchWindow {
         let Some(table) = table else {
             return Err(unknown("table", &name, &[]).into_external());
         };
-        let own = || table.schema().fields().iter().map(|field| ident(field.name())).collect::<Vec<Expr>>();
-        let [start, end] = WINDOW_COLUMNS;
-        let (mut with_starts, mut with_window) = (own(), own());
-        let starts = starts_of(windows).call(vec![cast_to(ident(&time), schema::time())]);
-        with_starts.push(starts.alias(start));
-        let size = lit(ScalarValue::new_interval_mdn(0, 0, windows.size_ms * 1_000_000));
-        with_window.push(ident(start));
-        with_window.push((ident(start) + size).alias(end));
-        let rows = LogicalPlanBuilder::scan(name, provider_as_source(Arc::clone(&table)), None)?;
-        let plan = rows.project(with_starts)?.unnest_column(start)?.project(with_window)?.build()?;
+        let time = time.unwrap_or_else(|| "ts".to_owned());
+        let plan = match windows {
+            Asked::Fixed(windows) => fixed(name, &table, &time, windows)?,
+            Asked::Session { gap_ms, keys } => {
+                of_text(&args, &session_text(&name, &table, &time, gap_ms, &keys))?
+            }
+            Asked::Step => of_text(&args, &step_text(&name, &table))?,
+        };
         Ok(Arc::new(ViewTable::new(plan, None)))
     }
+}
+
+/// Each row with the windows of the clock that hold it.
+fn fixed(name: String, table: &Arc<dyn TableProvider>, time: &str, windows: Windows) -> Result<LogicalPlan> {
+    let own = || table.schema().fields().iter().map(|field| ident(field.name())).collect::<Vec<Expr>>();
+    let [start, end] = WINDOW_COLUMNS;
+    let (mut with_starts, mut with_window) = (own(), own());
+    let starts = starts_of(windows).call(vec![cast_to(ident(time), schema::time())]);
+    with_starts.push(starts.alias(start));
+    let size = lit(ScalarValue::new_interval_mdn(0, 0, windows.size_ms * 1_000_000));
+    with_window.push(ident(start));
+    with_window.push((ident(start) + size).alias(end));
+    let rows = LogicalPlanBuilder::scan(name, provider_as_source(Arc::clone(table)), None)?;
+    rows.project(with_starts)?.unnest_column(start)?.project(with_window)?.build()
+}
+
+fn of_text(args: &TableFunctionArgs, text: &str) -> Result<LogicalPlan> {
+    let state = args.session().as_any().downcast_ref::<SessionState>();
+    let state = state.ok_or_else(|| Refusal::new("", "a session of another kind", "").into_external())?;
+    block_on(state.create_logical_plan(text))
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Numbers the rows of each key by how often the gap has passed, and takes first and last of each number.
+fn session_text(
+    name: &str,
+    table: &Arc<dyn TableProvider>,
+    time: &str,
+    gap_ms: i64,
+    keys: &[String],
+) -> String {
+    let columns: Vec<String> = table.schema().fields().iter().map(|field| quoted(field.name())).collect();
+    let keys: Vec<String> = keys.iter().map(|key| quoted(key)).collect();
+    let (name, time, columns, keys) = (quoted(name), quoted(time), columns.join(", "), keys.join(", "));
+    let gap = format!("INTERVAL '{gap_ms} milliseconds'");
+    format!(
+        "SELECT {columns}, min({time}) OVER whole AS window_start, max({time}) OVER whole + {gap} AS window_end
+         FROM (SELECT *, sum(is_first) OVER (PARTITION BY {keys} ORDER BY {time}
+                                             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS session_number
+               FROM (SELECT *, CASE WHEN {time} < lag({time}) OVER (PARTITION BY {keys} ORDER BY {time}) + {gap}
+                                    THEN 0 ELSE 1 END AS is_first
+                     FROM {name}) AS told_apart) AS numbered
+         WINDOW whole AS (PARTITION BY {keys}, session_number)"
+    )
+}
+
+/// Joins rows with the runs that have ended: a start, and the first finish that follows.
+fn step_text(name: &str, table: &Arc<dyn TableProvider>) -> String {
+    let columns = table.schema();
+    let columns = columns.fields().iter().map(|field| format!("rows_of.{}", quoted(field.name())));
+    let (columns, name) = (columns.collect::<Vec<_>>().join(", "), quoted(name));
+    let whose = "PARTITION BY site, bay, job, step ORDER BY ts, message";
+    format!(
+        "WITH marks AS (SELECT *, lag(event) OVER ({whose}) AS before FROM steps
+                        WHERE event IN ('started', 'finished', 'failed')),
+              runs AS (SELECT *, lead(ts) OVER ({whose}) AS ended FROM marks
+                       WHERE (event = 'started') = (before IS NULL OR before <> 'started'))
+         SELECT {columns}, runs.ts AS window_start, runs.ended AS window_end
+         FROM {name} AS rows_of JOIN runs
+           ON rows_of.site = runs.site AND rows_of.bay = runs.bay AND rows_of.job = runs.job AND rows_of.step = runs.step
+         WHERE runs.event = 'started' AND rows_of.ts >= runs.ts AND rows_of.ts < runs.ended"
+    )
 }
 
 /// A function from a time to the starts of all windows that hold it.

@@ -14,7 +14,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 
 use super::expression::{Expression, rebase};
 use super::refusal::Refusal;
-use super::stream::{Stream, StreamScan, Windows};
+use super::stream::{Stream, StreamScan, WindowKind};
 
 /// A chain of filters and projections over `source`, flattened.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) enum Source {
     /// All columns of the stream, then the two of the window.
     Stream {
         stream: Stream,
-        window: Option<Windows>,
+        window: Option<WindowKind>,
     },
     Groups(Box<Groups>),
 }
@@ -65,7 +65,7 @@ pub(crate) fn walk(plan: &Arc<dyn ExecutionPlan>) -> Result<Chain, Refusal> {
     if let Some(scan) = plan.downcast_ref::<StreamScan>() {
         let names = scan.stream.windowed_schema();
         let outputs = scan.columns.iter().map(|&column| column_of(&names, column)).collect();
-        let source = Source::Stream { stream: scan.stream, window: scan.window };
+        let source = Source::Stream { stream: scan.stream, window: scan.window.clone() };
         return Ok(Chain { source, conditions: Vec::new(), outputs });
     }
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {

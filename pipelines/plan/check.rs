@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
     self, GroupByExpr, Query, Select, SetExpr, Statement, TableFactor, visit_expressions,
 };
 
-use super::function::{COMING, WindowFunction, unknown_stream};
+use super::function::{WindowFunction, unknown_stream};
 use super::refusal::Refusal;
 use super::stream::Stream;
 
@@ -102,9 +102,6 @@ fn check_relation(relation: &TableFactor, named: &mut Vec<String>) -> Result<(),
                 } else {
                     Err(unknown_stream(&name))
                 };
-            }
-            if COMING.contains(&name.to_lowercase().as_str()) {
-                return Err(Refusal::new(&name, format!("{name} windows come later"), "use tumble or hop"));
             }
             let known = WindowFunction::ALL.map(WindowFunction::as_str);
             if known.iter().any(|known| name.eq_ignore_ascii_case(known)) {

@@ -16,10 +16,7 @@ use datafusion::prelude::SessionContext;
 
 use super::batch::BatchWindow;
 use super::refusal::{Refusal, unknown};
-use super::stream::{Stream, StreamTable, Windows};
-
-/// The window functions that are not there yet, and what they will be.
-pub(crate) const COMING: [&str; 2] = ["session", "per_step"];
+use super::stream::{Stream, StreamTable, WindowKind, Windows};
 
 /// A window function in FROM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +25,39 @@ pub(crate) enum WindowFunction {
     Tumble,
     /// `hop(table, time, slide, size)`: a new window each slide.
     Hop,
+    /// `session(table, time, gap, keys…)`: a window ends when nothing has come for the gap.
+    Session,
+    /// `per_step(table)`: a window is a run of a step.
+    PerStep,
+}
+
+/// A call of a window function.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub table: String,
+    /// The column that windows go by; runs of steps go by the step's.
+    pub time: Option<String>,
+    pub windows: Asked,
+}
+
+/// The windows that a call asks for.
+#[derive(Clone, Debug)]
+pub(super) enum Asked {
+    Fixed(Windows),
+    Session { gap_ms: i64, keys: Vec<String> },
+    Step,
 }
 
 impl WindowFunction {
-    pub(crate) const ALL: [WindowFunction; 2] = [WindowFunction::Tumble, WindowFunction::Hop];
+    pub(crate) const ALL: [WindowFunction; 4] =
+        [WindowFunction::Tumble, WindowFunction::Hop, WindowFunction::Session, WindowFunction::PerStep];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             WindowFunction::Tumble => "tumble",
             WindowFunction::Hop => "hop",
+            WindowFunction::Session => "session",
+            WindowFunction::PerStep => "per_step",
         }
     }
 
@@ -47,6 +68,10 @@ impl WindowFunction {
             WindowFunction::Hop => {
                 format!("hop({table}, {time}, INTERVAL '10 seconds', INTERVAL '60 seconds')")
             }
+            WindowFunction::Session => {
+                format!("session({table}, {time}, INTERVAL '5 minutes', site, bay, tool, metric)")
+            }
+            WindowFunction::PerStep => "per_step(telemetry)".to_owned(),
         }
     }
 
@@ -56,7 +81,7 @@ impl WindowFunction {
     }
 }
 
-/// Makes `tumble` and `hop` known to an ordinary session, so that a rule's text runs there too.
+/// Makes the window functions known to an ordinary session, so that a rule's text runs there too.
 ///
 /// # Errors
 /// The session takes no more planners of expressions.
@@ -93,20 +118,38 @@ pub(crate) struct StreamWindow(pub WindowFunction);
 
 impl TableFunctionImpl for StreamWindow {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let (table, time, window) = self.0.arguments(args.exprs()).map_err(Refusal::into_external)?;
-        let Some(stream) = Stream::named(&table) else {
-            return Err(unknown_stream(&table).into_external());
-        };
-        if time != stream.time_column() {
-            let expected = stream.time_column();
+        let call = self.0.call(args.exprs()).map_err(Refusal::into_external)?;
+        let table = self.table(call).map_err(Refusal::into_external)?;
+        Ok(Arc::new(table))
+    }
+}
+
+impl StreamWindow {
+    fn table(&self, call: Call) -> Result<StreamTable, Refusal> {
+        let Call { table, time, windows } = call;
+        let stream = Stream::named(&table).ok_or_else(|| unknown_stream(&table))?;
+        let expected = stream.time_column();
+        if let Some(time) = time.filter(|time| time != expected) {
             return Err(Refusal::new(
                 &time,
                 format!("windows over {table} go by its event time `{expected}`, not by `{time}`"),
                 format!("write {}", self.0.example(&table, expected)),
-            )
-            .into_external());
+            ));
         }
-        Ok(Arc::new(StreamTable { stream, window: Some(window) }))
+        let window = match windows {
+            Asked::Fixed(windows) => WindowKind::Fixed(windows),
+            Asked::Session { gap_ms, keys } => {
+                let schema = stream.schema();
+                let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+                let place = |key: &String| {
+                    schema.index_of(key).map_err(|_| super::refusal::unknown("column", key, &names))
+                };
+                WindowKind::Session { gap_ms, keys: keys.iter().map(place).collect::<Result<_, _>>()? }
+            }
+            Asked::Step if stream == Stream::Telemetry => WindowKind::Step,
+            Asked::Step => return Err(self.0.refuse("only readings belong to runs of steps")),
+        };
+        Ok(StreamTable { stream, window: Some(window) })
     }
 }
 
@@ -122,23 +165,50 @@ const WINDOW_MS_MAX: i64 = 36_525 * 86_400_000;
 const WINDOWS_OF_A_ROW_MAX: i64 = 1_000;
 
 impl WindowFunction {
-    /// Table, time column and windows of a call.
-    pub(super) fn arguments(self, arguments: &[Expr]) -> Result<(String, String, Windows), Refusal> {
+    /// What a call asks for.
+    pub(super) fn call(self, arguments: &[Expr]) -> Result<Call, Refusal> {
         let (table, time, windows) = match (self, arguments) {
             (WindowFunction::Tumble, [Expr::Column(table), Expr::Column(time), size]) => {
-                (table, time, Windows::tumbling(self.interval_ms(size)?, 0))
-            }
-            (WindowFunction::Tumble, _) => {
-                return Err(self.refuse("tumble takes a stream, its time column and a size"));
+                let windows = Windows::tumbling(self.interval_ms(size)?, 0);
+                (table, Some(time), Asked::Fixed(windows))
             }
             (WindowFunction::Hop, [Expr::Column(table), Expr::Column(time), slide, size]) => {
-                let (slide_ms, size_ms) = (self.interval_ms(slide)?, self.interval_ms(size)?);
-                (table, time, Windows { size_ms, slide_ms, offset_ms: 0 })
+                let windows = Windows {
+                    size_ms: self.interval_ms(size)?,
+                    slide_ms: self.interval_ms(slide)?,
+                    offset_ms: 0,
+                };
+                (table, Some(time), Asked::Fixed(windows))
+            }
+            (WindowFunction::Session, [Expr::Column(table), Expr::Column(time), gap, keys @ ..])
+                if !keys.is_empty() =>
+            {
+                let names = keys.iter().map(|key| match key {
+                    Expr::Column(key) => Ok(key.name.clone()),
+                    _ => Err(self.refuse("a key of a session is no column")),
+                });
+                let keys = names.collect::<Result<Vec<String>, _>>()?;
+                (table, Some(time), Asked::Session { gap_ms: self.interval_ms(gap)?, keys })
+            }
+            (WindowFunction::PerStep, [Expr::Column(table)]) => (table, None, Asked::Step),
+            (WindowFunction::Tumble, _) => {
+                return Err(self.refuse("tumble takes a stream, its time column and a size"));
             }
             (WindowFunction::Hop, _) => {
                 return Err(self.refuse("hop takes a stream, its time column, a slide and a size"));
             }
+            (WindowFunction::Session, _) => {
+                return Err(self.refuse("session takes a stream, its time column, a gap and its keys"));
+            }
+            (WindowFunction::PerStep, _) => return Err(self.refuse("per_step takes the stream alone")),
         };
+        if let Asked::Fixed(windows) = windows {
+            self.check_fixed(windows)?;
+        }
+        Ok(Call { table: table.name.clone(), time: time.map(|time| time.name.clone()), windows })
+    }
+
+    fn check_fixed(self, windows: Windows) -> Result<(), Refusal> {
         if windows.slide_ms > windows.size_ms {
             return Err(self.refuse(
                 "the slide is longer than the window, so rows would be in none; the slide comes first",
@@ -147,7 +217,7 @@ impl WindowFunction {
         if windows.size_ms / windows.slide_ms > WINDOWS_OF_A_ROW_MAX {
             return Err(self.refuse("each row would be in more than a thousand windows"));
         }
-        Ok((table.name.clone(), time.name.clone(), windows))
+        Ok(())
     }
 
     fn interval_ms(self, size: &Expr) -> Result<i64, Refusal> {

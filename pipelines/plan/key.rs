@@ -9,7 +9,7 @@ use super::expression::Expression;
 use super::function::scalar_interval_ms;
 use super::refusal::Refusal;
 use super::scope::is_of_series;
-use super::stream::{Stream, Windows};
+use super::stream::{Stream, WindowKind, Windows};
 
 /// A column of GROUP BY.
 #[derive(Clone, Debug)]
@@ -35,12 +35,12 @@ const WINDOW_REMEDY: &str =
 /// The windows, and the keys over the stream's columns.
 pub(super) fn keys_of(
     stream: Stream,
-    window: Option<Windows>,
+    window: Option<&WindowKind>,
     groups: &Groups,
-) -> Result<(Windows, Vec<Key>), Refusal> {
+) -> Result<(WindowKind, Vec<Key>), Refusal> {
     let first_of_window = stream.schema().fields().len();
     let time = stream.schema().index_of(stream.time_column()).unwrap_or(usize::MAX);
-    let mut found = window;
+    let mut found = window.cloned();
     let mut keys = Vec::with_capacity(groups.keys.len());
     for (key, _) in &groups.keys {
         let place = key.downcast_ref::<Column>().map(Column::index);
@@ -49,7 +49,8 @@ pub(super) fn keys_of(
             Some(place) if place == first_of_window + 1 => Key::WindowEnd,
             _ => match date_bin(key, time).transpose()? {
                 Some(bin) if window.is_none() => {
-                    if found.is_some_and(|other| other != bin) {
+                    let bin = WindowKind::Fixed(bin);
+                    if found.as_ref().is_some_and(|other| *other != bin) {
                         return Err(Refusal::new("date_bin", "two windows in one GROUP BY", WINDOW_REMEDY));
                     }
                     found = Some(bin);

@@ -65,16 +65,44 @@ impl Stream {
 
     /// Its columns, then `window_start` and `window_end`.
     pub(crate) fn windowed_schema(self) -> SchemaRef {
+        self.schema_in(false)
+    }
+
+    /// The same; the window of a step that goes on `is_open`, without an end.
+    fn schema_in(self, is_open: bool) -> SchemaRef {
         let mut fields: Vec<_> = self.schema().fields().iter().cloned().collect();
-        for name in WINDOW_COLUMNS {
-            fields.push(Arc::new(Field::new(name, schema::time(), false)));
-        }
+        let [start, end] = WINDOW_COLUMNS;
+        fields.push(Arc::new(Field::new(start, schema::time(), false)));
+        fields.push(Arc::new(Field::new(end, schema::time(), is_open)));
         Arc::new(Schema::new(fields))
     }
 }
 
 /// What a window function adds to the columns of its stream.
 pub(crate) const WINDOW_COLUMNS: [&str; 2] = ["window_start", "window_end"];
+
+/// What makes the windows of a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WindowKind {
+    /// The clock.
+    Fixed(Windows),
+    /// Silence: a window goes on until nothing comes for `gap_ms` for the same `keys`, places of columns of the stream.
+    Session { gap_ms: i64, keys: Vec<usize> },
+    /// The work: a window is a run of a step, from its start to its finish.
+    Step,
+}
+
+impl WindowKind {
+    /// The function that asks for it.
+    pub(crate) fn function(&self) -> &'static str {
+        match self {
+            WindowKind::Fixed(windows) if windows.is_tumbling() => "tumble",
+            WindowKind::Fixed(_) => "hop",
+            WindowKind::Session { .. } => "session",
+            WindowKind::Step => "per_step",
+        }
+    }
+}
 
 /// Windows of one size, a new one each slide: `[offset + n * slide, offset + n * slide + size)`. Where the slide is the
 /// size they lie side by side.
@@ -122,13 +150,16 @@ impl Windows {
 #[derive(Debug)]
 pub(crate) struct StreamTable {
     pub stream: Stream,
-    pub window: Option<Windows>,
+    pub window: Option<WindowKind>,
 }
 
 #[async_trait]
 impl TableProvider for StreamTable {
     fn schema(&self) -> SchemaRef {
-        if self.window.is_some() { self.stream.windowed_schema() } else { self.stream.schema() }
+        match &self.window {
+            None => self.stream.schema(),
+            Some(window) => self.stream.schema_in(*window == WindowKind::Step),
+        }
     }
 
     fn table_type(&self) -> TableType {
@@ -151,7 +182,8 @@ impl TableProvider for StreamTable {
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Ok(Arc::new(StreamScan { stream: self.stream, window: self.window, columns, properties }))
+        let window = self.window.clone();
+        Ok(Arc::new(StreamScan { stream: self.stream, window, columns, properties }))
     }
 }
 
@@ -159,7 +191,7 @@ impl TableProvider for StreamTable {
 #[derive(Debug)]
 pub(crate) struct StreamScan {
     pub stream: Stream,
-    pub window: Option<Windows>,
+    pub window: Option<WindowKind>,
     /// Indices in the stream's columns, window columns behind them.
     pub columns: Vec<usize>,
     properties: Arc<PlanProperties>,

@@ -120,7 +120,7 @@ fn a_window_needs_only_the_columns_that_no_series_knows() {
          GROUP BY site, bay, tool, window_start, window_end HAVING count(*) >= 20 AND avg(value) > 90",
     );
     assert_eq!(column_names(plan.stream(), plan.columns()), ["value"]);
-    assert_eq!(plan.windows(), Windows::tumbling(60_000, 0));
+    assert_eq!(*plan.kind(), WindowKind::Fixed(Windows::tumbling(60_000, 0)));
     let keys = plan.key_schema();
     let keys: Vec<&str> = keys.fields().iter().map(|field| field.name().as_str()).collect();
     assert_eq!(keys, ["site", "bay", "tool"]);
@@ -284,7 +284,45 @@ fn what_cannot_run_on_a_stream_is_refused_with_what_to_write_instead() {
         ),
         (
             "SELECT site, count(*) FROM session(telemetry, ts, INTERVAL '9 seconds') GROUP BY site, window_start",
-            "1:28: session windows come later; use tumble or hop".to_owned(),
+            "1:28: session takes a stream, its time column, a gap and its keys; write session(telemetry, ts, INTERVAL '5 \
+             minutes', site, bay, tool, metric)"
+                .to_owned(),
+        ),
+        (
+            "SELECT site, count(*) FROM session(telemetry, ts, INTERVAL '9 seconds', site, bay) WHERE value > 3 GROUP BY site, bay, window_start",
+            "1:90: WHERE reads `value`, which is no key of the session: what it leaves out would keep it going; add \
+             value to the keys of session(…) and to GROUP BY, or write FILTER (WHERE …)"
+                .to_owned(),
+        ),
+        (
+            "SELECT site, count(*) FROM session(telemetry, ts, INTERVAL '9 seconds', site, bay) GROUP BY site, window_start",
+            "1:84: GROUP BY lacks `bay`, a key of the session; add bay to GROUP BY, or take it out of session(…)"
+                .to_owned(),
+        ),
+        (
+            "SELECT site, count(*) FROM session(telemetry, ts, INTERVAL '0 seconds', site) GROUP BY site, window_start",
+            "1:51: the size of a window must be more than nothing; write INTERVAL '10 seconds'".to_owned(),
+        ),
+        (
+            "SELECT site, count(*) FROM session(telemetry, ts, INTERVAL '9 seconds', sites) GROUP BY site, window_start",
+            "1:73: there is no column `sites`; did you mean `site`? columns: row_id, message, ts, arrived, site, bay, \
+             tool, boot, seq, metric, value, text, unit, tags, job, step, operation, technician, spec_min, spec_max, \
+             lateness"
+                .to_owned(),
+        ),
+        (
+            "SELECT site, count(*) FROM per_step(usage) GROUP BY site, window_start",
+            "1:28: only readings belong to runs of steps; write per_step(telemetry)".to_owned(),
+        ),
+        (
+            "SELECT site, count(*) FROM per_step(telemetry, ts) GROUP BY site, window_start",
+            "1:28: per_step takes the stream alone; write per_step(telemetry)".to_owned(),
+        ),
+        (
+            "SELECT site, max(window_end) FROM per_step(telemetry) GROUP BY site, window_start",
+            "1:35: window_start or window_end within WHERE or an aggregate, before the step has ended; use them in GROUP \
+             BY, SELECT and HAVING alone"
+                .to_owned(),
         ),
         (
             "SELECT site, count(*) FROM hop(telemetry, ts, INTERVAL '60 seconds', INTERVAL '10 seconds') GROUP BY site, window_start",
@@ -322,7 +360,11 @@ fn what_cannot_run_on_a_stream_is_refused_with_what_to_write_instead() {
             "1:32: a window without GROUP BY; add GROUP BY … window_start, window_end, or read FROM the stream itself"
                 .to_owned(),
         ),
-        ("SELECT site FROM per_step(telemetry)", "1:18: per_step windows come later; use tumble or hop".to_owned()),
+        (
+            "SELECT site FROM per_step(telemetry)",
+            "1:18: a window without GROUP BY; add GROUP BY … window_start, window_end, or read FROM the stream itself"
+                .to_owned(),
+        ),
         (
             "SELECT site, count(*) FROM tumble(telemetry, ts, INTERVAL '0 seconds') GROUP BY site, window_start",
             "1:50: the size of a window must be more than nothing; write INTERVAL '10 seconds'".to_owned(),

@@ -7,15 +7,16 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::Result;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::conjunction;
 
 use super::chain::{Groups, Source};
-use super::expression::{Expression, FailedRow, is_plain, isolate, mask, never_fails, renumber};
+use super::expression::{Expression, FailedRow, columns_of, is_plain, isolate, mask, never_fails, renumber};
 use super::key::{Closes, Key, closes_of, keys_of};
 use super::refusal::Refusal;
 use super::scope::{Scope, series_places, split};
 use super::state::{ResultOf, States, state_of};
-use super::stream::{Stream, Windows};
+use super::stream::{Stream, WindowKind};
 use super::{evaluate_all, needed};
 
 /// A rule or view over windows. Runs in a [`crate::window::WindowOperator`].
@@ -23,7 +24,7 @@ use super::{evaluate_all, needed};
 pub struct WindowPlan {
     stream: Stream,
     columns: Vec<usize>,
-    pub(crate) windows: Windows,
+    pub(crate) kind: WindowKind,
     pub(crate) scope: Scope,
     pub(crate) rows: RowExpressions,
     pub(crate) keys: Vec<Key>,
@@ -65,11 +66,15 @@ impl WindowPlan {
         output: SchemaRef,
         hash: String,
     ) -> Result<Self, Refusal> {
-        let Source::Stream { stream, window } = groups.below.source else {
+        let Source::Stream { stream, window } = &groups.below.source else {
             return Err(Refusal::new("GROUP", "a GROUP BY over the result of another", "write one GROUP BY"));
         };
+        let stream = *stream;
         let all = stream.windowed_schema();
-        let (windows, mut keys) = keys_of(stream, window, groups)?;
+        let (kind, mut keys) = keys_of(stream, window.as_ref(), groups)?;
+        if let WindowKind::Session { keys: of_session, .. } = &kind {
+            check_session(stream, of_session, groups)?;
+        }
         let (scope, conditions) = split(stream, &groups.below.conditions)?;
         let condition = (!conditions.is_empty()).then(|| conjunction(conditions));
 
@@ -95,10 +100,16 @@ impl WindowPlan {
         let first_of_window = stream.schema().fields().len();
         let columns: Vec<usize> = wanted.iter().copied().filter(|&column| column < first_of_window).collect();
         rows.with_window_columns = columns.len() < wanted.len();
-        if rows.with_window_columns && !windows.is_tumbling() {
+        let why = match &kind {
+            WindowKind::Fixed(windows) if windows.is_tumbling() => None,
+            WindowKind::Fixed(_) => Some("where a row is in several windows"),
+            WindowKind::Session { .. } => Some("before the session has ended"),
+            WindowKind::Step => Some("before the step has ended"),
+        };
+        if let Some(why) = why.filter(|_| rows.with_window_columns) {
             return Err(Refusal::new(
-                "hop",
-                "window_start or window_end within WHERE or an aggregate, where a row is in several windows",
+                kind.function(),
+                format!("window_start or window_end within WHERE or an aggregate, {why}"),
                 "use them in GROUP BY, SELECT and HAVING alone",
             ));
         }
@@ -129,7 +140,7 @@ impl WindowPlan {
         Ok(WindowPlan {
             stream,
             columns,
-            windows,
+            kind,
             scope,
             rows,
             keys,
@@ -170,10 +181,10 @@ impl WindowPlan {
         &self.scope
     }
 
-    /// Its windows.
+    /// What makes its windows.
     #[must_use]
-    pub fn windows(&self) -> Windows {
-        self.windows
+    pub fn kind(&self) -> &WindowKind {
+        &self.kind
     }
 
     /// Hex digits that change with the query: state of another query is not restored.
@@ -205,6 +216,36 @@ impl WindowPlan {
         isolate(0..groups.num_rows(), &mut evaluate, &mut pieces, &mut failed);
         Concluded { pieces, failed }
     }
+}
+
+/// FROM comes before WHERE: what WHERE leaves out would still keep a session going. Over keys of the session it makes no
+/// difference which comes first.
+fn check_session(stream: Stream, keys: &[usize], groups: &Groups) -> Result<(), Refusal> {
+    let schema = stream.schema();
+    let name = |column: usize| schema.fields().get(column).map_or("window_start", |field| field.name());
+    let read = groups.below.conditions.iter().flat_map(columns_of);
+    if let Some(column) = read.into_iter().find(|column| !keys.contains(column)) {
+        let name = name(column);
+        return Err(Refusal::new(
+            name,
+            format!(
+                "WHERE reads `{name}`, which is no key of the session: what it leaves out would keep it going"
+            ),
+            format!("add {name} to the keys of session(…) and to GROUP BY, or write FILTER (WHERE …)"),
+        ));
+    }
+    let is_key = |key: usize| {
+        let column = |(expression, _): &(Expression, String)| {
+            expression.downcast_ref::<Column>().is_some_and(|column| column.index() == key)
+        };
+        groups.keys.iter().any(column)
+    };
+    if let Some(missing) = keys.iter().find(|key| !is_key(**key)) {
+        let name = name(*missing);
+        let remedy = format!("add {name} to GROUP BY, or take it out of session(…)");
+        return Err(Refusal::new("GROUP", format!("GROUP BY lacks `{name}`, a key of the session"), remedy));
+    }
+    Ok(())
 }
 
 /// What [`WindowPlan::conclude`] finds: ranges of groups with their bits and outputs.

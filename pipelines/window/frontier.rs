@@ -74,6 +74,11 @@ impl Closers {
         closer
     }
 
+    /// All closers that there are.
+    pub(crate) fn all(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.seen.len()).expect("bays are numbered in u32")
+    }
+
     /// The highest watermark seen of a closer.
     pub(crate) fn seen(&self, closer: u32) -> i64 {
         self.seen.get(closer as usize).copied().unwrap_or(i64::MIN)

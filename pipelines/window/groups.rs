@@ -142,6 +142,11 @@ impl GroupTable {
         groups.extend(self.order.iter().filter(|&&group| is_in[group as usize]));
     }
 
+    /// The place of `group` in the order of keys. After [`GroupTable::settle`].
+    pub(crate) fn rank(&self, group: u32) -> u32 {
+        self.ranks[group as usize]
+    }
+
     /// Key number `key` of `groups`, without a dictionary. After [`GroupTable::settle`].
     pub(crate) fn plain_column(&self, key: usize, groups: &UInt32Array) -> Result<ArrayRef> {
         Ok(take(&self.columns[key], groups, None)?)

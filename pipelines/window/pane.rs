@@ -9,7 +9,7 @@ use arrow::datatypes::Float64Type;
 use datafusion::common::Result;
 use datafusion::logical_expr::GroupsAccumulator;
 
-use super::fused::{Measure, Spread, count_rows, fold_rows};
+use super::fused::{Fold, Measure, Spread, count_rows, fold_rows};
 use super::groups::{GroupTable, OUTSIDE};
 use crate::plan::state::{Measured, States};
 
@@ -22,6 +22,17 @@ pub(crate) struct Mark {
     pub changed: bool,
     /// It was final.
     pub is_final: bool,
+}
+
+impl Mark {
+    /// It is emitted. Gives its revision, and whether it is its first final one.
+    pub(crate) fn say(&mut self, is_final: bool) -> (u32, bool) {
+        let is_first_final = is_final && !self.is_final;
+        self.revision += 1;
+        self.changed = false;
+        self.is_final = is_final;
+        (self.revision, is_first_final)
+    }
 }
 
 /// Evaluated rows of a batch.
@@ -115,6 +126,41 @@ impl Pane {
         if !self.marks.is_empty() {
             self.marks.resize(len, Mark::default());
         }
+    }
+
+    /// Forgets one group; its place among the others stays taken until the pane is made anew.
+    pub(crate) fn reset(&mut self, group: u32) {
+        let group = group as usize;
+        self.measures.iter_mut().for_each(|states| states[group] = Measure::default());
+        self.spreads.iter_mut().for_each(|states| states[group] = Spread::default());
+        self.counts.iter_mut().for_each(|states| states[group] = 0);
+        self.beside.get_mut(group).into_iter().for_each(|rows| *rows = 0);
+        self.marks.get_mut(group).into_iter().for_each(|mark| *mark = Mark::default());
+        self.others_places.get_mut(group).into_iter().for_each(|place| *place = OUTSIDE);
+    }
+
+    /// Takes what group `from` has over into group `into`, but for what was said of it.
+    pub(crate) fn merge(&mut self, into: u32, from: u32) -> Result<()> {
+        let (to, of) = (into as usize, from as usize);
+        for states in &mut self.measures {
+            let other = std::mem::take(&mut states[of]);
+            states[to].merge(&other);
+        }
+        for states in &mut self.spreads {
+            let other = std::mem::take(&mut states[of]);
+            states[to].merge(&other);
+        }
+        for states in &mut self.counts {
+            states[to] += states[of];
+        }
+        if !self.beside.is_empty() {
+            self.beside[to] += self.beside[of];
+        }
+        for other in 0..self.others.len() {
+            let state = self.peek(other, &UInt32Array::from(vec![from]))?;
+            self.merge_other(other, &[into], &state)?;
+        }
+        Ok(())
     }
 
     /// How many rows the group has.

@@ -9,6 +9,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::EmitTo;
 
 use super::fused::Measure;
+use super::groups::OUTSIDE;
 use super::pane::Pane;
 use crate::plan::state::{ResultOf, States};
 
@@ -57,9 +58,13 @@ impl Pane {
     }
 
     fn result_of_other(&mut self, states: &States, of: usize, groups: &UInt32Array) -> Result<ArrayRef> {
-        let taken = self.peek(of, groups)?;
+        // A window that was withdrawn has none.
+        let has_place =
+            |group: u32| self.others_places.get(group as usize).is_some_and(|&place| place != OUTSIDE);
+        let places: Vec<usize> = (0..groups.len()).filter(|&row| has_place(groups.value(row))).collect();
+        let present = places.iter().map(|&row| groups.value(row)).collect();
+        let taken = self.peek(of, &present)?;
         let mut copy = states.others[of].accumulator()?;
-        let places: Vec<usize> = (0..groups.len()).collect();
         copy.merge_batch(&taken, &places, groups.len())?;
         copy.evaluate(EmitTo::All)
     }

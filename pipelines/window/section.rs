@@ -54,30 +54,41 @@ impl Packed {
         of_groups.dedup();
 
         let groups = UInt32Array::from(groups);
-        let (mut fields, mut columns) = match &mut pane.groups {
+        let (fields, columns) = match &mut pane.groups {
             Some(of_pane) => key_columns(of_pane, &groups)?,
             None => {
                 let field = Field::new("group", groups.data_type().clone(), false);
                 (vec![field], vec![Arc::new(groups.clone()) as ArrayRef])
             }
         };
-        let (own, others) = state_columns(plan, pane, &groups)?;
-        hash_plain(&mut hash, &own);
-        for (other, columns) in plan.states.others.iter().zip(&others) {
-            if other.function.is_distinct() {
-                hash_sets(&mut hash, columns)?;
-            } else {
-                hash_columns(&mut hash, columns)?;
-            }
-        }
-        let states = own.into_iter().chain(others.into_iter().flatten());
-        for (name, column) in (0..).zip(states) {
-            fields.push(Field::new(format!("state_{name}"), column.data_type().clone(), true));
-            columns.push(column);
-        }
-        let section = to_ipc(fields, columns, groups.len())?;
+        let section = states_section(plan, pane, &groups, (fields, columns), &mut hash)?;
         Ok(Packed { section, hash: hash.finalize(), closers: of_groups })
     }
+}
+
+/// A section of the states of `groups` behind other columns, hashed as well.
+pub(super) fn states_section(
+    plan: &WindowPlan,
+    pane: &mut Pane,
+    groups: &UInt32Array,
+    (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>),
+    hash: &mut blake3::Hasher,
+) -> Result<Vec<u8>> {
+    let (own, others) = state_columns(plan, pane, groups)?;
+    hash_plain(hash, &own);
+    for (other, columns) in plan.states.others.iter().zip(&others) {
+        if other.function.is_distinct() {
+            hash_sets(hash, columns)?;
+        } else {
+            hash_columns(hash, columns)?;
+        }
+    }
+    let states = own.into_iter().chain(others.into_iter().flatten());
+    for (name, column) in (0..).zip(states) {
+        fields.push(Field::new(format!("state_{name}"), column.data_type().clone(), true));
+        columns.push(column);
+    }
+    to_ipc(fields, columns, groups.len())
 }
 
 /// Marks and fused states of `groups`, a row each, and the states of each of DataFusion's accumulators: what

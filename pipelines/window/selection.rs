@@ -10,11 +10,12 @@ use arrow::array::{
 use arrow::compute::{take, take_record_batch};
 use datafusion::common::Result;
 
+use super::Input;
 use super::groups::{Combinations, GroupTable, OUTSIDE};
 use super::pane::Evaluated;
 use crate::plan::expression::mask;
 use crate::plan::key::Key;
-use crate::plan::{WindowPlan, Windows};
+use crate::plan::{WindowKind, WindowPlan, Windows};
 
 /// Rows of a batch; those whose code is [`OUTSIDE`] do not count.
 #[derive(Debug)]
@@ -40,13 +41,8 @@ impl<'a> Selection<'a> {
     ///
     /// # Errors
     /// An expression fails on some row that WHERE does not leave out.
-    pub(crate) fn new(
-        plan: &WindowPlan,
-        rows: &RecordBatch,
-        codes: Vec<u32>,
-        bay: &'a [u32],
-        ts_ms: &'a [i64],
-    ) -> Result<Option<Self>> {
+    pub(crate) fn new(plan: &WindowPlan, input: &Input<'a>, codes: Vec<u32>) -> Result<Option<Self>> {
+        let &Input { rows, bay, ts_ms, .. } = input;
         let expressions = &plan.rows;
         let inside = count_inside(&codes);
         if inside == 0 {
@@ -219,8 +215,11 @@ fn count_inside(codes: &[u32]) -> usize {
 
 /// `batch` with the window of each row behind its columns.
 fn with_window_columns(plan: &WindowPlan, batch: &RecordBatch, ts_ms: &[i64]) -> Result<RecordBatch> {
-    let starts: Vec<i64> = ts_ms.iter().map(|&ts| plan.windows.start_of(ts)).collect();
-    let ends = starts.iter().map(|start| start.saturating_add(plan.windows.size_ms)).collect();
+    let WindowKind::Fixed(windows) = plan.kind else {
+        unreachable!("the planner refuses it: other windows have no end yet")
+    };
+    let starts: Vec<i64> = ts_ms.iter().map(|&ts| windows.start_of(ts)).collect();
+    let ends = starts.iter().map(|&start| windows.end_of(start)).collect();
     let mut columns = batch.columns().to_vec();
     for times in [starts, ends] {
         columns.push(Arc::new(TimestampMillisecondArray::from(times).with_timezone("UTC")));

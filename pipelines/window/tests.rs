@@ -128,10 +128,11 @@ pub(super) fn lines(closed: &[Closed]) -> Vec<String> {
     for one in closed {
         for row in 0..one.rows.num_rows() {
             let mut line = format!(
-                "[{}, {}) r{}{}{}",
-                one.window_start_ms,
-                one.window_end_ms,
+                "[{}, {}) r{}{}{}{}",
+                one.starts_ms[row],
+                if one.ends_ms[row] == i64::MAX { "-".to_owned() } else { one.ends_ms[row].to_string() },
                 one.revisions[row],
+                if one.is_withdrawn { " withdrawn" } else { "" },
                 if one.is_final { "" } else { " open" },
                 if one.matches.value(row) { "" } else { " no" },
             );
@@ -150,7 +151,7 @@ pub(super) fn lines(closed: &[Closed]) -> Vec<String> {
             lines.push(line);
         }
         for failure in &one.failed {
-            lines.push(format!("[{}) failed {}: {}", one.window_start_ms, failure.key, failure.error));
+            lines.push(format!("[{}) failed {}: {}", failure.window_start_ms, failure.key, failure.error));
         }
     }
     lines
@@ -159,7 +160,8 @@ pub(super) fn lines(closed: &[Closed]) -> Vec<String> {
 /// Runs `script` on `sql` and compares what is emitted with `expected`, line by line.
 ///
 /// A line of the script is a reading, or `-- batch` (push what stands above), `watermark BAY MS`,
-/// `site_watermark SITE MS`, `release BAY`, `save` (snapshot, restore, go on), or `end`.
+/// `site_watermark SITE MS`, `release BAY`, `save` (snapshot, restore, go on), `end`, `run JOB START END` (of a step, `-` for one that goes on), or
+/// `finish BAY JOB MS`.
 pub(super) fn check(sql: &str, script: &str, expected: &str) {
     check_with_horizon(sql, 900_000, script, expected);
 }
@@ -184,7 +186,22 @@ pub(super) struct Bench {
     messages: u64,
     bays: Vec<i64>,
     sites: BTreeMap<Box<str>, i64>,
+    pub runs: Runs,
     pub said: Vec<String>,
+}
+
+/// Runs of steps: job, start, end.
+#[derive(Default)]
+pub(super) struct Runs(pub Vec<(String, i64, i64)>);
+
+impl Runs {
+    /// That of the reading's job at its time.
+    fn of(&self, reading: &Reading) -> (i64, i64) {
+        let holds = |(job, start_ms, end_ms): &&(String, i64, i64)| {
+            reading.job.as_ref() == Some(job) && (*start_ms..*end_ms).contains(&reading.ts_ms)
+        };
+        self.0.iter().find(holds).map_or(NO_RUN, |(_, start_ms, end_ms)| (*start_ms, *end_ms))
+    }
 }
 
 impl Bench {
@@ -199,6 +216,7 @@ impl Bench {
             messages: 1,
             bays: Vec::new(),
             sites: BTreeMap::new(),
+            runs: Runs::default(),
             said: Vec::new(),
         }
     }
@@ -208,12 +226,13 @@ impl Bench {
         self.messages += readings.len() as u64;
         let batch = rows.batch.project(self.plan.columns()).expect("columns of the stream");
         let (operator, table) = (&mut self.operator, &self.table);
-        match operator.push(&batch, &rows.series, &rows.bay, &rows.ts_ms, table) {
+        let runs_ms: Vec<_> = readings.iter().map(|reading| self.runs.of(reading)).collect();
+        let (series, bay, ts_ms) = (&rows.series, &rows.bay, &rows.ts_ms);
+        let input = Input { rows: &batch, series, bay, ts_ms, runs_ms: &runs_ms };
+        match operator.push(&input, table) {
             Ok(pushed) => pushed,
             Err(WindowError::Row(_)) => {
-                let failed = operator
-                    .failing_rows(&batch, &rows.series, &rows.bay, &rows.ts_ms, table)
-                    .expect("the scope holds");
+                let failed = operator.failing_rows(&input, table).expect("the scope holds");
                 assert!(!failed.is_empty(), "some row is to blame");
                 for failure in &failed {
                     self.said.push(format!("row {} failed: {}", failure.row, failure.error));
@@ -292,6 +311,20 @@ impl Bench {
                 let (mut out, bay) = (Vec::new(), self.bay(bay));
                 self.operator.release(u32::try_from(bay).expect("few bays"), &mut out).expect("it shows");
                 self.said.extend(lines(&out));
+            }
+            ["run", job, start, end] => {
+                let ms =
+                    |word: &str| if word == "-" { i64::MAX } else { word.parse().expect("milliseconds") };
+                self.runs.0.push(((*job).to_owned(), ms(start), ms(end)));
+            }
+            ["finish", bay, job, end] => {
+                self.flush();
+                let end_ms = end.parse().expect("milliseconds");
+                let bay = u32::try_from(self.bay(bay)).expect("few bays");
+                let run = self.runs.0.iter_mut().find(|run| run.0 == *job && run.2 == i64::MAX);
+                let run = run.expect("a run that goes on");
+                run.2 = end_ms;
+                self.operator.end_run(bay, run.1, end_ms);
             }
             ["save"] => {
                 self.flush();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{RecordBatch, StringArray, UInt32Array};
-use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow::compute::take_record_batch;
 use ingest::readings::Reject;
 use ingest::series::SeriesTable;
 use sinks::emission::Emission;
@@ -17,7 +17,8 @@ use super::looked::Verdicts;
 use super::view::view_rows;
 use super::{failed_row, window_error};
 use crate::config::ExceptionKind;
-use crate::window::{Closed, FailedGroup, WindowError, WindowOperator};
+use crate::plan::{FailedRow, WindowKind};
+use crate::window::{Closed, FailedGroup, Input, WindowError, WindowOperator};
 
 /// A rule or view over windows.
 #[derive(Debug)]
@@ -30,6 +31,33 @@ pub(super) struct WindowRule {
     pub needs_steps: bool,
     /// By series: whether it is in the query's scope.
     pub scope: Vec<bool>,
+}
+
+/// Columns of rows to push, beside those of the query.
+struct Columns {
+    series: Vec<u32>,
+    bay: Vec<u32>,
+    ts_ms: Vec<i64>,
+    runs_ms: Vec<(i64, i64)>,
+}
+
+impl Columns {
+    fn input<'a>(&'a self, rows: &'a RecordBatch) -> Input<'a> {
+        let Columns { series, bay, ts_ms, runs_ms } = self;
+        Input { rows, series, bay, ts_ms, runs_ms }
+    }
+
+    fn pick(&self, kept: &[usize]) -> Columns {
+        fn of<T: Copy>(column: &[T], kept: &[usize]) -> Vec<T> {
+            if column.is_empty() { Vec::new() } else { kept.iter().map(|&row| column[row]).collect() }
+        }
+        Columns {
+            series: of(&self.series, kept),
+            bay: of(&self.bay, kept),
+            ts_ms: of(&self.ts_ms, kept),
+            runs_ms: of(&self.runs_ms, kept),
+        }
+    }
 }
 
 impl WindowRule {
@@ -63,26 +91,41 @@ impl WindowRule {
     ) -> Result<u64, EngineError> {
         let batch = rows.batch(self.operator.plan().columns());
         let batch = batch.map_err(|source| rows_error(&self.life.name, source))?;
-        let mut series = rows.copy(|block| &block.readings.series);
-        let mut bay = rows.copy(|block| &block.bay);
-        let mut ts_ms = rows.copy(|block| &block.readings.ts_ms);
+        let of_steps = *self.operator.plan().kind() == WindowKind::Step;
+        let columns = Columns {
+            series: rows.copy(|block| &block.readings.series),
+            bay: rows.copy(|block| &block.bay),
+            ts_ms: rows.copy(|block| &block.readings.ts_ms),
+            runs_ms: if of_steps { rows.runs_ms() } else { Vec::new() },
+        };
+        let message = |row: usize| rows.copy(|block| &block.readings.message)[row];
+        self.push(&batch, columns, message, table, rejects)
+    }
+
+    /// Pushes rows; those on which an expression fails go to quarantine.
+    fn push(
+        &mut self,
+        batch: &RecordBatch,
+        columns: Columns,
+        message: impl Fn(usize) -> u64,
+        table: &SeriesTable,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<u64, EngineError> {
         let wrong = |source: WindowError| window_error(&self.life.name, source);
-        match self.operator.push(&batch, &series, &bay, &ts_ms, table) {
+        match self.operator.push(&columns.input(batch), table) {
             Ok(pushed) => return Ok(pushed.expired.len() as u64),
             Err(WindowError::Row(_)) => {}
             Err(error) => return Err(wrong(error)),
         }
-        let failed = self.operator.failing_rows(&batch, &series, &bay, &ts_ms, table).map_err(wrong)?;
-        let message = rows.copy(|block| &block.readings.message);
-        rejects.extend(failed.iter().map(|row| failed_row(&self.life.name, message[row.row], &row.error)));
+        let failed = self.operator.failing_rows(&columns.input(batch), table).map_err(wrong)?;
+        let reject = |row: &FailedRow| failed_row(&self.life.name, message(row.row), &row.error);
+        rejects.extend(failed.iter().map(reject));
         let failed: Vec<usize> = failed.iter().map(|row| row.row).collect();
-        let kept: Vec<usize> = (0..ts_ms.len()).filter(|row| failed.binary_search(row).is_err()).collect();
+        let kept: Vec<usize> =
+            (0..columns.ts_ms.len()).filter(|row| failed.binary_search(row).is_err()).collect();
         let take = UInt32Array::from_iter_values(kept.iter().map(|&row| row as u32));
-        let batch = take_record_batch(&batch, &take).map_err(|source| rows_error(&self.life.name, source))?;
-        series = kept.iter().map(|&row| series[row]).collect();
-        bay = kept.iter().map(|&row| bay[row]).collect();
-        ts_ms = kept.iter().map(|&row| ts_ms[row]).collect();
-        let pushed = self.operator.push(&batch, &series, &bay, &ts_ms, table).map_err(wrong)?;
+        let batch = take_record_batch(batch, &take).map_err(|source| rows_error(&self.life.name, source))?;
+        let pushed = self.operator.push(&columns.pick(&kept).input(&batch), table).map_err(wrong)?;
         Ok(pushed.expired.len() as u64)
     }
 
@@ -99,22 +142,9 @@ impl WindowRule {
         let time = batch.column_by_name(plan.stream().time_column());
         let time_of = |row| time.and_then(|time| time_of(time.as_ref(), row)).unwrap_or_default();
         let ts_ms: Vec<i64> = (0..batch.num_rows()).map(time_of).collect();
-        let bays = vec![bay; ts_ms.len()];
-        let wrong = |source: WindowError| window_error(&self.life.name, source);
-        match self.operator.push(&rows, &[], &bays, &ts_ms, table) {
-            Ok(pushed) => return Ok(pushed.expired.len() as u64),
-            Err(WindowError::Row(_)) => {}
-            Err(error) => return Err(wrong(error)),
-        }
-        let failed = self.operator.failing_rows(&rows, &[], &bays, &ts_ms, table).map_err(wrong)?;
-        rejects.extend(failed.iter().map(|row| failed_row(&self.life.name, 0, &row.error)));
-        let mut expired = 0;
-        for row in (0..ts_ms.len()).filter(|row| failed.iter().all(|failed| failed.row != *row)) {
-            let one = row..row + 1;
-            let pushed = self.operator.push(&rows.slice(row, 1), &[], &bays[one.clone()], &ts_ms[one], table);
-            expired += pushed.map_err(wrong)?.expired.len() as u64;
-        }
-        Ok(expired)
+        let bay = vec![bay; ts_ms.len()];
+        let columns = Columns { series: Vec::new(), bay, ts_ms, runs_ms: Vec::new() };
+        self.push(&rows, columns, |_| 0, table, rejects)
     }
 
     /// Closed windows become rows of the view, or verdicts. `watermark_ms` is that of a site's bay.
@@ -126,10 +156,10 @@ impl WindowRule {
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
         for closed in closed {
-            verdicts.rejects.extend(closed.failed.iter().map(|group| self.failed_group(closed, group)));
+            verdicts.rejects.extend(closed.failed.iter().map(|group| self.failed_group(group)));
             if self.is_view {
                 self.show(closed, out)?;
-            } else {
+            } else if !closed.is_withdrawn {
                 self.judge(closed, &watermark_ms, verdicts.exceptions);
             }
         }
@@ -137,10 +167,10 @@ impl WindowRule {
     }
 
     /// The quarantine row of a group on which SELECT or HAVING fails.
-    fn failed_group(&self, closed: &Closed, group: &FailedGroup) -> Reject {
-        let (rule, FailedGroup { key, error }) = (&self.life.name, group);
-        let start = jiff::Timestamp::from_millisecond(closed.window_start_ms);
-        let start = start.map_or_else(|_| closed.window_start_ms.to_string(), |start| start.to_string());
+    fn failed_group(&self, group: &FailedGroup) -> Reject {
+        let (rule, FailedGroup { window_start_ms, key, error }) = (&self.life.name, group);
+        let start = jiff::Timestamp::from_millisecond(*window_start_ms);
+        let start = start.map_or_else(|_| window_start_ms.to_string(), |start| start.to_string());
         let reject = failed_row(rule, 0, "");
         let detail =
             format!("rule `{rule}` could not judge the window {start} of {key}: {error}; mend its SQL");
@@ -156,10 +186,14 @@ impl WindowRule {
         let is_event = self.life.kind == ExceptionKind::Event;
         for (key, row) in self.judged_rows(closed) {
             let matches = closed.matches.value(row);
+            if closed.ends_ms[row] == i64::MAX {
+                // A step is judged when it is finished.
+                continue;
+            }
             if !matches && (is_event || !exceptions.has_conditions(&self.life)) {
                 continue;
             }
-            let (start_ms, end_ms) = (closed.window_start_ms, closed.window_end_ms);
+            let (start_ms, end_ms) = (closed.starts_ms[row], closed.ends_ms[row]);
             // Without the revision: a window that is shown again is the same evidence.
             let id = row_id(&self.life.name, &[key.as_bytes(), &start_ms.to_le_bytes()]);
             let mut found = RuleRow::new(&closed.rows, row, id, end_ms);
@@ -196,21 +230,22 @@ impl WindowRule {
     }
 
     fn show(&self, closed: &Closed, out: &mut Vec<Emission>) -> Result<(), EngineError> {
-        let matching: Vec<usize> =
-            (0..closed.rows.num_rows()).filter(|&row| closed.matches.value(row)).collect();
-        if matching.is_empty() {
+        let is_told = |row: usize| closed.is_withdrawn || closed.matches.value(row);
+        let told: Vec<usize> = (0..closed.rows.num_rows()).filter(|&row| is_told(row)).collect();
+        if told.is_empty() {
             return Ok(());
         }
-        let start = closed.window_start_ms.to_le_bytes();
         let id = |&row: &usize| {
-            let revision = closed.revisions[row].to_le_bytes();
+            let (start, revision) =
+                (closed.starts_ms[row].to_le_bytes(), closed.revisions[row].to_le_bytes());
             Some(row_id(&self.life.name, &[key_text(&closed.keys, row).as_bytes(), &start, &revision]))
         };
-        let ids = matching.iter().map(id).collect::<StringArray>();
-        let rows = filter_record_batch(&closed.rows, &closed.matches);
+        let ids = told.iter().map(id).collect::<StringArray>();
+        let take = UInt32Array::from_iter_values(told.iter().map(|&row| row as u32));
+        let rows = take_record_batch(&closed.rows, &take);
         let rows = rows.map_err(|source| rows_error(&self.life.name, source))?;
-        let revisions: Vec<u32> = matching.iter().map(|&row| closed.revisions[row]).collect();
-        out.push(view_rows(&self.life.name, &rows, ids, &revisions, &vec![closed.is_final; matching.len()])?);
+        let revisions: Vec<u32> = told.iter().map(|&row| closed.revisions[row]).collect();
+        out.push(view_rows(&self.life.name, &rows, ids, &revisions, &vec![closed.is_final; told.len()])?);
         Ok(())
     }
 }

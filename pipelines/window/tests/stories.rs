@@ -272,3 +272,110 @@ fn the_state_of_another_query_is_refused() {
     let damaged = WindowOperator::restore(&one, 0, &bytes[..bytes.len() - 9], &table);
     assert!(matches!(damaged, Err(RestoreError::Damaged(_))), "{damaged:?}");
 }
+
+const TOOL_SESSIONS: &str = "SELECT tool, count(*) AS n, sum(value) AS total \
+    FROM session(telemetry, ts, INTERVAL '5 seconds', site, bay, tool, metric) WHERE metric = 'torque' \
+    GROUP BY site, bay, tool, metric, window_start, window_end";
+
+#[test]
+fn a_session_ends_when_nothing_has_come_for_its_gap() {
+    check(
+        TOOL_SESSIONS,
+        "S/B1/T1/torque 1000 1
+         S/B1/T1/torque 4000 2
+         S/B1/T2/torque 5000 7
+         S/B1/T1/torque 8999 3
+         S/B1/T1/torque 14000 4
+         S/B1/T1/angle 16000 9
+         watermark S/B1 13998
+         watermark S/B1 13999
+         watermark S/B1 30000",
+        "[5000, 10000) r1 tool=T2 n=1 total=7.0
+         [1000, 13999) r1 tool=T1 n=3 total=6.0
+         [14000, 19000) r1 tool=T1 n=1 total=4.0",
+    );
+}
+
+#[test]
+fn a_late_row_that_joins_two_sessions_withdraws_the_later_and_one_before_a_session_moves_it() {
+    check(
+        TOOL_SESSIONS,
+        "S/B1/T1/torque 1000 1
+         S/B1/T1/torque 9000 2
+         watermark S/B1 20000
+         -- batch
+         S/B1/T1/torque 5000 4
+         S/B1/T1/torque 18000 8
+         save
+         watermark S/B1 23000
+         S/B1/T1/torque 17000 16
+         watermark S/B1 24000",
+        "[1000, 6000) r1 tool=T1 n=1 total=1.0
+         [9000, 14000) r1 tool=T1 n=1 total=2.0
+         [9000, 14000) r2 withdrawn tool=T1 n=0 total=-
+         [1000, 14000) r2 tool=T1 n=3 total=7.0
+         [18000, 23000) r1 tool=T1 n=1 total=8.0
+         [18000, 23000) r2 withdrawn tool=T1 n=0 total=-
+         [17000, 23000) r1 tool=T1 n=2 total=24.0",
+    );
+}
+
+#[test]
+fn a_session_is_forgotten_with_its_horizon_and_its_place_used_again() {
+    check_with_horizon(
+        TOOL_SESSIONS,
+        10_000,
+        "S/B1/T1/torque 1000 1
+         watermark S/B1 15999
+         S/B1/T1/torque 2000 1
+         watermark S/B1 17000
+         S/B1/T1/torque 1500 9
+         S/B1/T1/torque 20000 3
+         watermark S/B1 30000",
+        "[1000, 6000) r1 tool=T1 n=1 total=1.0
+         [1000, 7000) r2 tool=T1 n=2 total=2.0
+         expired: row 0
+         [20000, 25000) r1 tool=T1 n=1 total=3.0",
+    );
+}
+
+#[test]
+fn a_window_of_a_step_opens_and_closes_with_it() {
+    let sql = "SELECT job, count(*) AS n, max(value) AS most, window_end FROM per_step(telemetry) \
+               GROUP BY site, bay, job, step, window_start, window_end";
+    check(
+        sql,
+        "run J1 1000 -
+         run J2 9000 12000
+         S/B1/T1/torque 500 1
+         S/B1/T1/torque 1500 2 J1
+         S/B1/T2/torque 2500 3 J1
+         release S/B1
+         save
+         S/B1/T1/torque 7000 5 J1
+         S/B1/T1/torque 9000 6 J2
+         finish S/B1 J1 8000
+         watermark S/B1 7999
+         watermark S/B1 8000
+         S/B1/T1/torque 3000 9 J1
+         save
+         watermark S/B1 20000",
+        "[1000, -) r1 open job=J1 n=2 most=3.0 window_end=-
+         [1000, 8000) r2 job=J1 n=3 most=5.0 window_end=8000
+         [1000, 8000) r3 job=J1 n=4 most=9.0 window_end=8000
+         [9000, 12000) r1 job=J2 n=1 most=6.0 window_end=12000",
+    );
+}
+
+#[test]
+fn a_step_that_goes_on_at_the_end_is_shown_and_not_final() {
+    check(
+        "SELECT bay, count(*) AS n FROM per_step(telemetry) GROUP BY site, bay, window_start, window_end",
+        "run J1 1000 -
+         S/B1/T1/torque 1500 2 J1
+         watermark S/B1 90000
+         end
+         end",
+        "[1000, -) r1 open bay=B1 n=1",
+    );
+}

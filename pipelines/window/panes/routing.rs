@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use ingest::series::SeriesTable;
 
-use super::groups::OUTSIDE;
-use super::pane::{Evaluated, Pane};
-use super::selection::Selection;
-use super::{Pushed, Slot, WindowError, WindowOperator};
+use super::super::groups::OUTSIDE;
+use super::super::pane::{Evaluated, Pane};
+use super::super::selection::Selection;
+use super::super::{Pushed, WindowError};
+use super::{PaneOperator, Slot};
 use crate::plan::Windows;
 
-impl WindowOperator {
+impl PaneOperator {
     /// Folds selected rows into their windows.
     pub(super) fn fold(&mut self, selection: &Selection, table: &SeriesTable) -> Result<Pushed, WindowError> {
         let mut pushed = Pushed::default();
-        let windows = self.plan.windows;
+        let windows = self.windows;
         let is_even = windows.size_ms % windows.slide_ms == 0;
         if let Some(newest) = selection.one_slide(windows).filter(|_| is_even) {
             for back_ms in windows.steps_back() {
@@ -45,7 +46,7 @@ impl WindowOperator {
         table: &SeriesTable,
         pushed: &mut Pushed,
     ) -> Result<(), WindowError> {
-        let end = self.plan.windows.end_of(start);
+        let end = self.windows.end_of(start);
         let expires = end.saturating_add(self.horizon_ms);
         let mut kept = None;
         if expires <= self.closers.highest() {
@@ -93,13 +94,13 @@ impl WindowOperator {
         };
         let folded = match &mut pane.groups {
             None => {
-                pane.grow(self.groups.len());
+                pane.grow(self.of_series.groups.len());
                 fold(pane, &selection.codes, &selection.evaluated)
             }
             Some(of_pane) => {
                 let closer_of = |row: usize| closers.of_bay(selection.bay_of(row), table);
                 let groups = selection
-                    .groups_in(&plan.keys, of_pane, &mut self.groups, rows, closer_of)
+                    .groups_in(&plan.keys, of_pane, &mut self.of_series.groups, rows, closer_of)
                     .map_err(WindowError::State)?;
                 let len = of_pane.len();
                 pane.grow(len);

@@ -1,0 +1,148 @@
+//! Windows of the clock as bytes, and back.
+//!
+//! There is a section for each window. Closed ones that wait for corrections are kept in that form between snapshots, so
+//! that a snapshot costs what has changed.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::UInt32Type;
+use datafusion::common::{Result, exec_datafusion_err};
+use ingest::series::SeriesTable;
+
+use super::super::groups::GroupTable;
+use super::super::pane::Pane;
+use super::super::section::{Columns, Packed, decode_states, from_ipc, key_columns, to_ipc};
+use super::super::snapshot::{Header, RestoreError, closers_of, put_section, take_section};
+use super::{PaneOperator, Slot};
+
+impl PaneOperator {
+    /// See [`super::super::WindowOperator::snapshot_and_hash`].
+    pub(in crate::window) fn encode(&mut self, table: &SeriesTable) -> Result<(Vec<u8>, [u8; 32])> {
+        let mut sections = Vec::new();
+        let mut hash = blake3::Hasher::new();
+        let mut windows = Vec::new();
+        for start in self.panes.keys().copied().collect::<Vec<_>>() {
+            if matches!(&self.panes[&start], Slot::Packed(packed) if self.has_expired(start, packed)) {
+                self.unpack(start, table)?;
+            }
+            let plan = &self.plan;
+            let expires = self.windows.end_of(start).saturating_add(self.horizon_ms);
+            let slot = self.panes.get_mut(&start).expect("only this changes them");
+            let fresh = match slot {
+                Slot::Packed(_) => None,
+                Slot::Live(pane) => {
+                    let is_alive = |closer: u32| expires > self.closers.seen(closer);
+                    Some(Packed::new(plan, &mut self.of_series.groups, pane, is_alive)?)
+                }
+            };
+            let packed = match (&fresh, &*slot) {
+                (Some(packed), _) | (None, Slot::Packed(packed)) => packed,
+                (None, Slot::Live(_)) => continue,
+            };
+            if packed.closers.is_empty() {
+                continue;
+            }
+            windows.push(start);
+            put_section(&mut sections, &packed.section);
+            hash.update(&start.to_le_bytes());
+            hash.update(packed.hash.as_bytes());
+            let is_clean = matches!(slot, Slot::Live(pane) if pane.complete && !pane.dirty);
+            if let (true, Some(packed)) = (is_clean, fresh)
+                && let Slot::Live(pane) = std::mem::replace(slot, Slot::Packed(packed))
+            {
+                self.keep_spare(*pane);
+            }
+        }
+        let header = Header::new(&self.plan, &self.closers, table, windows).encode()?;
+        hash.update(&header);
+        let mut bytes = Vec::with_capacity(sections.len() + header.len() + 1024);
+        put_section(&mut bytes, &header);
+        let all: Vec<u32> = (0..).take(self.of_series.groups.len()).collect();
+        self.of_series.groups.settle()?;
+        let (fields, columns) = key_columns(&self.of_series.groups, &all.into())?;
+        put_section(&mut bytes, &to_ipc(fields, columns, self.of_series.groups.len())?);
+        bytes.append(&mut sections);
+        Ok((bytes, *hash.finalize().as_bytes()))
+    }
+
+    /// Whether rows for some of its groups would be refused by now.
+    fn has_expired(&self, start: i64, packed: &Packed) -> bool {
+        let expires = self.windows.end_of(start).saturating_add(self.horizon_ms);
+        packed.closers.iter().any(|&closer| expires <= self.closers.seen(closer))
+    }
+
+    /// Makes a packed window ready for rows.
+    pub(super) fn unpack(&mut self, start: i64, table: &SeriesTable) -> Result<()> {
+        let Some(Slot::Packed(packed)) = self.panes.remove(&start) else {
+            return Ok(());
+        };
+        let mut pane = self.open_pane()?;
+        let batch = from_ipc(&packed.section)?;
+        self.fill(&batch, None, &mut pane, table)?;
+        pane.complete = true;
+        pane.dirty = false;
+        self.panes.insert(start, Slot::Live(Box::new(pane)));
+        Ok(())
+    }
+
+    /// See [`super::super::WindowOperator::restore`]. It must be empty before.
+    pub(in crate::window) fn decode(
+        &mut self,
+        bytes: &[u8],
+        table: &SeriesTable,
+    ) -> Result<(), RestoreError> {
+        let mut rest = bytes;
+        let plan = Arc::clone(&self.plan);
+        let header = Header::take(&mut rest, &plan, &mut self.closers, table)?;
+        let keys = from_ipc(take_section(&mut rest)?).map_err(RestoreError::Damaged)?;
+        let rows = keys.num_rows();
+        let closers = if self.pane_groups.is_some() {
+            // Parts of keys close nothing.
+            vec![0; rows]
+        } else {
+            closers_of(&plan, &mut self.closers, keys.columns(), rows, table)?
+        };
+        let numbers = self
+            .of_series
+            .groups
+            .intern(keys.columns(), rows, |row| closers[row])
+            .map_err(RestoreError::Damaged)?;
+        for start in header.windows {
+            let batch = from_ipc(take_section(&mut rest)?).map_err(RestoreError::Damaged)?;
+            let mut pane = self.open_pane().map_err(RestoreError::Damaged)?;
+            self.fill(&batch, Some(&numbers), &mut pane, table).map_err(RestoreError::Damaged)?;
+            // The next close looks at every group, and says what is to be said.
+            pane.dirty = true;
+            self.panes.insert(start, Slot::Live(Box::new(pane)));
+        }
+        Ok(())
+    }
+
+    /// Fills an empty pane from a window's section. `numbers` translates group numbers.
+    fn fill(
+        &mut self,
+        batch: &RecordBatch,
+        numbers: Option<&[u32]>,
+        pane: &mut Pane,
+        table: &SeriesTable,
+    ) -> Result<()> {
+        let plan = Arc::clone(&self.plan);
+        let rows = batch.num_rows();
+        let mut columns = Columns { batch, next: 0 };
+        let groups: Vec<u32> = if let Some(of_pane) = &mut pane.groups {
+            let keys: Vec<ArrayRef> =
+                (0..plan.key_schema().fields().len()).map(|_| columns.next()).collect::<Result<_>>()?;
+            let closers = closers_of(&plan, &mut self.closers, &keys, rows, table);
+            let closers = closers.map_err(|error| exec_datafusion_err!("{error}"))?;
+            of_pane.intern(&keys, rows, |row| closers[row])?
+        } else {
+            let groups = columns.next()?;
+            let translate = |&group: &u32| numbers.map_or(group, |numbers| numbers[group as usize]);
+            groups.as_primitive::<UInt32Type>().values().iter().map(translate).collect()
+        };
+        let len = pane.groups.as_ref().map_or(self.of_series.groups.len(), GroupTable::len);
+        pane.grow(len);
+        decode_states(&plan, &mut columns, &groups, pane)
+    }
+}

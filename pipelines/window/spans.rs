@@ -1,0 +1,203 @@
+//! Windows that the rows or the work make: a session ends when nothing has come for its gap, a step when it is finished.
+//!
+//! Each group has its spans, sorted by start, each with a place for its states in one pane. A row finds its span, makes
+//! it longer, or joins two; places are used again when the correction horizon has passed. A session that a correction
+//! makes begin earlier, or joins to another, is another window: the one that was told is withdrawn.
+
+mod closing;
+mod routing;
+mod snapshot;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use ingest::series::SeriesTable;
+
+use super::closed::OPEN;
+use super::frontier::Closers;
+use super::groups::GroupTable;
+use super::pane::Pane;
+use super::series::OfSeries;
+use super::{Input, WindowError};
+use crate::plan::WindowPlan;
+
+/// What ends a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SpanKind {
+    /// Nothing comes for `gap_ms`.
+    Session { gap_ms: i64 },
+    /// The step is finished.
+    Step,
+}
+
+/// A step that nobody finishes, and to which nothing comes for so long, is forgotten.
+const ABANDONED_MS: i64 = 30 * 86_400_000;
+
+/// Places that may lie idle before the state is made anew without them.
+const IDLE_MAX: usize = 1024;
+
+/// A window of one group.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    group: u32,
+    /// Whose watermark closes it.
+    closer: u32,
+    bay: u32,
+    start_ms: i64,
+    /// Newest row.
+    last_ms: i64,
+    /// Of a step; [`OPEN`] while it goes on, and for sessions.
+    ended_ms: i64,
+    /// When to look at it again: no later than at its end, or when it is to be forgotten.
+    due_ms: i64,
+}
+
+/// A window that was told and is none any more.
+#[derive(Clone, Copy, Debug)]
+struct Withdrawn {
+    group: u32,
+    start_ms: i64,
+    end_ms: i64,
+    revision: u32,
+}
+
+/// Runs a [`WindowPlan`] over sessions or steps.
+#[derive(Debug)]
+pub struct SpanOperator {
+    pub(super) plan: Arc<WindowPlan>,
+    kind: SpanKind,
+    horizon_ms: i64,
+    of_series: OfSeries,
+    /// All groups, where rows decide some of the keys.
+    of_rows: Option<GroupTable>,
+    closers: Closers,
+    /// States, by place.
+    states: Pane,
+    /// By place; those in `free` mean nothing.
+    spans: Vec<Span>,
+    free: Vec<u32>,
+    /// Places of each group's spans, by start.
+    of_group: Vec<Vec<u32>>,
+    /// (closer, when, place): each span once.
+    due: BTreeSet<(u32, i64, u32)>,
+    /// Spans to look at, at the next close, whatever time it is.
+    changed: BTreeSet<u32>,
+    withdrawn: Vec<Withdrawn>,
+    /// Spans of steps that go on, by bay and start.
+    open_runs: BTreeMap<(u32, i64), Vec<u32>>,
+}
+
+impl SpanOperator {
+    pub(super) fn new(plan: Arc<WindowPlan>, kind: SpanKind, horizon_ms: i64) -> Result<Self> {
+        Ok(SpanOperator {
+            kind,
+            horizon_ms,
+            of_series: OfSeries::new(&plan)?,
+            of_rows: OfSeries::table_of_rows(&plan)?,
+            closers: Closers::new(plan.closes),
+            states: Pane::new(&plan.states, None)?,
+            plan,
+            spans: Vec::new(),
+            free: Vec::new(),
+            of_group: Vec::new(),
+            due: BTreeSet::new(),
+            changed: BTreeSet::new(),
+            withdrawn: Vec::new(),
+            open_runs: BTreeMap::new(),
+        })
+    }
+
+    /// How many windows it holds, those kept for correction included.
+    pub(super) fn len(&self) -> usize {
+        self.spans.len() - self.free.len()
+    }
+
+    pub(super) fn codes(&mut self, input: &Input<'_>, table: &SeriesTable) -> Result<Vec<u32>> {
+        self.of_series.codes(&self.plan, input.series, input.ts_ms.len(), table, &mut self.closers)
+    }
+
+    /// A run of a step has ended.
+    pub(super) fn end_run(&mut self, bay: u32, started_ms: i64, ended_ms: i64) {
+        for place in self.open_runs.remove(&(bay, started_ms)).unwrap_or_default() {
+            self.spans[place as usize].ended_ms = ended_ms;
+            self.set_due(place, ended_ms);
+        }
+    }
+
+    /// End of a span; [`OPEN`] for a step that goes on.
+    fn end_of(&self, span: &Span) -> i64 {
+        match self.kind {
+            SpanKind::Session { gap_ms } => span.last_ms.saturating_add(gap_ms),
+            SpanKind::Step => span.ended_ms,
+        }
+    }
+
+    fn set_due(&mut self, place: u32, due_ms: i64) {
+        let span = &mut self.spans[place as usize];
+        self.due.remove(&(span.closer, span.due_ms, place));
+        span.due_ms = due_ms;
+        self.due.insert((span.closer, due_ms, place));
+    }
+
+    /// Makes a span, at a place of its own.
+    fn open(&mut self, span: Span) -> u32 {
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.spans[place as usize] = span;
+                place
+            }
+            None => {
+                self.spans.push(span);
+                u32::try_from(self.spans.len() - 1).expect("fewer spans than rows in memory")
+            }
+        };
+        let group = span.group as usize;
+        if self.of_group.len() <= group {
+            self.of_group.resize(group + 1, Vec::new());
+        }
+        let spans = &self.spans;
+        let of_group = &mut self.of_group[group];
+        let at = of_group.partition_point(|&known| spans[known as usize].start_ms < span.start_ms);
+        of_group.insert(at, place);
+        self.due.insert((span.closer, span.due_ms, place));
+        if self.kind == SpanKind::Step && span.ended_ms == OPEN {
+            self.open_runs.entry((span.bay, span.start_ms)).or_default().push(place);
+        }
+        place
+    }
+
+    /// Forgets a span.
+    fn drop_span(&mut self, place: u32) {
+        let span = self.spans[place as usize];
+        self.due.remove(&(span.closer, span.due_ms, place));
+        self.of_group[span.group as usize].retain(|&known| known != place);
+        if self.kind == SpanKind::Step && span.ended_ms == OPEN {
+            let run = (span.bay, span.start_ms);
+            let of_run = self.open_runs.get_mut(&run).expect("each step that goes on is listed");
+            of_run.retain(|&known| known != place);
+            if of_run.is_empty() {
+                self.open_runs.remove(&run);
+            }
+        }
+        self.changed.remove(&place);
+        self.states.reset(place);
+        self.free.push(place);
+    }
+
+    /// Makes the state anew when most of it is idle: places of spans, and keys that no span has any more.
+    fn compact(&mut self, table: &SeriesTable) -> Result<(), WindowError> {
+        let groups = self.of_rows.as_ref().map_or(0, GroupTable::len);
+        let idle = self.free.len().max(groups.saturating_sub(self.len()));
+        if idle <= IDLE_MAX + self.len() {
+            return Ok(());
+        }
+        let (bytes, _) = self.encode(table).map_err(WindowError::State)?;
+        let mut fresh = SpanOperator::new(Arc::clone(&self.plan), self.kind, self.horizon_ms)
+            .map_err(WindowError::State)?;
+        let decoded = fresh.decode(&bytes, table);
+        decoded.map_err(|error| WindowError::State(datafusion::common::exec_datafusion_err!("{error}")))?;
+        *self = fresh;
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! Closing spans: which windows say something now, and what.
+
+use datafusion::common::Result;
+
+use super::super::closed::{Closed, OPEN, Said};
+use super::super::frontier::Frontier;
+use super::super::groups::GroupTable;
+use super::{ABANDONED_MS, Span, SpanOperator, Withdrawn};
+use crate::plan::WindowPlan;
+use crate::plan::key::Closes;
+
+impl SpanOperator {
+    /// See [`super::super::WindowOperator::close`].
+    pub(in crate::window) fn close(&mut self, frontier: &Frontier, out: &mut Vec<Closed>) -> Result<()> {
+        self.closers.advance(frontier);
+        let mut looked_at = std::mem::take(&mut self.changed);
+        for closer in self.closers.all() {
+            let seen_ms = self.closers.seen(closer);
+            let passed = self.due.range((closer, i64::MIN, 0)..=(closer, seen_ms, u32::MAX));
+            looked_at.extend(passed.map(|&(_, _, place)| place));
+        }
+        let (mut chosen, mut shown, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+        self.states.grow(self.spans.len());
+        self.states.marks_mut();
+        for place in looked_at {
+            let span = self.spans[place as usize];
+            let (end_ms, seen_ms) = (self.end_of(&span), self.closers.seen(span.closer));
+            let mark = self.states.marks[place as usize];
+            if end_ms == OPEN {
+                // A step that goes on: at the end of input it is shown, and after very long forgotten.
+                let abandoned_ms = span.last_ms.saturating_add(ABANDONED_MS);
+                if seen_ms == i64::MAX && (mark.revision == 0 || mark.changed) {
+                    shown.push(place);
+                } else if abandoned_ms <= seen_ms && seen_ms < i64::MAX {
+                    forgotten.push(place);
+                }
+                self.set_due(place, abandoned_ms);
+                continue;
+            }
+            if end_ms > seen_ms {
+                self.set_due(place, end_ms);
+                continue;
+            }
+            if !mark.is_final || mark.changed {
+                chosen.push(place);
+            }
+            let forget_ms = end_ms.saturating_add(self.horizon_ms);
+            if forget_ms <= seen_ms {
+                forgotten.push(place);
+            } else {
+                self.set_due(place, forget_ms);
+            }
+        }
+        self.tell_withdrawn(out)?;
+        self.tell(&chosen, true, out)?;
+        self.tell(&shown, false, out)?;
+        for place in forgotten {
+            self.drop_span(place);
+        }
+        Ok(())
+    }
+
+    /// See [`super::super::WindowOperator::release`].
+    pub(in crate::window) fn release(&mut self, bay: u32, out: &mut Vec<Closed>) -> Result<()> {
+        if self.closers.kind() != Closes::Bay {
+            return Ok(());
+        }
+        let seen_ms = self.closers.seen(bay);
+        let of_bay = self.due.range((bay, i64::MIN, 0)..=(bay, i64::MAX, u32::MAX));
+        let is_open = |place: &u32| self.end_of(&self.spans[*place as usize]) > seen_ms;
+        let is_new = |place: &u32| match self.states.marks.get(*place as usize) {
+            // One that was final has grown again: it is told when it is final once more.
+            Some(mark) => !mark.is_final && (mark.revision == 0 || mark.changed),
+            None => true,
+        };
+        let chosen = of_bay.map(|&(_, _, place)| place).filter(is_open).filter(is_new);
+        let chosen: Vec<u32> = chosen.collect();
+        self.tell(&chosen, false, out)
+    }
+
+    /// Emits spans, sorted by window and key, and marks them.
+    fn tell(&mut self, places: &[u32], is_final: bool, out: &mut Vec<Closed>) -> Result<()> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        self.states.grow(self.spans.len());
+        self.states.marks_mut();
+        let said = places.iter().map(|&place| {
+            let Span { group, start_ms, .. } = self.spans[place as usize];
+            let (revision, is_first_final) = self.states.marks[place as usize].say(is_final);
+            let end_ms = self.end_of(&self.spans[place as usize]);
+            Said { start_ms, end_ms, group, place, revision, is_first_final }
+        });
+        let said = said.collect::<Vec<_>>();
+        out.push(self.closed(said, is_final)?);
+        Ok(())
+    }
+
+    /// Emits the windows that are none any more, with the states of nothing.
+    fn tell_withdrawn(&mut self, out: &mut Vec<Closed>) -> Result<()> {
+        let withdrawn = std::mem::take(&mut self.withdrawn);
+        if withdrawn.is_empty() {
+            return Ok(());
+        }
+        let nothing = match self.free.last() {
+            Some(&place) => place,
+            None => u32::try_from(self.spans.len()).expect("fewer spans than rows in memory"),
+        };
+        self.states.grow(nothing as usize + 1);
+        let said = withdrawn.iter().map(|&Withdrawn { group, start_ms, end_ms, revision }| Said {
+            start_ms,
+            end_ms,
+            group,
+            place: nothing,
+            revision,
+            is_first_final: false,
+        });
+        let closed = self.closed(said.collect(), true)?;
+        out.push(Closed { is_withdrawn: true, ..closed });
+        Ok(())
+    }
+
+    fn closed(&mut self, mut said: Vec<Said>, is_final: bool) -> Result<Closed> {
+        let plan: &WindowPlan = &self.plan;
+        let table: &mut GroupTable = self.of_rows.as_mut().unwrap_or(&mut self.of_series.groups);
+        table.settle()?;
+        said.sort_by_key(|said| (said.start_ms, said.end_ms, table.rank(said.group), said.revision));
+        Closed::new(plan, table, &mut self.states, &said, is_final)
+    }
+}

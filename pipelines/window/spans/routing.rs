@@ -1,0 +1,206 @@
+//! Rows to their spans.
+
+use ingest::series::SeriesTable;
+
+use super::super::closed::OPEN;
+use super::super::groups::OUTSIDE;
+use super::super::selection::Selection;
+use super::super::{Input, NO_RUN, Pushed, WindowError};
+use super::{ABANDONED_MS, Span, SpanKind, SpanOperator, Withdrawn};
+
+/// A row on its way.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    group: u32,
+    bay: u32,
+    closer: u32,
+    ts_ms: i64,
+    /// Start and end of its step.
+    run_ms: (i64, i64),
+}
+
+impl SpanOperator {
+    /// Folds rows into their spans, in order.
+    pub(in crate::window) fn push(
+        &mut self,
+        input: &Input<'_>,
+        table: &SeriesTable,
+    ) -> Result<Pushed, WindowError> {
+        self.compact(table)?;
+        let codes = self.codes(input, table).map_err(WindowError::Row)?;
+        let plan = std::sync::Arc::clone(&self.plan);
+        let Some(selection) = Selection::new(&plan, input, codes).map_err(WindowError::Row)? else {
+            return Ok(Pushed::default());
+        };
+        let closers = &mut self.closers;
+        let groups = match &mut self.of_rows {
+            None => selection.codes.clone(),
+            Some(of_rows) => selection
+                .groups_in(&plan.keys, of_rows, &mut self.of_series.groups, None, |row| {
+                    closers.of_bay(selection.bay_of(row), table)
+                })
+                .map_err(WindowError::State)?,
+        };
+        let mut pushed = Pushed::default();
+        let mut places = vec![OUTSIDE; groups.len()];
+        let mut first = 0;
+        for (row, &group) in groups.iter().enumerate() {
+            if group == OUTSIDE {
+                continue;
+            }
+            let place_in_input = selection.place_of(u32::try_from(row).expect("a batch has fewer rows"));
+            let run_ms = input.runs_ms.get(place_in_input as usize).copied().unwrap_or(NO_RUN);
+            if self.kind == SpanKind::Step && run_ms == NO_RUN {
+                continue;
+            }
+            let bay = selection.bay_of(row);
+            let closer = self.closers.of_bay(bay, table);
+            let this = Row { group, bay, closer, ts_ms: selection.ts_ms[row], run_ms };
+            let (place, joins) = match self.kind {
+                SpanKind::Session { gap_ms } => self.session_of(this, gap_ms),
+                SpanKind::Step => (self.step_of(this), None),
+            };
+            let Some(place) = place else {
+                pushed.expired.push(place_in_input);
+                continue;
+            };
+            if let Some(other) = joins {
+                // What came before is folded first, so that nothing depends on where batches are cut.
+                self.fold_rows(&selection, &places, first..row)?;
+                first = row;
+                self.join(place, other)?;
+            }
+            places[row] = place;
+            pushed.folded += 1;
+            if self.states.marks.get(place as usize).is_some_and(|mark| mark.is_final) {
+                self.changed.insert(place);
+            }
+        }
+        self.fold_rows(&selection, &places, first..groups.len())?;
+        Ok(pushed)
+    }
+
+    fn fold_rows(
+        &mut self,
+        selection: &Selection,
+        places: &[u32],
+        rows: std::ops::Range<usize>,
+    ) -> Result<(), WindowError> {
+        self.states.grow(self.spans.len());
+        let part: Vec<u32>;
+        let rows = if rows.len() == places.len() {
+            None
+        } else {
+            part = rows.map(|row| u32::try_from(row).expect("a batch has fewer rows")).collect();
+            Some(part.as_slice())
+        };
+        let folded = self.states.fold(&self.plan.states, places, rows, &selection.evaluated);
+        folded.map_err(WindowError::State)
+    }
+
+    /// The span of a row's step; none if the correction horizon has passed it.
+    fn step_of(&mut self, row: Row) -> Option<u32> {
+        let (start_ms, ended_ms) = row.run_ms;
+        let of_group = self.of_group.get(row.group as usize);
+        let known = of_group.and_then(|places| {
+            let is_it = |place: &&u32| self.spans[**place as usize].start_ms == start_ms;
+            places.iter().rev().find(is_it).copied()
+        });
+        if let Some(place) = known {
+            let span = &mut self.spans[place as usize];
+            span.last_ms = span.last_ms.max(row.ts_ms);
+            return Some(place);
+        }
+        if ended_ms.saturating_add(self.horizon_ms) <= self.closers.seen(row.closer) {
+            return None;
+        }
+        let due_ms = if ended_ms == OPEN { row.ts_ms.saturating_add(ABANDONED_MS) } else { ended_ms };
+        let span = Span {
+            group: row.group,
+            closer: row.closer,
+            bay: row.bay,
+            start_ms,
+            last_ms: row.ts_ms,
+            ended_ms,
+            due_ms,
+        };
+        Some(self.open(span))
+    }
+
+    /// The session of a row, and a second one that the row joins to it. None if the correction horizon has passed.
+    fn session_of(&mut self, row: Row, gap_ms: i64) -> (Option<u32>, Option<u32>) {
+        let empty: &[u32] = &[];
+        let places = self.of_group.get(row.group as usize).map_or(empty, Vec::as_slice);
+        if let Some(&newest) = places.last() {
+            let span = &mut self.spans[newest as usize];
+            if row.ts_ms >= span.start_ms && row.ts_ms < span.last_ms.saturating_add(gap_ms) {
+                span.last_ms = span.last_ms.max(row.ts_ms);
+                return (Some(newest), None);
+            }
+        }
+        // The last that begins no later than the row, and the first that begins after it.
+        let at = places.partition_point(|&place| self.spans[place as usize].start_ms <= row.ts_ms);
+        let reaches = |place: &u32| row.ts_ms < self.spans[*place as usize].last_ms.saturating_add(gap_ms);
+        let before = places[..at].last().copied().filter(reaches);
+        let is_near = |place: &u32| self.spans[*place as usize].start_ms < row.ts_ms.saturating_add(gap_ms);
+        let after = places.get(at).copied().filter(is_near);
+        match (before, after) {
+            (None, None) => {
+                let end_ms = row.ts_ms.saturating_add(gap_ms);
+                if end_ms.saturating_add(self.horizon_ms) <= self.closers.seen(row.closer) {
+                    return (None, None);
+                }
+                let span = Span {
+                    group: row.group,
+                    closer: row.closer,
+                    bay: row.bay,
+                    start_ms: row.ts_ms,
+                    last_ms: row.ts_ms,
+                    ended_ms: OPEN,
+                    due_ms: end_ms,
+                };
+                (Some(self.open(span)), None)
+            }
+            (Some(place), other) => {
+                let span = &mut self.spans[place as usize];
+                span.last_ms = span.last_ms.max(row.ts_ms);
+                (Some(place), other)
+            }
+            (None, Some(place)) => {
+                self.withdraw(place);
+                self.spans[place as usize].start_ms = row.ts_ms;
+                (Some(place), None)
+            }
+        }
+    }
+
+    /// Session `other`, the later one, becomes part of `place`.
+    fn join(&mut self, place: u32, other: u32) -> Result<(), WindowError> {
+        self.withdraw(other);
+        self.states.grow(self.spans.len());
+        self.states.merge(place, other).map_err(WindowError::State)?;
+        let last_ms = self.spans[other as usize].last_ms;
+        self.drop_span(other);
+        let span = &mut self.spans[place as usize];
+        span.last_ms = span.last_ms.max(last_ms);
+        if let Some(mark) = self.states.marks.get_mut(place as usize) {
+            mark.changed = true;
+        }
+        self.changed.insert(place);
+        Ok(())
+    }
+
+    /// What was said of a span is said no more: its window will be another one.
+    fn withdraw(&mut self, place: u32) {
+        let span = self.spans[place as usize];
+        let Some(mark) = self.states.marks.get_mut(place as usize) else { return };
+        if mark.revision > 0 {
+            let revision = mark.revision + 1;
+            *mark = super::super::pane::Mark::default();
+            let end_ms = self.end_of(&span);
+            let Span { group, start_ms, .. } = span;
+            self.withdrawn.push(Withdrawn { group, start_ms, end_ms, revision });
+            self.changed.insert(place);
+        }
+    }
+}
