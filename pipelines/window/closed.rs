@@ -10,7 +10,7 @@ use arrow::util::display::array_value_to_string;
 use datafusion::common::Result;
 
 use super::groups::GroupTable;
-use super::pane::Pane;
+use super::pane::{Mark, Pane};
 use crate::plan::WindowPlan;
 use crate::plan::key::Key;
 
@@ -26,8 +26,8 @@ pub struct Closed {
     pub ends_ms: Vec<i64>,
     /// The watermark has passed the windows' ends: only corrections can change them.
     pub is_final: bool,
-    /// These windows are none any more: a correction has put them together with others. Their rows are those of windows
-    /// without readings.
+    /// These windows are none any more: a correction has put them together with others, or they pass HAVING no more. Their
+    /// rows are those of windows without readings.
     pub is_withdrawn: bool,
     /// GROUP BY keys without the window's columns, a row a group.
     pub keys: RecordBatch,
@@ -38,8 +38,8 @@ pub struct Closed {
     pub matches: BooleanArray,
     /// Revision of each group's window: 1, 2, 3 … in the order of emission.
     pub revisions: Vec<u32>,
-    /// Whether it is the group's first final one.
-    pub is_first_final: Vec<bool>,
+    /// Whether the group is final and passes HAVING, and was not before.
+    pub is_new: Vec<bool>,
     /// Groups on which SELECT or HAVING fails, such as a division by zero. They are in none of the above.
     pub failed: Vec<FailedGroup>,
 }
@@ -64,18 +64,66 @@ pub(crate) struct Said {
     /// Place of its states in the pane.
     pub place: u32,
     pub revision: u32,
-    pub is_first_final: bool,
+    /// What was said before.
+    pub before: Mark,
 }
 
 impl Closed {
-    /// What `said`, which is sorted, comes to. `table` has the keys if the pane has not; after [`GroupTable::settle`].
-    pub(crate) fn new(
+    /// Tells what `said`, which is sorted, comes to, and marks it. `table` has the keys if the pane has not; after
+    /// [`GroupTable::settle`].
+    pub(crate) fn tell(
         plan: &WindowPlan,
         table: &mut GroupTable,
         pane: &mut Pane,
         said: &[Said],
         is_final: bool,
-    ) -> Result<Closed> {
+        out: &mut Vec<Closed>,
+    ) -> Result<()> {
+        let mut own = pane.groups.take();
+        let table = own.as_mut().unwrap_or(table);
+        let (closed, good) = Closed::new(plan, table, pane, said, is_final)?;
+        let mut none_any_more = Vec::new();
+        for (said, is_told) in good.iter().map(|&row| &said[row]).zip(closed.matches.values()) {
+            let mark = &mut pane.marks[said.place as usize];
+            mark.is_told = is_told;
+            mark.was_told |= is_told && is_final;
+            if said.before.is_told && !is_told {
+                none_any_more.push(*said);
+            }
+        }
+        out.push(closed);
+        Closed::withdraw(plan, table, none_any_more, is_final, out)?;
+        pane.groups = own;
+        Ok(())
+    }
+
+    /// Tells windows, sorted, that are none any more, with the states of nothing.
+    pub(crate) fn withdraw(
+        plan: &WindowPlan,
+        table: &mut GroupTable,
+        mut said: Vec<Said>,
+        is_final: bool,
+        out: &mut Vec<Closed>,
+    ) -> Result<()> {
+        if said.is_empty() {
+            return Ok(());
+        }
+        let mut nothing = Pane::new(&plan.states, None)?;
+        nothing.grow(1);
+        said.iter_mut().for_each(|said| said.place = 0);
+        let (closed, _) = Closed::new(plan, table, &mut nothing, &said, is_final)?;
+        out.push(Closed { is_withdrawn: true, ..closed });
+        Ok(())
+    }
+
+    /// What `said` comes to, and which of it has a result.
+    fn new(
+        plan: &WindowPlan,
+        table: &mut GroupTable,
+        pane: &mut Pane,
+        said: &[Said],
+        is_final: bool,
+    ) -> Result<(Closed, Vec<usize>)> {
         let column = |of: fn(&Said) -> u32| said.iter().map(of).collect::<UInt32Array>();
         let (groups, places) = (column(|said| said.group), column(|said| said.place));
         let time = |of: fn(&Said) -> i64| -> ArrayRef {
@@ -88,7 +136,6 @@ impl Closed {
                 Key::WindowStart => cast(&time(|said| said.start_ms), field.data_type())?,
                 Key::WindowEnd => cast(&time(|said| said.end_ms), field.data_type())?,
                 Key::Series(_) | Key::Row(_) => {
-                    let table = pane.groups.as_mut().unwrap_or(table);
                     let column = table.column(own.len(), &groups, field.data_type())?;
                     own.push(Arc::clone(&column));
                     column
@@ -99,51 +146,53 @@ impl Closed {
         let keys = RecordBatch::try_new_with_options(plan.key_schema(), own, &options)?;
         columns.extend(pane.results(&plan.states, &plan.results, &places)?);
         let groups = RecordBatch::try_new(plan.group_schema.clone(), columns)?;
-        conclude(plan, &groups, keys, said, is_final)
+        conclude(plan, &groups, &keys, said, is_final)
     }
 }
 
-/// SELECT and HAVING over the groups.
+/// SELECT and HAVING over the groups, and which of them have a result.
 fn conclude(
     plan: &WindowPlan,
     groups: &RecordBatch,
-    keys: RecordBatch,
+    all_keys: &RecordBatch,
     said: &[Said],
     is_final: bool,
-) -> Result<Closed> {
+) -> Result<(Closed, Vec<usize>)> {
     let mut concluded = plan.conclude(groups);
-    let closed = |said: &[&Said], keys, rows, matches, failed| Closed {
-        starts_ms: said.iter().map(|said| said.start_ms).collect(),
-        ends_ms: said.iter().map(|said| said.end_ms).collect(),
-        is_final,
-        is_withdrawn: false,
-        keys,
-        rows,
-        matches,
-        revisions: said.iter().map(|said| said.revision).collect(),
-        is_first_final: said.iter().map(|said| said.is_first_final).collect(),
-        failed,
-    };
-    if concluded.failed.is_empty() && concluded.pieces.len() == 1 {
+    let good: Vec<usize> = concluded.pieces.iter().flat_map(|(range, _, _)| range.clone()).collect();
+    let (keys, rows, matches) = if concluded.pieces.len() == 1 && good.len() == said.len() {
         let (_, matches, rows) = concluded.pieces.remove(0);
-        let said: Vec<&Said> = said.iter().collect();
-        return Ok(closed(&said, keys, rows, matches, Vec::new()));
-    }
-    let matches: Vec<bool> = concluded.pieces.iter().flat_map(|(_, bits, _)| bits.values().iter()).collect();
-    let rows = concat_batches(plan.output_schema(), concluded.pieces.iter().map(|(_, _, rows)| rows))?;
+        (all_keys.clone(), rows, matches)
+    } else {
+        let matches = concluded.pieces.iter().flat_map(|(_, bits, _)| bits.values().iter());
+        let matches = matches.collect::<Vec<bool>>().into();
+        let rows = concat_batches(plan.output_schema(), concluded.pieces.iter().map(|(_, _, rows)| rows))?;
+        let take: UInt32Array = good.iter().map(|&row| row as u32).collect();
+        (take_record_batch(all_keys, &take)?, rows, matches)
+    };
     let mut failed = Vec::new();
     for failure in &concluded.failed {
         let names: Result<Vec<String>, _> =
-            keys.columns().iter().map(|column| array_value_to_string(column, failure.row)).collect();
+            all_keys.columns().iter().map(|column| array_value_to_string(column, failure.row)).collect();
         failed.push(FailedGroup {
             window_start_ms: said[failure.row].start_ms,
             key: names?.join("/"),
             error: failure.error.clone(),
         });
     }
-    let good = concluded.pieces.iter().flat_map(|(range, _, _)| range.clone());
-    let good: Vec<u32> = good.map(|row| u32::try_from(row).expect("groups are numbered in u32")).collect();
-    let said: Vec<&Said> = good.iter().map(|&row| &said[row as usize]).collect();
-    let keys = take_record_batch(&keys, &UInt32Array::from(good))?;
-    Ok(closed(&said, keys, rows, matches.into(), failed))
+    let each = || good.iter().map(|&row| &said[row]);
+    let is_new = |(said, is_told): (&Said, bool)| is_final && is_told && !said.before.was_told;
+    let closed = Closed {
+        starts_ms: each().map(|said| said.start_ms).collect(),
+        ends_ms: each().map(|said| said.end_ms).collect(),
+        is_final,
+        is_withdrawn: false,
+        keys,
+        rows,
+        is_new: each().zip(matches.values()).map(is_new).collect(),
+        matches,
+        revisions: each().map(|said| said.revision).collect(),
+        failed,
+    };
+    Ok((closed, good))
 }

@@ -22,16 +22,18 @@ pub(crate) struct Mark {
     pub changed: bool,
     /// It was final.
     pub is_final: bool,
+    /// It passed HAVING.
+    pub is_told: bool,
+    /// It was final and passed HAVING, now or before.
+    pub was_told: bool,
 }
 
 impl Mark {
-    /// It is emitted. Gives its revision, and whether it is its first final one.
-    pub(crate) fn say(&mut self, is_final: bool) -> (u32, bool) {
-        let is_first_final = is_final && !self.is_final;
-        self.revision += 1;
-        self.changed = false;
-        self.is_final = is_final;
-        (self.revision, is_first_final)
+    /// It is emitted, as the next revision. Gives what was said before.
+    pub(crate) fn say(&mut self, is_final: bool) -> Mark {
+        let before = *self;
+        *self = Mark { revision: before.revision + 1, changed: false, is_final, ..before };
+        before
     }
 }
 

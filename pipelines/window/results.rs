@@ -58,13 +58,17 @@ impl Pane {
     }
 
     fn result_of_other(&mut self, states: &States, of: usize, groups: &UInt32Array) -> Result<ArrayRef> {
-        // A window that was withdrawn has none.
         let has_place =
             |group: u32| self.others_places.get(group as usize).is_some_and(|&place| place != OUTSIDE);
-        let places: Vec<usize> = (0..groups.len()).filter(|&row| has_place(groups.value(row))).collect();
-        let present = places.iter().map(|&row| groups.value(row)).collect();
-        let taken = self.peek(of, &present)?;
+        if groups.values().iter().any(|&group| !has_place(group)) {
+            // A window that was withdrawn: no row has been there.
+            let function = &states.others[of].function;
+            let nothing = function.default_value(function.field().data_type())?;
+            return nothing.to_array_of_size(groups.len());
+        }
+        let taken = self.peek(of, groups)?;
         let mut copy = states.others[of].accumulator()?;
+        let places: Vec<usize> = (0..groups.len()).collect();
         copy.merge_batch(&taken, &places, groups.len())?;
         copy.evaluate(EmitTo::All)
     }

@@ -108,6 +108,8 @@ fn state_columns(
         // Whether rows came since the last emission means nothing before the first.
         bits(each().map(|group| mark(group).changed && mark(group).revision > 0).collect()),
         bits(each().map(|group| mark(group).is_final).collect()),
+        bits(each().map(|group| mark(group).is_told).collect()),
+        bits(each().map(|group| mark(group).was_told).collect()),
         counts(each().map(|group| pane.beside.get(group).copied().unwrap_or(0)).collect()),
     ];
     for states in &pane.measures {
@@ -149,8 +151,8 @@ pub(super) fn decode_states(
 ) -> Result<()> {
     let revision = columns.next()?;
     let revision = revision.as_primitive::<UInt32Type>();
-    let (changed, is_final) = (columns.next()?, columns.next()?);
-    let (changed, is_final) = (changed.as_boolean(), is_final.as_boolean());
+    let bits = [columns.next()?, columns.next()?, columns.next()?, columns.next()?];
+    let [changed, is_final, is_told, was_told] = bits.each_ref().map(|column| column.as_boolean());
     let beside = columns.counts()?;
     let places = || groups.iter().map(|&group| group as usize).enumerate();
     if revision.values().iter().any(|&revision| revision > 0) {
@@ -160,6 +162,8 @@ pub(super) fn decode_states(
                 revision: revision.value(row),
                 changed: changed.value(row),
                 is_final: is_final.value(row),
+                is_told: is_told.value(row),
+                was_told: was_told.value(row),
             };
         }
     }

@@ -201,7 +201,7 @@ impl WindowRule {
             found.watermark_ms = found.bay.as_deref().and_then(|bay| watermark_ms(&found.site, bay));
             if !is_event {
                 exceptions.judge(&self.life, &key, matches, &found);
-            } else if closed.is_first_final[row] {
+            } else if closed.is_new[row] {
                 exceptions.event(&self.life, &found);
             }
         }

@@ -123,10 +123,9 @@ fn emit(
     table.settle()?;
     table.sort(&mut chosen);
     let said = chosen.iter().map(|&group| {
-        let (revision, is_first_final) = pane.marks[group as usize].say(is_final);
-        Said { start_ms, end_ms, group, place: group, revision, is_first_final }
+        let before = pane.marks[group as usize].say(is_final);
+        Said { start_ms, end_ms, group, place: group, revision: before.revision + 1, before }
     });
     let said: Vec<Said> = said.collect();
-    out.push(Closed::new(plan, of_series, pane, &said, is_final)?);
-    Ok(())
+    Closed::tell(plan, of_series, pane, &said, is_final, out)
 }

@@ -5,8 +5,8 @@ use datafusion::common::Result;
 use super::super::closed::{Closed, OPEN, Said};
 use super::super::frontier::Frontier;
 use super::super::groups::GroupTable;
+use super::super::pane::Mark;
 use super::{ABANDONED_MS, Span, SpanOperator, Withdrawn};
-use crate::plan::WindowPlan;
 use crate::plan::key::Closes;
 
 impl SpanOperator {
@@ -86,45 +86,33 @@ impl SpanOperator {
         self.states.grow(self.spans.len());
         self.states.marks_mut();
         let said = places.iter().map(|&place| {
-            let Span { group, start_ms, .. } = self.spans[place as usize];
-            let (revision, is_first_final) = self.states.marks[place as usize].say(is_final);
-            let end_ms = self.end_of(&self.spans[place as usize]);
-            Said { start_ms, end_ms, group, place, revision, is_first_final }
+            let span @ Span { group, start_ms, .. } = self.spans[place as usize];
+            let before = self.states.marks[place as usize].say(is_final);
+            Said { start_ms, end_ms: self.end_of(&span), group, place, revision: before.revision + 1, before }
         });
-        let said = said.collect::<Vec<_>>();
-        out.push(self.closed(said, is_final)?);
-        Ok(())
+        let mut said: Vec<Said> = said.collect();
+        let table = self.of_rows.as_mut().unwrap_or(&mut self.of_series.groups);
+        sort(table, &mut said)?;
+        Closed::tell(&self.plan, table, &mut self.states, &said, is_final, out)
     }
 
-    /// Emits the windows that are none any more, with the states of nothing.
+    /// Emits the windows that are none any more.
     fn tell_withdrawn(&mut self, out: &mut Vec<Closed>) -> Result<()> {
         let withdrawn = std::mem::take(&mut self.withdrawn);
-        if withdrawn.is_empty() {
-            return Ok(());
-        }
-        let nothing = match self.free.last() {
-            Some(&place) => place,
-            None => u32::try_from(self.spans.len()).expect("fewer spans than rows in memory"),
-        };
-        self.states.grow(nothing as usize + 1);
-        let said = withdrawn.iter().map(|&Withdrawn { group, start_ms, end_ms, revision }| Said {
-            start_ms,
-            end_ms,
-            group,
-            place: nothing,
-            revision,
-            is_first_final: false,
+        let said = withdrawn.iter().map(|&Withdrawn { group, start_ms, end_ms, revision }| {
+            let before = Mark::default();
+            Said { start_ms, end_ms, group, place: 0, revision, before }
         });
-        let closed = self.closed(said.collect(), true)?;
-        out.push(Closed { is_withdrawn: true, ..closed });
-        Ok(())
+        let mut said: Vec<Said> = said.collect();
+        let table = self.of_rows.as_mut().unwrap_or(&mut self.of_series.groups);
+        sort(table, &mut said)?;
+        Closed::withdraw(&self.plan, table, said, true, out)
     }
+}
 
-    fn closed(&mut self, mut said: Vec<Said>, is_final: bool) -> Result<Closed> {
-        let plan: &WindowPlan = &self.plan;
-        let table: &mut GroupTable = self.of_rows.as_mut().unwrap_or(&mut self.of_series.groups);
-        table.settle()?;
-        said.sort_by_key(|said| (said.start_ms, said.end_ms, table.rank(said.group), said.revision));
-        Closed::new(plan, table, &mut self.states, &said, is_final)
-    }
+/// By window, then by key.
+fn sort(table: &mut GroupTable, said: &mut [Said]) -> Result<()> {
+    table.settle()?;
+    said.sort_by_key(|said| (said.start_ms, said.end_ms, table.rank(said.group), said.revision));
+    Ok(())
 }

@@ -195,11 +195,12 @@ impl SpanOperator {
         let span = self.spans[place as usize];
         let Some(mark) = self.states.marks.get_mut(place as usize) else { return };
         if mark.revision > 0 {
-            let revision = mark.revision + 1;
-            *mark = super::super::pane::Mark::default();
+            let before = std::mem::take(mark);
             let end_ms = self.end_of(&span);
             let Span { group, start_ms, .. } = span;
-            self.withdrawn.push(Withdrawn { group, start_ms, end_ms, revision });
+            if before.is_told {
+                self.withdrawn.push(Withdrawn { group, start_ms, end_ms, revision: before.revision + 1 });
+            }
             self.changed.insert(place);
         }
     }

@@ -379,3 +379,26 @@ fn a_step_that_goes_on_at_the_end_is_shown_and_not_final() {
         "[1000, -) r1 open bay=B1 n=1",
     );
 }
+
+#[test]
+fn a_window_that_a_correction_takes_below_having_is_withdrawn_and_may_come_back() {
+    check(
+        "SELECT tool, avg(value) AS mean, count(*) AS n FROM tumble(telemetry, ts, INTERVAL '10 seconds') \
+         GROUP BY site, bay, tool, window_start, window_end HAVING avg(value) > 5",
+        "S/B1/T1/torque 1000 9
+         S/B1/T2/torque 1000 3
+         watermark S/B1 10000
+         S/B1/T1/torque 2000 1
+         S/B1/T2/torque 2000 3
+         save
+         watermark S/B1 11000
+         S/B1/T1/torque 3000 20
+         watermark S/B1 12000",
+        "[0, 10000) r1 tool=T1 mean=9.0 n=1
+         [0, 10000) r1 no tool=T2 mean=3.0 n=1
+         [0, 10000) r2 no tool=T1 mean=5.0 n=2
+         [0, 10000) r2 no tool=T2 mean=3.0 n=2
+         [0, 10000) r2 withdrawn no tool=T1 mean=- n=0
+         [0, 10000) r3 tool=T1 mean=10.0 n=3",
+    );
+}
