@@ -9,11 +9,12 @@
 
 mod book;
 mod checks;
+mod kinds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ingest::config::{MetricSettings, UsageKind, UsageSettings};
+use ingest::config::{MetricSettings, UsageKind};
 use ingest::readings::{JobCard, PlannedStep};
 use ingest::series::SeriesTable;
 use ingest::units::Units;
@@ -21,6 +22,7 @@ use rustc_hash::FxHashMap;
 
 pub(super) use self::book::{Amount, Book, BookKey, Due, Use};
 pub(super) use self::checks::{Check, Subject};
+use self::kinds::Kinds;
 use super::steps::Run;
 
 /// Books that are kept so that rework adds to them; beyond it the final ones that ended first are forgotten.
@@ -40,16 +42,6 @@ pub(super) struct Usage {
     kinds: Kinds,
 }
 
-/// Which series are consumption, and the units of metrics.
-#[derive(Clone, Debug, Default)]
-struct Kinds {
-    units: BTreeMap<String, Arc<str>>,
-    metrics: BTreeMap<String, UsageSettings>,
-    by_series: Vec<Option<UsageSettings>>,
-    /// The same as one byte a series: it is asked for each reading.
-    is_consumption: Vec<bool>,
-}
-
 impl Usage {
     /// No books yet.
     #[must_use]
@@ -61,27 +53,19 @@ impl Usage {
 
     /// Tells which metrics are consumption: after a restore too.
     pub(super) fn set_metrics(&mut self, metrics: &[MetricSettings]) {
-        let consumption =
-            metrics.iter().filter_map(|metric| Some((metric.metric.clone(), metric.usage.clone()?)));
-        let units =
-            metrics.iter().filter_map(|metric| Some((metric.metric.clone(), metric.unit.as_deref()?.into())));
-        self.kinds = Kinds { metrics: consumption.collect(), units: units.collect(), ..Kinds::default() };
+        self.kinds = Kinds::new(metrics);
     }
 
     /// Takes in what is new in `table`.
     pub(super) fn follow(&mut self, table: &SeriesTable) {
-        for series in &table.all()[self.kinds.by_series.len()..] {
-            let settings = self.kinds.metrics.get(series.metric.as_ref()).cloned();
-            self.kinds.is_consumption.push(settings.is_some());
-            self.kinds.by_series.push(settings);
-        }
+        self.kinds.follow(table);
     }
 
     /// Whether readings of `series` are consumption.
     #[inline]
     #[must_use]
     pub(super) fn is_consumption(&self, series: u32) -> bool {
-        self.kinds.is_consumption.get(series as usize) == Some(&true)
+        self.kinds.is_consumption(series)
     }
 
     /// What a reading of a consumption metric says was used; `None` for the first of a register, and for
@@ -94,7 +78,7 @@ impl Usage {
         unit: &str,
         tags: Option<&str>,
     ) -> Option<Use> {
-        let settings = self.kinds.by_series.get(series as usize)?.as_ref()?;
+        let settings = self.kinds.usage_of(series)?;
         let quantity = match settings.kind {
             UsageKind::Amount => value,
             UsageKind::Counter => {
@@ -248,7 +232,7 @@ impl Usage {
             let all = book.is_changed || is_final != book.is_final;
             book.is_final = is_final;
             book.is_changed = false;
-            let checks = book.checks.due(all, &self.kinds.units);
+            let checks = book.checks.due(all, self.kinds.units());
             let mut told = book.heading();
             for (resource, amount) in &mut book.amounts {
                 if all || amount.is_changed {
