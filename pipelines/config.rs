@@ -163,7 +163,7 @@ pub struct ExportSettings {
     pub file_rows_max: usize,
 }
 
-/// `[store]`: the tables `exceptions`, `usage`, `steps`.
+/// `[store]`: the tables `exceptions`, `usage`, `steps`, `checks`.
 #[derive(Clone, Debug)]
 pub struct StoreSettings {
     /// `sqlite:FILE`.

@@ -6,7 +6,7 @@ use sinks::parquet::{ParquetSettings, Show, StreamSettings};
 
 use crate::engine::Engine;
 use crate::plan::VIEW_TIMES;
-use crate::schema::{EXCEPTIONS, QUARANTINE, STEPS, TELEMETRY, USAGE};
+use crate::schema::{CHECKS, EXCEPTIONS, QUARANTINE, STEPS, TELEMETRY, USAGE};
 
 /// All streams of an engine: the fixed ones and one per view.
 #[must_use]
@@ -24,6 +24,7 @@ pub fn streams(engine: &Engine) -> Vec<StreamSettings> {
         stream("late", &TELEMETRY, "ts"),
         stream("steps", &STEPS, "ts"),
         stream("usage", &USAGE, "ended"),
+        stream("checks", &CHECKS, "ended"),
         stream("exceptions", &EXCEPTIONS, "raised"),
         stream("quarantine", &QUARANTINE, "arrived"),
     ]);

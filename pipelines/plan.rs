@@ -187,10 +187,13 @@ impl Planner {
         match &chain.source {
             Source::Groups(groups) => {
                 let plan = WindowPlan::new(groups, &chain.conditions, &chain.outputs, output, hash)?;
-                if plan.stream() == Stream::Usage {
+                let stream = plan.stream();
+                if stream.revised_by().is_some() {
+                    let name = stream.as_str();
+                    let what = if stream == Stream::Usage { "booking" } else { "check" };
                     return Err(Refusal::new(
-                        "usage",
-                        "a window over usage would count each revision of a booking",
+                        name,
+                        format!("a window over {name} would count each revision of a {what}"),
                         "write a rule over its single rows, or sum the newest revisions with `andon query`",
                     ));
                 }
@@ -218,7 +221,7 @@ fn check_view_columns(schema: &Schema) -> Result<(), Refusal> {
         return Err(Refusal::new(
             "SELECT",
             "a view's rows have no date without a time",
-            "add window_start to SELECT; for single rows ts, or ended of usage",
+            "add window_start to SELECT; for single rows ts, or ended of usage and checks",
         ));
     }
     for name in ["revision", "final", "date"] {

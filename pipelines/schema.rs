@@ -119,6 +119,38 @@ pub static USAGE: LazyLock<SchemaRef> = LazyLock::new(|| {
     ])
 });
 
+/// What a finished step measured of what its job card expects: a row per expected item. `counted` readings of the metric
+/// (and of `joint` and `pset` where the card names them) were joined to the step, `within` of them lie inside `spec_min`
+/// and `spec_max`. `missing` good ones lack of the `expected`, `surplus` ones go beyond it. `expected`, and with it these
+/// two, is null where the card names no count; all counts are where the card came when readings had passed uncounted.
+pub static CHECKS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    schema(&[
+        ("row_id", DataType::Utf8, false),
+        ("site", name(), false),
+        ("bay", name(), false),
+        ("job", name(), false),
+        ("step", name(), false),
+        ("operation", name(), true),
+        ("technician", name(), true),
+        ("metric", name(), false),
+        ("joint", name(), true),
+        ("pset", name(), true),
+        ("class", name(), true),
+        ("expected", DataType::UInt64, true),
+        ("counted", DataType::UInt64, true),
+        ("within", DataType::UInt64, true),
+        ("missing", DataType::UInt64, true),
+        ("surplus", DataType::UInt64, true),
+        ("spec_min", DataType::Float64, true),
+        ("spec_max", DataType::Float64, true),
+        ("unit", name(), true),
+        ("started", time(), false),
+        ("ended", time(), false),
+        ("revision", DataType::UInt32, false),
+        ("final", DataType::Boolean, false),
+    ])
+});
+
 /// Every change of an exception: raised, cleared, latched.
 pub static EXCEPTIONS: LazyLock<SchemaRef> = LazyLock::new(|| {
     schema(&[
@@ -175,5 +207,7 @@ mod tests {
         assert_eq!(said(&TELEMETRY, "value"), "unit_column=unit");
         assert_eq!(said(&USAGE, "planned"), "unit_column=unit");
         assert_eq!(said(&USAGE, "readings"), "");
+        assert_eq!(said(&CHECKS, "spec_max"), "unit_column=unit");
+        assert_eq!(said(&CHECKS, "missing"), "");
     }
 }

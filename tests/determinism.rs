@@ -32,6 +32,7 @@ enum What {
         tool: u8,
         value: f64,
         seq: Option<u8>,
+        joint: Option<u8>,
     },
     Several {
         values: Vec<f64>,
@@ -50,6 +51,8 @@ enum What {
     Card {
         job: u8,
         min: f64,
+        count: Option<u8>,
+        joint: Option<u8>,
     },
     Garbage,
     /// The message before once more.
@@ -57,16 +60,18 @@ enum What {
 }
 
 fn what() -> impl Strategy<Value = What> {
-    let torque = (0..3_u8, 70.0..100.0_f64, proptest::option::of(0..20_u8));
+    let joint = || proptest::option::of(0..2_u8);
+    let torque = (0..3_u8, 70.0..100.0_f64, proptest::option::of(0..20_u8), joint());
+    let card = (0..3_u8, 75.0..90.0_f64, proptest::option::of(0..4_u8), joint());
     let step =
         (0..3_u8, 0..2_u8, prop::sample::select(vec!["started", "finished", "paused", "resumed", "failed"]));
     prop_oneof![
-        8 => torque.prop_map(|(tool, value, seq)| What::Torque { tool, value, seq }),
+        8 => torque.prop_map(|(tool, value, seq, joint)| What::Torque { tool, value, seq, joint }),
         2 => prop::collection::vec(70.0..100.0_f64, 1..6).prop_map(|values| What::Several { values }),
         3 => (0.0..50.0_f64).prop_map(|value| What::Energy { value }),
         5 => step.prop_map(|(job, step, event)| What::Step { job, step, event }),
         1 => (0.1..5.0_f64).prop_map(|quantity| What::Booking { quantity }),
-        1 => (0..3_u8, 75.0..90.0_f64).prop_map(|(job, min)| What::Card { job, min }),
+        2 => card.prop_map(|(job, min, count, joint)| What::Card { job, min, count, joint }),
         1 => Just(What::Garbage),
         2 => Just(What::Again),
     ]
@@ -87,9 +92,10 @@ fn message(sent: &Sent, at_ms: i64) -> Message {
     let (ts_ms, bay) = (at_ms - sent.age_ms, BAYS[sent.bay]);
     let site = &bay[..4];
     let (topic, payload) = match &sent.what {
-        What::Torque { tool, value, seq } => {
+        What::Torque { tool, value, seq, joint } => {
             let seq = seq.map(|seq| format!(r#","seq":{seq}"#)).unwrap_or_default();
-            let payload = format!(r#"{{"ts":{ts_ms},"metric":"torque","value":{value}{seq}}}"#);
+            let tags = joint.map(|joint| format!(r#","tags":{{"joint":"A{joint}"}}"#)).unwrap_or_default();
+            let payload = format!(r#"{{"ts":{ts_ms},"metric":"torque","value":{value}{seq}{tags}}}"#);
             (format!("workshop/{bay}/tq-{tool}/telemetry"), payload)
         }
         What::Several { values } => {
@@ -115,10 +121,14 @@ fn message(sent: &Sent, at_ms: i64) -> Message {
             let payload = format!(r#"{{"ts":{ts_ms},"resource":"grease","quantity":{quantity},"unit":"g"}}"#);
             (format!("workshop/{bay}/usage"), payload)
         }
-        What::Card { job, min } => {
+        What::Card { job, min, count, joint } => {
+            let count = count.map(|count| format!(r#","count":{count}"#)).unwrap_or_default();
+            let of_joint =
+                joint.map(|joint| format!(r#"{{"metric":"torque","joint":"A{joint}","count":1}},"#));
+            let of_joint = of_joint.unwrap_or_default();
             let step = |step: u8| {
                 format!(
-                    r#"{{"step":"S{step}","standard_s":20,"expect":[{{"metric":"torque","min":{min},"max":95}}]}}"#
+                    r#"{{"step":"S{step}","standard_s":20,"expect":[{of_joint}{{"metric":"torque","min":{min},"max":95{count}}}]}}"#
                 )
             };
             let payload = format!(r#"{{"ts":{ts_ms},"job":"J{job}","steps":[{},{}]}}"#, step(0), step(1));

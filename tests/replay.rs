@@ -41,6 +41,37 @@ fn duckdb_recomputes_joins_usage_windows_and_exceptions_and_finds_them_equal() {
 }
 
 #[test]
+fn a_shop_without_faults_does_all_that_its_cards_expect_and_a_missed_joint_is_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let checks = |faults: &str| {
+        let recording = folder.path().join(format!("{faults}.ndjson"));
+        let path = recording.display().to_string();
+        let made = andon(&[
+            "simulate", "--out", &path, "--for", "90m", "--bays", "6", "--rate", "5", "--faults", faults,
+        ]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let out = folder.path().join(faults);
+        replay(&recording, &out, &[]);
+        let counts = query(
+            &out,
+            "SELECT count(expected) AS expected, sum(missing) AS missing, sum(surplus) AS surplus FROM checks",
+        );
+        let raised = query(
+            &out,
+            "SELECT rule, count(DISTINCT id) AS count FROM exceptions WHERE rule LIKE 'readings_%' GROUP BY rule",
+        );
+        (counts, raised)
+    };
+    let (counts, raised) = checks("none");
+    assert!(counts[0]["expected"].as_u64() > Some(10), "{counts:?}");
+    assert_eq!((&counts[0]["missing"], &counts[0]["surplus"]), (&0.into(), &0.into()), "{counts:?}");
+    assert!(raised.is_empty(), "{raised:?}");
+    let (counts, raised) = checks("missed_joint");
+    assert_eq!(counts[0]["missing"], raised[0]["count"], "{counts:?} {raised:?}");
+    assert_eq!((raised.len(), &raised[0]["rule"]), (1, &"readings_missing".into()), "{raised:?}");
+}
+
+#[test]
 fn the_same_recording_gives_the_same_hashes_and_another_seed_does_not() {
     let folder = tempfile::tempdir().expect("a folder");
     let record = |name: &str, seed: &str| {

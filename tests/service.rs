@@ -80,6 +80,13 @@ fn the_store_says_the_same(shop: &Shop) {
          OVER (PARTITION BY site, job, step, resource ORDER BY revision DESC) AS place FROM usage) \
          WHERE place = 1 ORDER BY job, step, resource",
     );
+    same(
+        "checks",
+        "SELECT job, step, metric, counted, missing, revision, final FROM checks ORDER BY job, step, metric",
+        "SELECT job, step, metric, counted, missing, revision, CAST(final AS INT) AS final FROM (SELECT *, \
+         row_number() OVER (PARTITION BY site, job, step, metric, joint, pset ORDER BY revision DESC) AS place \
+         FROM checks) WHERE place = 1 ORDER BY job, step, metric",
+    );
     let ids = "SELECT DISTINCT id, rule, raised_ms FROM exceptions ORDER BY id";
     let exported =
         "SELECT DISTINCT id, rule, CAST(raised AS BIGINT) AS raised_ms FROM exceptions ORDER BY id";
@@ -93,7 +100,9 @@ fn the_store_says_the_same(shop: &Shop) {
 /// A replay of the journal gives the same rows as the service did.
 fn a_replay_says_the_same(shop: &Shop) -> serde_json::Value {
     let (replayed, figures) = shop.replayed();
-    for stream in ["telemetry", "steps", "usage", "exceptions", "quarantine", "late", "torque_per_minute"] {
+    for stream in
+        ["telemetry", "steps", "usage", "checks", "exceptions", "quarantine", "late", "torque_per_minute"]
+    {
         let sql = format!("SELECT * FROM {stream} ORDER BY row_id");
         let (live, again) = (shop.history().text(&sql), replayed.text(&sql));
         if live == again {

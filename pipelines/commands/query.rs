@@ -22,7 +22,7 @@ use super::output::Output;
 use super::rows::{Format, Printer};
 use crate::config::Config;
 
-/// SQL over the exported streams: telemetry, steps, usage, exceptions, late, quarantine, and every view.
+/// SQL over the exported streams: telemetry, steps, usage, checks, exceptions, late, quarantine, and every view.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   andon query --config config/andon.toml \"SELECT rule, count(*) FROM exceptions GROUP BY rule\"

@@ -36,7 +36,7 @@ const RULE_ONLY: [&str; 9] =
     ["severity", "lane", "kind", "key", "latch", "raise_after", "clear_after", "message", "response"];
 
 /// Streams that are there without any view.
-const STREAMS: [&str; 6] = ["telemetry", "steps", "usage", "exceptions", "late", "quarantine"];
+const STREAMS: [&str; 7] = ["telemetry", "steps", "usage", "checks", "exceptions", "late", "quarantine"];
 
 /// A rule that could be read, and where its parts stand: (line, column), from 1.
 #[derive(Clone, Debug)]

@@ -31,7 +31,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "Where the engine's state is kept, so that a restart replays only the newest entries of the journal.",
     ),
     ("export", "Parquet files: FOLDER/<stream>/date=YYYY-MM-DD/site=S/*.parquet."),
-    ("store", "The tables exceptions, usage and steps, for the shop's other programs."),
+    ("store", "The tables exceptions, usage, steps and checks, for the shop's other programs."),
     ("http", "Board, status and metrics on one port."),
     ("rules", "One rule or view a file."),
 ];

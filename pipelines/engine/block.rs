@@ -20,6 +20,13 @@ pub(super) struct Block {
 }
 
 impl Block {
+    /// The tag set of a row, if it has one.
+    #[must_use]
+    pub(super) fn tags_of(&self, row: usize) -> Option<&str> {
+        let tags = self.readings.tags[row];
+        (tags > 0).then(|| self.readings.tag_sets[tags as usize - 1].as_ref())
+    }
+
     /// Forgets all rows, keeps the memory.
     pub(super) fn clear(&mut self) {
         self.readings.clear();
@@ -67,6 +74,9 @@ pub(super) const NO_RUN: u32 = u32::MAX;
 /// What the join adds.
 #[derive(Clone, Debug)]
 pub(super) struct JoinedRun {
+    pub bay: u32,
+    /// Place among the runs of its bay.
+    pub run: usize,
     pub job: Arc<str>,
     pub step: Arc<str>,
     pub operation: Option<Arc<str>>,

@@ -56,7 +56,7 @@ impl WaitingBooking {
 }
 
 impl Engine {
-    /// Books what the bays' watermarks have passed. Gives the bays whose books have changed beside these.
+    /// Books what the bays' watermarks have passed. Gives the bays whose books have changed.
     pub(super) fn book(&mut self, until: &[(u32, i64)]) -> Vec<u32> {
         let mut due = Vec::new();
         for waiting in std::mem::take(&mut self.bookings) {
@@ -85,9 +85,6 @@ impl Engine {
             self.counts.events_quarantined += 1;
             self.rejects.push(wrong);
         }
-        touched.retain(|bay| until.binary_search_by_key(bay, |&(bay, _)| bay).is_err());
-        touched.sort_unstable();
-        touched.dedup();
         touched
     }
 

@@ -1,4 +1,4 @@
-//! What the watermark has passed is certain: telemetry with its step, bookings, step events, usage.
+//! What the watermark has passed is certain: telemetry with its step, bookings, step events, usage, checks.
 
 use std::sync::Arc;
 
@@ -7,8 +7,9 @@ use sinks::emission::Emission;
 
 use super::block::{Block, Lateness, Rows};
 use super::hold::Released;
-use super::join::Consumed;
+use super::join::Booked;
 use super::rules::Verdicts;
+use super::usage::Subject;
 use super::{Engine, EngineError, rows_error, steps, tables};
 
 impl Engine {
@@ -19,22 +20,29 @@ impl Engine {
             self.certain(&released, out)?;
         }
         self.recycle(released.blocks);
-        let others = if self.bookings.is_empty() { Vec::new() } else { self.book(until) };
+        let mut others = self.usage.take_amended();
+        if !self.bookings.is_empty() {
+            others.extend(self.book(until));
+        }
         for &(bay, until_ms) in until {
             self.tell_steps(bay, until_ms, out)?;
-            self.tell_usage(bay, out)?;
+            self.tell_books(bay, out)?;
+            others.remove(&bay);
         }
-        others.into_iter().try_for_each(|bay| self.tell_usage(bay, out))
+        others.into_iter().try_for_each(|bay| self.tell_books(bay, out))
     }
 
-    /// Rows whose step is certain: telemetry, consumption, the second look, windows that need steps.
+    /// Rows whose step is certain: telemetry, what goes into books, the second look, windows that need steps.
     fn certain(&mut self, released: &Released, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         let blocks: Vec<&Block> = released.blocks.iter().map(Arc::as_ref).collect();
         let table = self.decoder.series();
         let usage = &self.usage;
-        let is_consumption = |series| usage.is_consumption(series);
-        let (joined, consumed) =
-            self.joiner.join(&blocks, &released.stretches, &mut self.steps, table, is_consumption);
+        let is_booked = |series, is_expected| is_expected || usage.is_consumption(series);
+        let (joined, booked) =
+            self.joiner.join(&blocks, &released.stretches, &mut self.steps, table, is_booked);
+        for run in &joined.runs {
+            self.steps.bay_mut(run.bay).runs[run.run].is_joined = true;
+        }
         let rows = Rows {
             blocks: &blocks,
             stretches: &released.stretches,
@@ -64,32 +72,37 @@ impl Engine {
             out.push(Emission { stream: "telemetry".into(), rows: batch });
         }
         self.joiner.recycle(joined);
-        self.consume(&blocks, consumed);
+        self.book_readings(&blocks, booked);
         Ok(())
     }
 
-    /// Consumption readings into the books, in event time.
-    fn consume(&mut self, blocks: &[&Block], mut consumed: Vec<Consumed>) {
-        let place = |consumed: &Consumed| {
-            let readings = &blocks[consumed.stretch_block].readings;
-            (consumed.ts_ms, readings.message[consumed.row], readings.index[consumed.row])
+    /// Readings of consumption, and those that their step expects, into the books, in event time.
+    fn book_readings(&mut self, blocks: &[&Block], mut booked: Vec<Booked>) {
+        let place = |booked: &Booked| {
+            let readings = &blocks[booked.stretch_block].readings;
+            (booked.ts_ms, readings.message[booked.row], readings.index[booked.row])
         };
-        consumed.sort_by_key(place);
-        for Consumed { ts_ms, stretch_block, row, run } in consumed {
+        booked.sort_by_key(place);
+        for Booked { ts_ms, stretch_block, row, run, is_expected } in booked {
             let block = blocks[stretch_block];
+            if block.lateness[row] == Lateness::Late as u8 {
+                continue;
+            }
             let (series, value) = (block.readings.series[row], block.readings.value[row]);
             let unit = self.decoder.units().code(block.readings.unit[row]);
-            let tags = block.readings.tags[row];
-            let tags = (tags > 0).then(|| block.readings.tag_sets[tags as usize - 1].as_ref());
-            let is_late = block.lateness[row] == Lateness::Late as u8;
-            if value.is_nan() || is_late {
+            let (tags, bay) = (block.tags_of(row), block.bay[row]);
+            let names = self.decoder.series().get(series);
+            let site: Arc<str> = names.site.as_ref().into();
+            let run = run.map(|run| &self.steps.bay_mut(bay).runs[run]);
+            if let Some(run) = run.filter(|_| is_expected) {
+                let subject = Subject::of_reading(&names.metric, tags);
+                self.usage.check(&site, bay, run, subject, (value, unit));
+            }
+            if value.is_nan() || !self.usage.is_consumption(series) {
                 continue;
             }
             let Some(used) = self.usage.measure(series, ts_ms, value, unit, tags) else { continue };
-            let bay = block.bay[row];
-            let site: Arc<str> = self.decoder.series().get(series).site.as_ref().into();
-            let run = run.map(|run| self.steps.bay_mut(bay).runs[run].clone());
-            let written = run.map(|run| self.usage.write(&site, bay, &run, used, self.decoder.units()));
+            let written = run.map(|run| self.usage.write(&site, bay, run, used, self.decoder.units()));
             // No step was active, or the resource is booked in a unit of another kind. The reading itself is in
             // `telemetry` either way.
             if !matches!(written, Some(Ok(()))) {
@@ -114,7 +127,8 @@ impl Engine {
         for told in &told {
             use ingest::readings::StepEventKind::{Failed, Finished};
             if let (Some(run), Finished | Failed) = (&told.run, told.record.event) {
-                self.usage.finish(&site_shared, bay, run, told.record.ts_ms);
+                let plan = self.steps.newest_plan(&site, run);
+                self.usage.finish(&site_shared, bay, run, plan.as_deref(), told.record.ts_ms);
                 self.rules.end_run(bay, run.started_ms, told.record.ts_ms);
             }
         }
@@ -129,19 +143,21 @@ impl Engine {
         Ok(())
     }
 
-    fn tell_usage(&mut self, bay: u32, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+    fn tell_books(&mut self, bay: u32, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         let due = self.usage.due(bay, self.bays.frontier_ms(bay));
         if due.is_empty() {
             return Ok(());
         }
         let bay_name = self.decoder.series().bays()[bay as usize].1.clone();
-        let Some(batch) = tables::usage(&bay_name, &due).map_err(|source| rows_error("usage", source))?
-        else {
-            return Ok(());
-        };
         self.live.booked(&bay_name, &due);
-        self.look_at_stream("usage", &batch, bay, out)?;
-        out.push(Emission { stream: "usage".into(), rows: batch });
+        let usage = tables::usage(&bay_name, &due).map_err(|source| rows_error("usage", source))?;
+        let checks = tables::checks(&bay_name, &due).map_err(|source| rows_error("checks", source))?;
+        for (stream, batch) in [("usage", usage), ("checks", checks)] {
+            if let Some(rows) = batch {
+                self.look_at_stream(stream, &rows, bay, out)?;
+                out.push(Emission { stream: stream.into(), rows });
+            }
+        }
         Ok(())
     }
 

@@ -53,6 +53,7 @@ impl Engine {
                 let bays = self.decoder.series().bays().iter().enumerate();
                 let of_site = bays.filter(|(_, (site, _))| *site == event.site).map(|(bay, _)| bay as u32);
                 self.steps.take_card(&event.site, event.message, card, of_site);
+                self.usage.take_card(&event.site, card);
             }
             What::Asset(asset) => {
                 self.assets.take(&event.site, asset);

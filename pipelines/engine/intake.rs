@@ -219,7 +219,7 @@ impl Engine {
         let block = self.exchange_open(Block::default());
         let blocks = [&block];
         let (joined, _) =
-            self.joiner.join(&blocks, &stretches, &mut self.steps, self.decoder.series(), |_| false);
+            self.joiner.join(&blocks, &stretches, &mut self.steps, self.decoder.series(), |_, _| false);
         let rows = Rows { blocks: &blocks, stretches: &stretches, names: &self.names, joined: Some(&joined) };
         let result = self.rules.look_on_arrival(
             rows,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ingest::series::SeriesTable;
 
 use super::block::{BLOCK_ROWS, Block, Joined, JoinedRun, NO_RUN, Stretch};
-use super::limits::{self, Assets, Limits, UNLIMITED};
+use super::limits::{self, Assets, Limits, StepLimits, UNLIMITED};
 use super::steps::Steps;
 
 /// Joined rows whose memory is kept for the next call.
@@ -24,14 +24,15 @@ pub(super) struct Joiner {
     spare: Joined,
 }
 
-/// A consumption reading with its step, found on the way.
+/// A reading that goes into the book of its step: of consumption, or of a metric that the step expects.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Consumed {
+pub(super) struct Booked {
     pub ts_ms: i64,
     pub stretch_block: usize,
     pub row: usize,
     /// Run in its bay, if a step was active.
     pub run: Option<usize>,
+    pub is_expected: bool,
 }
 
 impl Joiner {
@@ -49,20 +50,21 @@ impl Joiner {
         }
     }
 
-    /// Joins rows with the steps as known now. Rows for which `is_consumption` holds are listed as well.
+    /// Joins rows with the steps as known now. Rows are listed as well for which `is_booked` holds of their series and of
+    /// whether their step expects it.
     pub(super) fn join(
         &mut self,
         blocks: &[&Block],
         stretches: &[Stretch],
         steps: &mut Steps,
         table: &SeriesTable,
-        is_consumption: impl Fn(u32) -> bool,
-    ) -> (Joined, Vec<Consumed>) {
+        is_booked: impl Fn(u32, bool) -> bool,
+    ) -> (Joined, Vec<Booked>) {
         let rows = stretches.iter().map(|stretch| stretch.to - stretch.from).sum();
         let mut joined = std::mem::take(&mut self.spare);
         joined.clear();
         joined.reserve(rows);
-        let mut consumed = Vec::new();
+        let mut booked = Vec::new();
         self.call += 1;
         for stretch in stretches {
             let block = blocks[stretch.block];
@@ -74,21 +76,25 @@ impl Joiner {
                     0 => UNLIMITED,
                     place => self.limits[place as usize - 1],
                 };
+                let mut is_expected = false;
                 match run {
                     None => joined.run.push(NO_RUN),
                     Some(run) => {
                         joined.run.push(self.place(bay, run, steps, &mut joined.runs));
-                        limits = step_limits(steps, bay, run, series, block, row, table).unwrap_or(limits);
+                        if let Some(said) = step_limits(steps, bay, run, series, block, row, table) {
+                            limits = said.limits.unwrap_or(limits);
+                            is_expected = said.is_expected;
+                        }
                     }
                 }
                 joined.spec_min.push(limits.min);
                 joined.spec_max.push(limits.max);
-                if is_consumption(series) {
-                    consumed.push(Consumed { ts_ms, stretch_block: stretch.block, row, run });
+                if is_booked(series, is_expected) {
+                    booked.push(Booked { ts_ms, stretch_block: stretch.block, row, run, is_expected });
                 }
             }
         }
-        (joined, consumed)
+        (joined, booked)
     }
 
     /// Keeps the memory of what [`Joiner::join`] gave, unless a backlog has made it large.
@@ -113,6 +119,8 @@ impl Joiner {
         let found = &steps.bay_mut(bay).runs[run];
         let operation = found.plan.as_ref().and_then(|plan| plan.operation.as_deref()).map(Arc::from);
         runs.push(JoinedRun {
+            bay,
+            run,
             job: Arc::clone(&found.job),
             step: Arc::clone(&found.step),
             operation,
@@ -124,7 +132,7 @@ impl Joiner {
     }
 }
 
-/// The limits that a run's step sets for a row's metric.
+/// What a run's step says of a row's metric; none where it expects nothing at all.
 #[inline]
 fn step_limits(
     steps: &mut Steps,
@@ -134,21 +142,18 @@ fn step_limits(
     block: &Block,
     row: usize,
     table: &SeriesTable,
-) -> Option<Limits> {
+) -> Option<StepLimits> {
     let run = &mut steps.bay_mut(bay).runs[run];
     let plan = run.plan.as_ref()?;
     if plan.expect.is_empty() {
         return None;
     }
-    if let Some(&limits) = run.limits.get(&series) {
-        // NaN in both places means that the step sets none: the asset's hold then.
-        return (!(limits.min.is_nan() && limits.max.is_nan())).then_some(limits);
+    if let Some(&said) = run.limits.get(&series) {
+        return Some(said);
     }
-    let tags = block.readings.tags[row];
-    let tags = (tags > 0).then(|| block.readings.tag_sets[tags as usize - 1].as_ref());
-    let (limits, asked_tags) = limits::of_step(plan, &table.get(series).metric, tags);
+    let (said, asked_tags) = limits::of_step(plan, &table.get(series).metric, block.tags_of(row));
     if !asked_tags {
-        run.limits.insert(series, limits.unwrap_or(UNLIMITED));
+        run.limits.insert(series, said);
     }
-    limits
+    Some(said)
 }

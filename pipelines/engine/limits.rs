@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ingest::readings::{Asset, PlannedStep};
+use ingest::readings::{Asset, Expectation, PlannedStep};
 
 /// Lowest and highest allowed value, NaN for none.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,27 +20,51 @@ impl Limits {
     }
 }
 
-/// The limits that a planned step sets for a metric; `None` where it sets none. `tags` are the reading's.
-/// The second answer tells whether the tags had a say, so that the first holds for this reading alone.
+/// What a planned step says of the readings of a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct StepLimits {
+    /// None where it sets none: the asset's hold then.
+    pub limits: Option<Limits>,
+    /// Whether it expects the metric at all, be it of other joints.
+    pub is_expected: bool,
+}
+
+/// What a planned step says of a reading of a metric. `tags` are the reading's. The second answer tells whether the
+/// tags had a say, so that the first holds for this reading alone.
 #[must_use]
-pub(super) fn of_step(plan: &PlannedStep, metric: &str, tags: Option<&str>) -> (Option<Limits>, bool) {
+pub(super) fn of_step(plan: &PlannedStep, metric: &str, tags: Option<&str>) -> (StepLimits, bool) {
     let mut expected = plan.expect.iter().filter(|expect| expect.metric == metric).peekable();
     if expected.peek().is_none() {
-        return (None, false);
+        return (StepLimits { limits: None, is_expected: false }, false);
     }
     let mut asked = false;
-    let tags: Option<BTreeMap<String, String>> = tags.and_then(|tags| serde_json::from_str(tags).ok());
-    let tag = |name: &str| tags.as_ref().and_then(|tags| tags.get(name));
+    let (joint, pset) = joint_and_pset(tags);
     let found = expected.find(|expect| {
         asked |= expect.joint.is_some() || expect.pset.is_some();
-        let fits = |wanted: &Option<String>, name: &str| {
-            wanted.as_ref().is_none_or(|wanted| tag(name) == Some(wanted))
-        };
-        fits(&expect.joint, "joint") && fits(&expect.pset, "pset")
+        fits(expect, joint.as_deref(), pset.as_deref())
     });
-    // An expectation of a count alone sets no limits: the asset's hold then.
+    // An expectation of a count alone sets no limits.
     let found = found.filter(|expect| expect.min.is_some() || expect.max.is_some());
-    (found.map(|expect| Limits::of(expect.min, expect.max)), asked)
+    let limits = found.map(|expect| Limits::of(expect.min, expect.max));
+    (StepLimits { limits, is_expected: true }, asked)
+}
+
+/// Whether an expectation of a metric speaks of a reading of this joint and parameter set: of all, where it names none.
+/// Its class says what the joint is worth, which no tool knows.
+#[must_use]
+pub(super) fn fits(expect: &Expectation, joint: Option<&str>, pset: Option<&str>) -> bool {
+    let is = |wanted: &Option<String>, tag: Option<&str>| {
+        wanted.as_deref().is_none_or(|wanted| tag == Some(wanted))
+    };
+    is(&expect.joint, joint) && is(&expect.pset, pset)
+}
+
+/// The tags that an expectation can name.
+#[must_use]
+pub(super) fn joint_and_pset(tags: Option<&str>) -> (Option<String>, Option<String>) {
+    let tags: Option<BTreeMap<String, String>> = tags.and_then(|tags| serde_json::from_str(tags).ok());
+    let mut tags = tags.unwrap_or_default();
+    (tags.remove("joint"), tags.remove("pset"))
 }
 
 /// Assets by name, from configuration and from retained messages. The newest word counts.
@@ -104,15 +128,17 @@ mod tests {
         let plan =
             plan(r#"[{"metric":"torque","joint":"J1","min":80,"max":95},{"metric":"torque","min":10}]"#);
         let first = of_step(&plan, "torque", Some(r#"{"joint":"J1"}"#));
-        assert_eq!(first, (Some(Limits { min: 80.0, max: 95.0 }), true));
+        let limits = Some(Limits { min: 80.0, max: 95.0 });
+        assert_eq!(first, (StepLimits { limits, is_expected: true }, true));
         let (other, asked) = of_step(&plan, "torque", None);
-        assert_eq!(other.map(|limits| limits.min), Some(10.0));
+        assert_eq!(other.limits.map(|limits| limits.min), Some(10.0));
         assert!(asked, "the first expectation asked for a joint");
-        assert_eq!(of_step(&plan, "angle", None), (None, false));
+        assert_eq!(of_step(&plan, "angle", None), (StepLimits { limits: None, is_expected: false }, false));
     }
 
     #[test]
     fn a_count_alone_sets_no_limits() {
-        assert_eq!(of_step(&plan(r#"[{"metric":"torque","count":5}]"#), "torque", None), (None, false));
+        let (said, asked) = of_step(&plan(r#"[{"metric":"torque","count":5}]"#), "torque", None);
+        assert_eq!((said, asked), (StepLimits { limits: None, is_expected: true }, false));
     }
 }

@@ -10,7 +10,7 @@ use sinks::view::{Bay, BayState, ExceptionView, Trend, UsageView};
 
 use super::Engine;
 use super::exceptions::Exception;
-use super::usage::{Book, BookKey};
+use super::usage::Due;
 use crate::config::Severity;
 
 /// Points of a trend line.
@@ -65,11 +65,11 @@ impl Live {
     }
 
     /// Books were closed.
-    pub(super) fn booked(&mut self, bay: &str, due: &[(BookKey, Book)]) {
+    pub(super) fn booked(&mut self, bay: &str, due: &[Due]) {
         if !self.is_on {
             return;
         }
-        for (key, book) in due {
+        for Due { key, book, .. } in due {
             for (resource, amount) in &book.amounts {
                 let same = |view: &UsageView| {
                     *view.site == *key.site

@@ -1,7 +1,7 @@
 //! Rules and views at work: rows are looked at, windows are folded, verdicts go to [`exceptions`].
 //!
 //! A rule of the fast lane looks at a reading twice, on arrival and when its step is certain; others look
-//! once. A rule over steps or usage looks at the rows of its stream as they are told. Windows that need no
+//! once. A rule over steps, usage or checks looks at the rows of its stream as they are told. Windows that need no
 //! step fold rows in on arrival, the others when the step is certain; all close at ticks.
 
 mod looked;
@@ -193,7 +193,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Looks at rows of `steps` or `usage` as they are told.
+    /// Looks at rows of `steps`, `usage` or `checks` as they are told.
     pub(super) fn look_at_stream(
         &mut self,
         stream: &str,

@@ -135,12 +135,14 @@ impl Engine {
         for (bay, run) in self.steps.open_runs() {
             let place = (run.id.message, run.id.index);
             lines.push(format!(
-                "step {} {}/{} {} {place:?} {:?}",
+                "step {} {}/{} {} {place:?} {:?} {} {:?}",
                 bay_name(bay as usize),
                 run.job,
                 run.step,
                 run.started_ms,
-                run.pauses
+                run.pauses,
+                run.is_joined,
+                run.uncounted
             ));
         }
         for (key, book) in self.usage.books() {
@@ -148,8 +150,8 @@ impl Engine {
             let amounts: BTreeMap<&str, (u64, u64, u32)> =
                 book.amounts.iter().map(|(resource, amount)| (&**resource, said(amount))).collect();
             lines.push(format!(
-                "book {key:?} {:?} {} {} {amounts:?}",
-                book.ended_ms, book.is_open, book.is_final
+                "book {key:?} {:?} {} {} {amounts:?} {:?} {:?} {:?}",
+                book.ended_ms, book.is_open, book.is_final, book.checks, book.operation, book.technician
             ));
         }
         for (&series, (ts_ms, value)) in self.usage.registers() {

@@ -14,7 +14,7 @@ use ingest::readings::{Event, JobCard, PlannedStep, StepEvent, StepEventKind};
 use rustc_hash::FxHashMap;
 
 pub(super) use self::bay::BaySteps;
-use super::limits::Limits;
+use super::limits::StepLimits;
 
 /// A step event with its place in the journal.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -56,11 +56,15 @@ pub(super) struct Run {
     pub pauses: Vec<(i64, Option<i64>)>,
     /// The job card's step, if there is one.
     pub plan: Option<Arc<PlannedStep>>,
+    /// Rows have been joined to it.
+    pub is_joined: bool,
+    /// Metrics that a card expected only when rows had been joined already: how many of these there were is not known.
+    pub uncounted: BTreeSet<String>,
     /// The step that was open on the bay when this one started.
     pub overlaps: Option<Arc<str>>,
-    /// Limits by series, found once. Left out of snapshots.
+    /// What the plan says of a series, found once. Left out of snapshots.
     #[serde(skip)]
-    pub limits: FxHashMap<u32, Limits>,
+    pub limits: FxHashMap<u32, StepLimits>,
 }
 
 impl Run {
@@ -74,6 +78,19 @@ impl Run {
             .map(|&(from_ms, to_ms)| to_ms.unwrap_or(until_ms).min(until_ms) - from_ms.min(until_ms))
             .sum();
         (until_ms - self.started_ms - paused_ms).max(0)
+    }
+
+    /// Takes another card's word in.
+    fn replan(&mut self, plan: Option<Arc<PlannedStep>>) {
+        if self.is_joined {
+            let expects = |plan: &Option<Arc<PlannedStep>>, metric: &str| {
+                plan.iter().flat_map(|plan| &plan.expect).any(|expect| expect.metric == metric)
+            };
+            let new = plan.iter().flat_map(|plan| &plan.expect).map(|expect| &expect.metric);
+            self.uncounted.extend(new.filter(|metric| !expects(&self.plan, metric)).cloned());
+        }
+        self.plan = plan;
+        self.limits.clear();
     }
 
     /// Whether it is paused at the end of what is known.
@@ -186,11 +203,18 @@ impl Steps {
         for bay in bays_of_site {
             let Some(bay) = self.bays.get_mut(bay as usize) else { continue };
             for run in bay.runs.iter_mut().filter(|run| run.ended_ms.is_none() && *run.job == *card.job) {
-                run.plan = planned(&card, &run.step);
-                run.limits.clear();
+                run.replan(planned(&card, &run.step));
             }
         }
         self.cards.insert((site.into(), card.job.as_str().into()), (message, card));
+    }
+
+    /// What the newest card says of the step of `run`: that of the run itself where the card is forgotten.
+    pub(super) fn newest_plan(&self, site: &str, run: &Run) -> Option<Arc<PlannedStep>> {
+        match self.cards.get(&(site.into(), (&*run.job).into())) {
+            Some((_, card)) => planned(card, &run.step),
+            None => run.plan.clone(),
+        }
     }
 
     /// Job cards with their sites.

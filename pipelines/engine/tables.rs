@@ -1,4 +1,4 @@
-//! Rows of the streams `steps`, `usage`, `exceptions` and `quarantine` as batches.
+//! Rows of the streams `steps`, `usage`, `checks`, `exceptions` and `quarantine` as batches.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use super::block::{floats, numbers, times};
 use super::exceptions::Exception;
 use super::ids::row_id;
 use super::steps::Told;
-use super::usage::{Book, BookKey};
-use crate::schema::{EXCEPTIONS, QUARANTINE, STEPS, USAGE};
+use super::usage::{Check, Due};
+use crate::schema::{CHECKS, EXCEPTIONS, QUARANTINE, STEPS, USAGE};
 
 fn names<T: AsRef<str>>(names: impl Iterator<Item = Option<T>>) -> ArrayRef {
     let mut builder = StringDictionaryBuilder::<UInt32Type>::new();
@@ -116,9 +116,9 @@ pub(super) fn stray_reject(bay: &str, told: &Told) -> Reject {
 }
 
 /// Bookings that are due; none if no resource was used.
-pub(super) fn usage(bay: &str, due: &[(BookKey, Book)]) -> Result<Option<RecordBatch>, ArrowError> {
+pub(super) fn usage(bay: &str, due: &[Due]) -> Result<Option<RecordBatch>, ArrowError> {
     let mut rows = Vec::new();
-    for (key, book) in due {
+    for Due { key, book, .. } in due {
         rows.extend(book.amounts.iter().map(|(resource, amount)| (key, book, resource, amount)));
     }
     if rows.is_empty() {
@@ -147,6 +147,62 @@ pub(super) fn usage(bay: &str, due: &[(BookKey, Book)]) -> Result<Option<RecordB
             times(rows.iter().map(|(_, book, ..)| book.ended_ms.unwrap_or(book.started_ms)).collect()),
             Arc::new(rows.iter().map(|(.., amount)| Some(amount.revision)).collect::<UInt32Array>()),
             Arc::new(rows.iter().map(|(_, book, ..)| Some(book.is_final)).collect::<BooleanArray>()),
+        ],
+    )?;
+    Ok(Some(rows_batch))
+}
+
+/// Checks that are due; none if nothing was expected.
+pub(super) fn checks(bay: &str, due: &[Due]) -> Result<Option<RecordBatch>, ArrowError> {
+    let rows: Vec<(&Due, &Check)> =
+        due.iter().flat_map(|due| due.checks.iter().map(move |check| (due, check))).collect();
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let ids = rows.iter().map(|(Due { key, .. }, check)| {
+        let Check { subject, revision, .. } = check;
+        // No name and an empty one are two subjects.
+        let tag = |name: &Option<Arc<str>>| name.as_ref().map_or(String::new(), |name| format!("={name}"));
+        let (joint, pset) = (tag(&subject.joint), tag(&subject.pset));
+        let parts = [&*key.site, &*key.job, &*key.step, &*subject.metric, &*joint, &*pset];
+        let parts = parts.map(str::as_bytes);
+        let [site, job, step, metric, joint, pset] = parts;
+        row_id("checks", &[site, job, step, metric, joint, pset, &revision.to_le_bytes()])
+    });
+    let number = |value: &dyn Fn(&Check) -> Option<u64>| -> ArrayRef {
+        Arc::new(rows.iter().map(|(_, check)| value(check)).collect::<UInt64Array>())
+    };
+    let limit = |value: fn(&Check) -> Option<f64>| -> ArrayRef {
+        Arc::new(rows.iter().map(|(_, check)| value(check)).collect::<Float64Array>())
+    };
+    let book =
+        |name: for<'a> fn(&'a Due) -> Option<&'a Arc<str>>| names(rows.iter().map(|(due, _)| name(due)));
+    let rows_batch = batch(
+        &CHECKS,
+        vec![
+            Arc::new(ids.map(Some).collect::<StringArray>()),
+            book(|due| Some(&due.key.site)),
+            same(bay, rows.len()),
+            book(|due| Some(&due.key.job)),
+            book(|due| Some(&due.key.step)),
+            book(|due| due.book.operation.as_ref()),
+            book(|due| due.book.technician.as_ref()),
+            names(rows.iter().map(|(_, check)| Some(&check.subject.metric))),
+            names(rows.iter().map(|(_, check)| check.subject.joint.as_ref())),
+            names(rows.iter().map(|(_, check)| check.subject.pset.as_ref())),
+            names(rows.iter().map(|(_, check)| check.expect.class.as_ref())),
+            number(&|check| check.expect.count.map(u64::from)),
+            number(&|check| check.tally.map(|tally| tally.counted)),
+            number(&|check| check.tally.map(|tally| tally.within)),
+            number(&Check::missing),
+            number(&Check::surplus),
+            limit(|check| check.expect.min),
+            limit(|check| check.expect.max),
+            names(rows.iter().map(|(_, check)| check.unit.as_ref())),
+            times(rows.iter().map(|(due, _)| due.book.started_ms).collect()),
+            times(rows.iter().map(|(due, _)| due.book.ended_ms.unwrap_or(due.book.started_ms)).collect()),
+            Arc::new(rows.iter().map(|(_, check)| Some(check.revision)).collect::<UInt32Array>()),
+            Arc::new(rows.iter().map(|(due, _)| Some(due.book.is_final)).collect::<BooleanArray>()),
         ],
     )?;
     Ok(Some(rows_batch))

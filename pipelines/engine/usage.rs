@@ -1,22 +1,28 @@
-//! What each step used: one book per (site, job, step), booked when the step is finished.
+//! What each step used, and measured of what its job card expects: one book per (site, job, step), booked when the
+//! step is finished.
 //!
 //! Amounts come from readings of consumption metrics, joined to their step, and from bookings by hand.
 //! A register's rise since the reading before belongs to the step that is active at the later reading; a
 //! fall means that the register started again from zero. A booking is final when the bay's watermark has
-//! passed the finish; what changes it later gives the next revision of the amounts that have changed. Rework
-//! adds to the book of its step, which is due again when that is finished.
+//! passed the finish; what changes it later gives the next revision of the amounts and checks that have changed.
+//! Rework adds to the book of its step, which is due again when that is finished.
 
 mod book;
+mod checks;
+mod kinds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ingest::config::{MetricSettings, UsageKind, UsageSettings};
+use ingest::config::{MetricSettings, UsageKind};
+use ingest::readings::{JobCard, PlannedStep};
 use ingest::series::SeriesTable;
 use ingest::units::Units;
 use rustc_hash::FxHashMap;
 
-pub(super) use self::book::{Amount, Book, BookKey, Use};
+pub(super) use self::book::{Amount, Book, BookKey, Due, Use};
+pub(super) use self::checks::{Check, Subject};
+use self::kinds::Kinds;
 use super::steps::Run;
 
 /// Books that are kept so that rework adds to them; beyond it the final ones that ended first are forgotten.
@@ -28,19 +34,12 @@ pub(super) struct Usage {
     books: BTreeMap<BookKey, Book>,
     /// By bay: finished books that are changed or not final yet.
     attention: BTreeMap<u32, BTreeSet<BookKey>>,
+    /// Bays of which a later card has changed a book: they have something to say though no time has passed.
+    amended: BTreeSet<u32>,
     /// By series: the register's newest (ts, value).
     registers: FxHashMap<u32, (i64, f64)>,
     #[serde(skip)]
     kinds: Kinds,
-}
-
-/// Which series are consumption.
-#[derive(Clone, Debug, Default)]
-struct Kinds {
-    metrics: BTreeMap<String, UsageSettings>,
-    by_series: Vec<Option<UsageSettings>>,
-    /// The same as one byte a series: it is asked for each reading.
-    is_consumption: Vec<bool>,
 }
 
 impl Usage {
@@ -54,25 +53,19 @@ impl Usage {
 
     /// Tells which metrics are consumption: after a restore too.
     pub(super) fn set_metrics(&mut self, metrics: &[MetricSettings]) {
-        let consumption =
-            metrics.iter().filter_map(|metric| Some((metric.metric.clone(), metric.usage.clone()?)));
-        self.kinds = Kinds { metrics: consumption.collect(), ..Kinds::default() };
+        self.kinds = Kinds::new(metrics);
     }
 
     /// Takes in what is new in `table`.
     pub(super) fn follow(&mut self, table: &SeriesTable) {
-        for series in &table.all()[self.kinds.by_series.len()..] {
-            let settings = self.kinds.metrics.get(series.metric.as_ref()).cloned();
-            self.kinds.is_consumption.push(settings.is_some());
-            self.kinds.by_series.push(settings);
-        }
+        self.kinds.follow(table);
     }
 
     /// Whether readings of `series` are consumption.
     #[inline]
     #[must_use]
     pub(super) fn is_consumption(&self, series: u32) -> bool {
-        self.kinds.is_consumption.get(series as usize) == Some(&true)
+        self.kinds.is_consumption(series)
     }
 
     /// What a reading of a consumption metric says was used; `None` for the first of a register, and for
@@ -85,7 +78,7 @@ impl Usage {
         unit: &str,
         tags: Option<&str>,
     ) -> Option<Use> {
-        let settings = self.kinds.by_series.get(series as usize)?.as_ref()?;
+        let settings = self.kinds.usage_of(series)?;
         let quantity = match settings.kind {
             UsageKind::Amount => value,
             UsageKind::Counter => {
@@ -117,21 +110,48 @@ impl Usage {
         used: Use,
         units: &Units,
     ) -> Result<(), Arc<str>> {
-        let key = BookKey { site: Arc::clone(site), job: Arc::clone(&run.job), step: Arc::clone(&run.step) };
         let planned = run.plan.as_ref().and_then(|plan| {
             let planned = plan.resources.iter().find(|planned| *planned.resource == *used.resource)?;
             Some((planned.quantity, planned.unit.as_deref().unwrap_or_default()))
         });
-        let book = self.books.entry(key.clone()).or_insert_with(|| Book::new(bay, run.started_ms));
+        let (key, book) = self.book_of(site, bay, run);
         book.add(used, planned, units)?;
-        // What an earlier run used is known; more comes with the run that has begun since.
-        let is_booked =
-            run.ended_ms.is_some_and(|ended_ms| book.ended_ms.is_some_and(|known_ms| ended_ms <= known_ms));
+        self.attend(key, run);
+        Ok(())
+    }
+
+    /// Writes a reading of a metric that `run` expects into its book.
+    pub(super) fn check(
+        &mut self,
+        site: &Arc<str>,
+        bay: u32,
+        run: &Run,
+        subject: Subject,
+        (value, unit): (f64, &str),
+    ) {
+        let (key, book) = self.book_of(site, bay, run);
+        // Of a run that is booked already the book may know a newer card.
+        let plan = run.plan.as_ref().filter(|_| !book.has_finish_of(run));
+        book.checks.add(subject, value, unit, plan.map(|plan| plan.expect.as_slice()));
+        self.attend(key, run);
+    }
+
+    /// The book of `run`'s step, made when new.
+    fn book_of(&mut self, site: &Arc<str>, bay: u32, run: &Run) -> (BookKey, &mut Book) {
+        let key = BookKey { site: Arc::clone(site), job: Arc::clone(&run.job), step: Arc::clone(&run.step) };
+        let book = self.books.entry(key.clone()).or_insert_with(|| Book::new(bay, run.started_ms));
+        (key, book)
+    }
+
+    /// What `run` did has been written into its book.
+    fn attend(&mut self, key: BookKey, run: &Run) {
+        let Some(book) = self.books.get_mut(&key) else { return };
+        // What an earlier run did is known; more comes with the run that has begun since.
+        let is_booked = book.has_finish_of(run);
         book.is_open |= !is_booked;
         if is_booked {
             self.attention.entry(book.bay).or_default().insert(key);
         }
-        Ok(())
     }
 
     /// Writes a use into the newest book of `job` (of its `step`, if named) whose run is not remembered any more. Gives
@@ -161,10 +181,19 @@ impl Usage {
         Ok(Ok(bay))
     }
 
-    /// A run of the step has been finished: its book is due.
-    pub(super) fn finish(&mut self, site: &Arc<str>, bay: u32, run: &Run, ended_ms: i64) {
-        let key = BookKey { site: Arc::clone(site), job: Arc::clone(&run.job), step: Arc::clone(&run.step) };
-        let book = self.books.entry(key.clone()).or_insert_with(|| Book::new(bay, run.started_ms));
+    /// A run of the step has been finished: its book is due. `plan` is the word of the newest card.
+    pub(super) fn finish(
+        &mut self,
+        site: &Arc<str>,
+        bay: u32,
+        run: &Run,
+        plan: Option<&PlannedStep>,
+        ended_ms: i64,
+    ) {
+        let (key, book) = self.book_of(site, bay, run);
+        book.checks.end_run(run);
+        book.take_plan(plan);
+        book.technician.clone_from(&run.technician);
         book.bay = bay;
         book.is_open = false;
         book.started_ms = book.started_ms.min(run.started_ms);
@@ -173,9 +202,27 @@ impl Usage {
         self.attention.entry(bay).or_default().insert(key);
     }
 
-    /// Books of `bay` that have something new to say, each with the amounts that do: finished, and either changed or
-    /// become final. `passed_ms` is the bay's frontier: what ended before it is final.
-    pub(super) fn due(&mut self, bay: u32, passed_ms: i64) -> Vec<(BookKey, Book)> {
+    /// A job card has come: steps that are booked are held against it anew.
+    pub(super) fn take_card(&mut self, site: &str, card: &JobCard) {
+        let from = BookKey { site: site.into(), job: card.job.as_str().into(), step: "".into() };
+        let of_job = self.books.range_mut(from.clone()..);
+        let of_job = of_job.take_while(|(key, _)| key.site == from.site && key.job == from.job);
+        for (key, book) in of_job.filter(|(_, book)| book.ended_ms.is_some()) {
+            if book.take_plan(card.steps.iter().find(|planned| *planned.step == *key.step)) {
+                self.attention.entry(book.bay).or_default().insert(key.clone());
+                self.amended.insert(book.bay);
+            }
+        }
+    }
+
+    /// Bays of which cards have changed a book since it was asked last.
+    pub(super) fn take_amended(&mut self) -> BTreeSet<u32> {
+        std::mem::take(&mut self.amended)
+    }
+
+    /// Books of `bay` that have something new to say, each with the amounts and checks that do: finished, and either
+    /// changed or become final. `passed_ms` is the bay's frontier: what ended before it is final.
+    pub(super) fn due(&mut self, bay: u32, passed_ms: i64) -> Vec<Due> {
         let mut due = Vec::new();
         let Some(attention) = self.attention.get_mut(&bay) else { return due };
         attention.retain(|key| {
@@ -185,8 +232,8 @@ impl Usage {
             let all = book.is_changed || is_final != book.is_final;
             book.is_final = is_final;
             book.is_changed = false;
-            let mut told = book.clone();
-            told.amounts.clear();
+            let checks = book.checks.due(all, self.kinds.units());
+            let mut told = book.heading();
             for (resource, amount) in &mut book.amounts {
                 if all || amount.is_changed {
                     amount.revision += 1;
@@ -194,8 +241,8 @@ impl Usage {
                     told.amounts.insert(Arc::clone(resource), amount.clone());
                 }
             }
-            if !told.amounts.is_empty() {
-                due.push((key.clone(), told));
+            if !(told.amounts.is_empty() && checks.is_empty()) {
+                due.push(Due { key: key.clone(), book: told, checks });
             }
             !is_final
         });

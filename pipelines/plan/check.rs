@@ -86,7 +86,11 @@ fn check_select(select: &Select, named: &mut Vec<String>) -> Result<(), Refusal>
         return Err(Refusal::new("GROUP BY", "GROUP BY ALL", "name the keys"));
     }
     match select.from.as_slice() {
-        [] => Err(Refusal::new("SELECT", "nothing to read from", "write FROM telemetry, steps or usage")),
+        [] => Err(Refusal::new(
+            "SELECT",
+            "nothing to read from",
+            "write FROM telemetry, steps, usage or checks",
+        )),
         [one] if one.joins.is_empty() => check_relation(&one.relation, named),
         _ => Err(join()),
     }

@@ -22,11 +22,12 @@ pub enum Stream {
     Telemetry,
     Steps,
     Usage,
+    Checks,
 }
 
 impl Stream {
     /// All streams that a query can read.
-    pub const ALL: [Stream; 3] = [Stream::Telemetry, Stream::Steps, Stream::Usage];
+    pub const ALL: [Stream; 4] = [Stream::Telemetry, Stream::Steps, Stream::Usage, Stream::Checks];
 
     /// Its name in FROM.
     #[must_use]
@@ -35,6 +36,7 @@ impl Stream {
             Stream::Telemetry => "telemetry",
             Stream::Steps => "steps",
             Stream::Usage => "usage",
+            Stream::Checks => "checks",
         }
     }
 
@@ -51,6 +53,7 @@ impl Stream {
             Stream::Telemetry => schema::TELEMETRY.clone(),
             Stream::Steps => schema::STEPS.clone(),
             Stream::Usage => schema::USAGE.clone(),
+            Stream::Checks => schema::CHECKS.clone(),
         }
     }
 
@@ -59,7 +62,17 @@ impl Stream {
     pub fn time_column(self) -> &'static str {
         match self {
             Stream::Telemetry | Stream::Steps => "ts",
-            Stream::Usage => "ended",
+            Stream::Usage | Stream::Checks => "ended",
+        }
+    }
+
+    /// The columns that name what its rows are revisions of; none where a row is said once.
+    #[must_use]
+    pub(crate) fn revised_by(self) -> Option<&'static [&'static str]> {
+        match self {
+            Stream::Telemetry | Stream::Steps => None,
+            Stream::Usage => Some(&["site", "job", "step", "resource"]),
+            Stream::Checks => Some(&["site", "job", "step", "metric", "joint", "pset"]),
         }
     }
 

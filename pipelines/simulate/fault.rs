@@ -26,10 +26,12 @@ pub enum Fault {
     SilentTool,
     /// A shot from the dispenser far above the plan.
     OverDispense,
+    /// A joint of a step is left out.
+    MissedJoint,
 }
 
 impl Fault {
-    pub const ALL: [Fault; 9] = [
+    pub const ALL: [Fault; 10] = [
         Fault::NokTorque,
         Fault::StuckSensor,
         Fault::FastClock,
@@ -39,6 +41,7 @@ impl Fault {
         Fault::Overrun,
         Fault::SilentTool,
         Fault::OverDispense,
+        Fault::MissedJoint,
     ];
 
     #[must_use]
@@ -53,6 +56,7 @@ impl Fault {
             Fault::Overrun => "overrun",
             Fault::SilentTool => "silent_tool",
             Fault::OverDispense => "over_dispense",
+            Fault::MissedJoint => "missed_joint",
         }
     }
 
@@ -62,6 +66,7 @@ impl Fault {
             Fault::NokTorque => Occurrence::Share(0.02),
             Fault::Overrun => Occurrence::Share(0.08),
             Fault::OverDispense => Occurrence::Share(0.06),
+            Fault::MissedJoint => Occurrence::Share(0.04),
             Fault::Malformed => Occurrence::Every(15.0 * 60.0),
             Fault::Duplicate => Occurrence::Every(20.0 * 60.0),
             Fault::StuckSensor | Fault::SilentTool => Occurrence::Every(4.0 * 3600.0),

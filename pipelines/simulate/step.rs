@@ -20,7 +20,9 @@ pub(super) fn plan(step: &PlannedStep, fate: &mut Fate, seed: &mut Seed) -> Vec<
     }
     if let Some(torque) = &operation.torque {
         let joints = f64::from(torque.joints);
-        for joint in 0..torque.joints {
+        let missed =
+            fate.strikes(Fault::MissedJoint, seed).then(|| seed.below(torque.joints as usize) as u32);
+        for joint in (0..torque.joints).filter(|joint| missed != Some(*joint)) {
             let place = (f64::from(joint) + seed.between(0.2, 0.8)) / joints;
             acts.push((at(0.15 + 0.75 * place), Act::Tighten { joint, again: false }));
         }

@@ -1,4 +1,4 @@
-//! The tables exceptions, usage and steps, written once each.
+//! The tables exceptions, usage, steps and checks, written once each.
 //!
 //! `prepare` makes an epoch's rows durable in staging tables of the same database, `commit` moves them: one file to
 //! back up, one lock, and the move and the note that the epoch is there are one transaction. A file beside
@@ -81,7 +81,7 @@ impl SqliteSink {
 
     /// Names of the streams it keeps.
     #[must_use]
-    pub fn streams() -> [&'static str; 3] {
+    pub fn streams() -> [&'static str; 4] {
         TABLES.map(|table| table.name)
     }
 
@@ -119,7 +119,7 @@ impl Sink for SqliteSink {
 
     async fn write(&mut self, emission: &Emission) -> Result<(), SinkError> {
         let Some(table) = TABLES.iter().position(|table| table.name == &*emission.stream) else {
-            let reason = "the store keeps exceptions, usage and steps only".to_owned();
+            let reason = "the store keeps exceptions, usage, steps and checks only".to_owned();
             return Err(Self::refused(format!("rows of `{}`", emission.stream), reason));
         };
         let rows = TABLES[table]

@@ -9,8 +9,10 @@ the replay printed. It reads `telemetry` and `steps` as facts and recomputes
     counts      the conservation law, and the printed figures
     join        which step each reading belongs to
     usage       amounts, register rises and bookings by hand, per (job, step, resource)
+    checks      what the job cards expect, counted per (job, step, metric, joint, pset)
     windows     the view torque_per_minute
-    events      torque_out_of_spec, angle_low, angle_high, over_dispense, under_fill, step_overrun
+    events      torque_out_of_spec, angle_low, angle_high, over_dispense, under_fill, step_overrun, readings_missing,
+                readings_surplus, dispense_without_job
     conditions  air_pressure_low and low_voltage with their delays, lift_overload, tool_offline
 
 Sums of floats are compared within 1e-9 of their size, everything else exactly. Prints a line for each check
@@ -32,7 +34,7 @@ class Judge:
         self.recording = recording
         self.figures = figures
         self.failed = 0
-        for stream in ["telemetry", "late", "steps", "usage", "exceptions", "quarantine", "torque_per_minute"]:
+        for stream in ["telemetry", "late", "steps", "usage", "checks", "exceptions", "quarantine", "torque_per_minute"]:
             # A stream without rows has one file with its columns, outside of any partition.
             empty = glob.glob(f"{out}/{stream}/*.parquet")
             source = f"'{out}/{stream}/*.parquet'" if empty else (
@@ -186,6 +188,59 @@ class Judge:
         )
         self.same("usage is final", [], self.rows("SELECT job, step FROM usage GROUP BY ALL HAVING NOT arg_max(final, revision)"), 0)
 
+    def expected(self):
+        """Items of the newest card of each job in the recording."""
+        cards = {}
+        for line in open(self.recording, "rb"):
+            if b"/jobs\"" in line:
+                message = json.loads(line)
+                cards[(message["topic"].split("/")[1], message["payload"]["job"])] = message["payload"]
+        name = lambda item: [item.get(key) for key in ("metric", "joint", "pset", "class", "count", "min", "max")]
+        return [
+            [site, job, step["step"], *name(item)]
+            for (site, job), card in cards.items()
+            for step in card["steps"]
+            for item in step.get("expect", [])
+        ]
+
+    def checks(self):
+        self.db.execute(
+            "CREATE TABLE expected (site VARCHAR, job VARCHAR, step VARCHAR, metric VARCHAR, joint VARCHAR, pset VARCHAR, "
+            "class VARCHAR, count BIGINT, least DOUBLE, most DOUBLE)"
+        )
+        items = self.expected()
+        if items:
+            self.db.executemany("INSERT INTO expected VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", items)
+        self.db.execute(
+            """
+            CREATE TABLE checked AS
+            WITH measured AS (
+                SELECT f.site, j.job, j.step, f.metric, f.value, f.tags['joint'] AS joint, f.tags['pset'] AS pset
+                FROM facts f JOIN joined j USING (row_id)
+            )
+            SELECT e.job, e.step, e.metric, e.joint, e.pset, e.class, e.count AS expected, count(m.metric) AS counted,
+                   count(m.metric) FILTER (WHERE (e.least IS NULL OR m.value >= e.least)
+                     AND (e.most IS NULL OR m.value <= e.most)) AS within
+            FROM expected e LEFT JOIN measured m ON m.site = e.site AND m.job = e.job AND m.step = e.step
+             AND m.metric = e.metric AND (e.joint IS NULL OR m.joint = e.joint) AND (e.pset IS NULL OR m.pset = e.pset)
+            WHERE (e.site, e.job, e.step) IN (SELECT (site, job, step) FROM runs WHERE ended IS NOT NULL)
+            GROUP BY ALL
+            """
+        )
+        self.same(
+            "checks",
+            self.rows(
+                "SELECT *, CASE WHEN expected IS NOT NULL THEN greatest(expected - within, 0) END, "
+                "CASE WHEN expected IS NOT NULL THEN greatest(counted - expected, 0) END FROM checked"
+            ),
+            self.rows(
+                """
+                SELECT job, step, metric, joint, pset, class, expected, counted, within, missing, surplus FROM checks
+                QUALIFY row_number() OVER (PARTITION BY site, job, step, metric, joint, pset ORDER BY revision DESC) = 1
+                """
+            ),
+        )
+
     def windows(self):
         self.same(
             "windows",
@@ -215,6 +270,7 @@ class Judge:
             "angle_low": "SELECT row_id FROM facts WHERE metric = 'angle' AND value < spec_min",
             "angle_high": "SELECT row_id FROM facts WHERE metric = 'angle' AND value > spec_max",
             "step_overrun": "SELECT row_id FROM steps WHERE event = 'finished' AND elapsed_s > 1.5 * standard_s",
+            "dispense_without_job": "SELECT row_id FROM facts WHERE metric = 'dispensed' AND value > 0 AND job IS NULL",
         }.items():
             self.same(rule, self.rows(sql), raised(rule), 1 if rule in ("torque_out_of_spec", "step_overrun") else 0)
         # A booking is one exception in all its revisions; the newest says whether there is one.
@@ -236,6 +292,19 @@ class Judge:
                 """
             )
             self.same(rule, ours, theirs, 1 if rule == "over_dispense" else 0)
+        for rule, test in {
+            "readings_missing": "within < expected",
+            "readings_surplus": "within > expected AND (joint IS NULL OR metric <> 'torque')",
+        }.items():
+            theirs = self.rows(
+                f"""
+                SELECT any_value(job), any_value(step), any_value(json_extract_string(evidence, '$.columns.metric'))
+                FROM exceptions WHERE rule = '{rule}' GROUP BY id
+                HAVING NOT bool_or(coalesce(json_extract_string(evidence, '$.reason'), '') = 'amended')
+                """
+            )
+            ours = self.rows(f"SELECT job, step, metric FROM checked WHERE {test}")
+            self.same(rule, ours, theirs, 1 if rule == "readings_missing" else 0)
 
     def passed(self):
         """How far each bay's time had come at the last tick, the lateness of 30 s off. A state has no time of its own."""
@@ -321,7 +390,7 @@ def main():
         print(__doc__, file=sys.stderr)
         return 2
     judge = Judge(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))
-    for check in [judge.counts, judge.join, judge.usage, judge.windows, judge.events, judge.conditions]:
+    for check in [judge.counts, judge.join, judge.usage, judge.checks, judge.windows, judge.events, judge.conditions]:
         check()
     return 1 if judge.failed else 0
 

@@ -199,7 +199,7 @@ impl RowRule {
         keys.columns().iter().map(part).collect::<Vec<_>>().join("/")
     }
 
-    /// Looks at rows of `steps` or `usage` as they are told.
+    /// Looks at rows of `steps`, `usage` or `checks` as they are told.
     pub(super) fn look_at_told(
         &self,
         batch: &RecordBatch,
@@ -234,8 +234,8 @@ impl RowRule {
                 found.watermark_ms = Some(watermark_ms).filter(|&ms| ms != i64::MIN);
                 found
             });
-            if self.plan.stream() == Stream::Usage {
-                exceptions.event_amended(&self.life, &booking_of(batch, row), found.as_ref());
+            if let Some(names) = self.plan.stream().revised_by() {
+                exceptions.event_amended(&self.life, &named(batch, row, names), found.as_ref());
             } else if let Some(found) = &found {
                 exceptions.event(&self.life, found);
             }
@@ -291,8 +291,9 @@ impl RowRule {
     }
 }
 
-/// What names a booking through all its revisions.
-fn booking_of(usage: &RecordBatch, row: usize) -> String {
-    let part = |name| usage.column_by_name(name).and_then(|column| text_of(column.as_ref(), row));
-    ["site", "job", "step", "resource"].map(|name| part(name).unwrap_or_default()).join("/")
+/// What names a booking or a check through all its revisions.
+fn named(batch: &RecordBatch, row: usize, names: &[&str]) -> String {
+    let part = |name| batch.column_by_name(name).and_then(|column| text_of(column.as_ref(), row));
+    let parts: Vec<String> = names.iter().map(|name| part(name).unwrap_or_default()).collect();
+    parts.join("/")
 }

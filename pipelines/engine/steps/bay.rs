@@ -65,6 +65,8 @@ impl BaySteps {
                         ended_ms: None,
                         pauses: Vec::new(),
                         plan,
+                        is_joined: before.is_some_and(|run| run.is_joined),
+                        uncounted: before.map(|run| run.uncounted.clone()).unwrap_or_default(),
                         overlaps,
                         limits: FxHashMap::default(),
                     });

@@ -1,9 +1,13 @@
-//! What one step used.
+//! What one step used, and what it measured of what its job card expects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ingest::readings::PlannedStep;
 use ingest::units::Units;
+
+use super::super::steps::Run;
+use super::checks::{Check, Checks};
 
 /// Names a book.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -13,7 +17,7 @@ pub(crate) struct BookKey {
     pub step: Arc<str>,
 }
 
-/// Amounts of one step, over all its runs.
+/// Amounts and checks of one step, over all its runs.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Book {
     /// Bay of the newest run.
@@ -24,10 +28,23 @@ pub(crate) struct Book {
     /// A later run has begun: nothing is told until it is finished.
     pub is_open: bool,
     pub amounts: BTreeMap<Arc<str>, Amount>,
+    pub checks: Checks,
+    /// Of the newest card, and of the newest finished run.
+    pub operation: Option<Arc<str>>,
+    pub technician: Option<Arc<str>>,
     /// Whether what was told last was final.
     pub is_final: bool,
-    /// Begin or end have changed since: all amounts are told again.
+    /// Begin or end have changed since: all is told again.
     pub is_changed: bool,
+}
+
+/// What a book has to say.
+#[derive(Clone, Debug)]
+pub(crate) struct Due {
+    pub key: BookKey,
+    /// With the amounts that have something new to say alone.
+    pub book: Book,
+    pub checks: Vec<Check>,
 }
 
 /// How much of a resource.
@@ -60,9 +77,29 @@ impl Book {
             ended_ms: None,
             is_open: false,
             amounts: BTreeMap::new(),
+            checks: Checks::default(),
+            operation: None,
+            technician: None,
             is_final: false,
             is_changed: false,
         }
+    }
+
+    /// The same without amounts and checks.
+    pub(super) fn heading(&self) -> Self {
+        let (operation, technician) = (self.operation.clone(), self.technician.clone());
+        Book { amounts: BTreeMap::new(), checks: Checks::default(), operation, technician, ..*self }
+    }
+
+    /// Takes a card's word in; whether it says anything new of what is to be measured.
+    pub(super) fn take_plan(&mut self, plan: Option<&PlannedStep>) -> bool {
+        self.operation = plan.and_then(|plan| plan.operation.as_deref()).map(Arc::from);
+        self.checks.expect(plan.map_or(&[], |plan| plan.expect.as_slice()))
+    }
+
+    /// Whether the finish of `run` is in it.
+    pub(super) fn has_finish_of(&self, run: &Run) -> bool {
+        run.ended_ms.is_some_and(|ended_ms| self.ended_ms.is_some_and(|known_ms| ended_ms <= known_ms))
     }
 
     /// Adds a use, in the unit in which its resource is booked already: that of the first use. `planned` is quantity and

@@ -1,4 +1,5 @@
 use super::*;
+use ingest::config::UsageSettings;
 use ingest::series::Series;
 
 fn usage() -> Usage {

@@ -22,6 +22,7 @@ fn hears(fault: Fault, heard: &[Heard]) -> bool {
         }
         Fault::SilentTool => !silences(heard).is_empty(),
         Fault::OverDispense => !overfull(&steps(heard)).is_empty(),
+        Fault::MissedJoint => !missed(&steps(heard)).is_empty(),
     }
 }
 
@@ -110,6 +111,14 @@ fn overfull(steps: &[StepStory]) -> Vec<(&StepStory, f64)> {
         step.shots.iter().map(|(_, litres)| litres / planned).find(|share| *share > 1.1)
     };
     steps.iter().filter_map(|step| over(step).map(|share| (step, share))).collect()
+}
+
+/// Finished steps with fewer joints than the card expects, each with how many.
+fn missed(steps: &[StepStory]) -> Vec<usize> {
+    let tightened = |step: &StepStory| step.joints.iter().collect::<BTreeSet<_>>().len();
+    let finished = steps.iter().filter(|step| step.finished_ms.is_some());
+    let missed = finished.map(|step| step.planned_joints().saturating_sub(tightened(step)));
+    missed.filter(|missed| *missed > 0).collect()
 }
 
 #[test]
@@ -258,6 +267,15 @@ fn an_over_dispense_is_one_shot_far_above_the_plan() {
 }
 
 #[test]
+fn a_missed_joint_is_one_of_a_few_steps() {
+    let steps = steps(&listen(with_fault(Fault::MissedJoint), 8 * 60));
+    let missed = missed(&steps);
+    assert!(missed.iter().all(|joints| *joints == 1), "{missed:?}");
+    let with_joints = steps.iter().filter(|step| step.planned_joints() > 0).count();
+    assert!(!missed.is_empty() && missed.len() * 5 < with_joints, "{} of {with_joints}", missed.len());
+}
+
+#[test]
 fn faults_are_named_as_on_the_command_line() {
     for fault in Fault::ALL {
         assert_eq!(fault.name().parse(), Ok(Faults::none().with(fault)));
@@ -272,7 +290,7 @@ fn faults_are_named_as_on_the_command_line() {
 
 proptest! {
     #[test]
-    fn a_list_of_faults_is_read_as_it_is_written(which in 0_u16..512) {
+    fn a_list_of_faults_is_read_as_it_is_written(which in 0_u16..1024) {
         let faults = Fault::ALL
             .into_iter()
             .filter(|fault| which & 1 << *fault as u16 != 0)

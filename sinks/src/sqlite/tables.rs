@@ -1,4 +1,4 @@
-//! The three tables and how a stream's columns fill them.
+//! The tables and how a stream's columns fill them.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options};
@@ -55,8 +55,8 @@ const fn time(name: &'static str) -> Column {
     Column { name, kind: Kind::Time }
 }
 
-/// In the order in which commits fill them.
-pub(super) const TABLES: [Table; 3] = [
+/// In the order in which commits fill them. A place is part of the hash of an epoch's rows, so new ones stand last.
+pub(super) const TABLES: [Table; 4] = [
     Table {
         name: "exceptions",
         columns: &[
@@ -131,6 +131,42 @@ pub(super) const TABLES: [Table; 3] = [
         ],
         // The row id is made of all that the row says.
         on_conflict: "(row_id) DO NOTHING",
+    },
+    Table {
+        name: "checks",
+        columns: &[
+            text("site"),
+            text("job"),
+            text("step"),
+            text("metric"),
+            text("joint"),
+            text("pset"),
+            text("row_id"),
+            text("bay"),
+            text("operation"),
+            text("technician"),
+            text("class"),
+            integer("expected"),
+            integer("counted"),
+            integer("within"),
+            integer("missing"),
+            integer("surplus"),
+            real("spec_min"),
+            real("spec_max"),
+            text("unit"),
+            time("started_ms"),
+            time("ended_ms"),
+            integer("revision"),
+            integer("final"),
+        ],
+        on_conflict: "(site, job, step, metric, ifnull('=' || joint, ''), ifnull('=' || pset, '')) DO UPDATE SET \
+            row_id = excluded.row_id, bay = excluded.bay, operation = excluded.operation, \
+            technician = excluded.technician, class = excluded.class, expected = excluded.expected, \
+            counted = excluded.counted, within = excluded.within, missing = excluded.missing, \
+            surplus = excluded.surplus, spec_min = excluded.spec_min, spec_max = excluded.spec_max, \
+            unit = excluded.unit, started_ms = excluded.started_ms, ended_ms = excluded.ended_ms, \
+            revision = excluded.revision, final = excluded.final, epoch = excluded.epoch \
+            WHERE excluded.revision >= checks.revision",
     },
 ];
 

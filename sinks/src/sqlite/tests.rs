@@ -89,6 +89,41 @@ fn usage(quantity: f64, revision: u32) -> Emission {
     )
 }
 
+/// A revision of what a step measured of `joint`, or of all its joints.
+fn check(joint: Option<&str>, counted: Option<u64>, revision: u32) -> Emission {
+    let count = |count: Option<u64>| -> ArrayRef { Arc::new(UInt64Array::from(vec![count])) };
+    let limit = |value: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![value])) };
+    let row_id = format!("check-{}-{revision}", joint.unwrap_or_default());
+    emission(
+        "checks",
+        vec![
+            ("row_id", Arc::new(StringArray::from(vec![row_id]))),
+            ("site", name(Some("bern"))),
+            ("bay", name(Some("bay-1"))),
+            ("job", name(Some("J000123"))),
+            ("step", name(Some("S04"))),
+            ("operation", name(Some("mount_wheels"))),
+            ("technician", name(None)),
+            ("metric", name(Some("torque"))),
+            ("joint", name(joint)),
+            ("pset", name(None)),
+            ("class", name(Some("A"))),
+            ("expected", count(Some(5))),
+            ("counted", count(counted)),
+            ("within", count(counted)),
+            ("missing", count(counted.map(|counted| 5 - counted))),
+            ("surplus", count(counted.map(|_| 0))),
+            ("spec_min", limit(80.0)),
+            ("spec_max", limit(95.0)),
+            ("unit", name(Some("N.m"))),
+            ("started", time(Some(1_795_332_840_000))),
+            ("ended", time(Some(1_795_333_440_000))),
+            ("revision", Arc::new(UInt32Array::from(vec![revision]))),
+            ("final", Arc::new(BooleanArray::from(vec![true]))),
+        ],
+    )
+}
+
 async fn committed(sink: &mut SqliteSink, epoch: u64, emissions: &[Emission]) {
     for emission in emissions {
         sink.write(emission).await.expect("writes");
@@ -130,6 +165,43 @@ async fn the_newest_state_of_an_exception_and_revision_of_a_booking_stay() {
     assert_eq!(usage, ["oil_5w30 4.25 L 3 1 2026-11-22T07:44:00.000Z"]);
     let open = texts(&url(&folder), "SELECT id FROM exceptions WHERE cleared_ms IS NULL").await;
     assert_eq!(open, ["b"]);
+}
+
+#[tokio::test]
+async fn the_newest_revision_of_a_check_counts_and_each_joint_has_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    let first = [check(None, None, 1), check(None, Some(3), 2), check(Some("J1"), Some(1), 1)];
+    committed(&mut sink, 1, &first).await;
+    committed(&mut sink, 2, &[check(None, Some(5), 3), check(Some(""), Some(0), 1)]).await;
+    let checks = texts(
+        &url(&folder),
+        "SELECT concat_ws(' ', ifnull(joint, 'all'), counted, missing, revision, ended, epoch) FROM checks_iso \
+         ORDER BY joint",
+    )
+    .await;
+    let expected = [
+        "all 5 0 3 2026-11-22T07:44:00.000Z 2",
+        " 0 5 1 2026-11-22T07:44:00.000Z 2",
+        "J1 1 4 1 2026-11-22T07:44:00.000Z 1",
+    ];
+    assert_eq!(checks, expected);
+}
+
+#[tokio::test]
+async fn a_store_from_before_checks_gets_their_table_and_keeps_its_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    committed(&mut sink, 1, &[usage(4.0, 1)]).await;
+    drop(sink);
+    let mut connection = SqliteConnection::connect(&url(&folder)).await.expect("connects");
+    let back = "DROP VIEW checks_iso; DROP TABLE checks; DROP TABLE staged_checks; PRAGMA user_version = 1";
+    sqlx::raw_sql(back).execute(&mut connection).await.expect("as it was");
+    connection.close().await.expect("closes");
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    committed(&mut sink, 2, &[check(None, Some(5), 1)]).await;
+    assert_eq!(texts(&url(&folder), "SELECT resource FROM usage").await, ["oil_5w30"]);
+    assert_eq!(texts(&url(&folder), "SELECT metric FROM checks").await, ["torque"]);
 }
 
 #[tokio::test]
@@ -243,6 +315,8 @@ async fn the_usual_questions_have_an_index() {
         "SELECT * FROM usage WHERE site = 'bern' AND job = 'J1'",
         "SELECT * FROM usage WHERE resource = 'oil_5w30' AND ended_ms > 0",
         "SELECT * FROM steps WHERE site = 'bern' AND bay = 'bay-1' ORDER BY ts_ms",
+        "SELECT * FROM checks WHERE missing > 0 AND ended_ms > 0 ORDER BY ended_ms",
+        "SELECT * FROM checks WHERE site = 'bern' AND job = 'J1'",
     ];
     for question in questions {
         let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}"));
