@@ -10,7 +10,7 @@ use arrow::datatypes::{Float64Type, UInt32Type};
 use ingest::series::{Series, SeriesTable};
 use pipelines::plan::{Plan, Planner};
 use pipelines::schema::TELEMETRY;
-use pipelines::window::{Closed, Frontier, WindowOperator};
+use pipelines::window::{Closed, Frontier, Input, WindowOperator};
 
 const BATCH_ROWS: usize = 8192;
 const BATCHES: usize = 256;
@@ -43,6 +43,12 @@ struct Rows {
     series: Vec<u32>,
     bay: Vec<u32>,
     ts_ms: Vec<i64>,
+}
+
+impl Rows {
+    fn input<'a>(&'a self, rows: &'a RecordBatch) -> Input<'a> {
+        Input { rows, series: &self.series, bay: &self.bay, ts_ms: &self.ts_ms, runs_ms: &[] }
+    }
 }
 
 /// Batches in order of time, `rows_per_s` readings a second, from series at random.
@@ -101,14 +107,14 @@ fn window_ns(sql: &str, table: &SeriesTable, rows: &[Rows]) -> (f64, usize) {
         emitted = 0;
         // Names are looked up once a series, not once a row.
         let early = vec![-3_600_000; BATCH_ROWS];
-        operator.push(&inputs[0], &rows[0].series, &rows[0].bay, &early, table).expect("rows fold");
+        operator.push(&Input { ts_ms: &early, ..rows[0].input(&inputs[0]) }, table).expect("rows fold");
         operator
             .close(&Frontier { overall: 0, bays: &[0; BAYS as usize], sites: &sites }, &mut out)
             .expect("it closes");
         out.clear();
         let before = cpu_ns();
         for (input, rows) in inputs.iter().zip(rows) {
-            operator.push(input, &rows.series, &rows.bay, &rows.ts_ms, table).expect("rows fold");
+            operator.push(&rows.input(input), table).expect("rows fold");
             let watermark = rows.ts_ms[0] - 10_000;
             let bays = [watermark; BAYS as usize];
             operator
@@ -167,7 +173,7 @@ fn snapshot_ns(sql: &str, table: &SeriesTable, rows: &[Rows]) -> (f64, f64, usiz
     let Plan::Window(window) = &plan else { panic!("a window") };
     let mut operator = WindowOperator::new(window, 30_000).expect("an operator");
     for rows in &rows[..8] {
-        operator.push(&columns(rows, &plan), &rows.series, &rows.bay, &rows.ts_ms, table).expect("rows fold");
+        operator.push(&rows.input(&columns(rows, &plan)), table).expect("rows fold");
     }
     let groups = (operator.windows() * SERIES as usize) as f64;
     let (mut save, mut load, mut size) = (f64::MAX, f64::MAX, 0);
@@ -225,6 +231,42 @@ fn main() {
             &fast,
             "",
             3.5,
+        ),
+        (
+            "hop 60 s each 10 s, count sum min max avg, 100k rows/s",
+            format!(
+                "{keys} {five} FROM hop(telemetry, ts, INTERVAL '10 seconds', INTERVAL '60 seconds') {by}"
+            ),
+            &fast,
+            "3.2-4.6",
+            6.0,
+        ),
+        (
+            "hop 60 s each 10 s, count sum min max avg, 5k rows/s",
+            format!(
+                "{keys} {five} FROM hop(telemetry, ts, INTERVAL '10 seconds', INTERVAL '60 seconds') {by}"
+            ),
+            &slow,
+            "3.2-4.6",
+            8.0,
+        ),
+        (
+            "session of 1 s, count sum, 5k rows/s (2 rows a session)",
+            format!(
+                "{keys} count(*) AS n, sum(value) AS s FROM session(telemetry, ts, INTERVAL '1 second', site, bay, tool, metric) {by}"
+            ),
+            &slow,
+            "2.8",
+            4.0,
+        ),
+        (
+            "session of 10 s, count sum, 100k rows/s",
+            format!(
+                "{keys} count(*) AS n, sum(value) AS s FROM session(telemetry, ts, INTERVAL '10 seconds', site, bay, tool, metric) {by}"
+            ),
+            &fast,
+            "2.8",
+            4.0,
         ),
         ("stddev, 100k rows/s", format!("{keys} stddev(value) AS s {tumble} {by}"), &fast, "6.0", 8.0),
         (

@@ -7,10 +7,13 @@
 //! closed window said can be corrected until the correction horizon has passed.
 
 mod closed;
+mod columns;
 pub(crate) mod exact;
 mod frontier;
 pub(crate) mod fused;
 mod groups;
+mod mark;
+mod merging;
 mod pane;
 mod panes;
 mod results;

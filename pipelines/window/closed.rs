@@ -10,7 +10,8 @@ use arrow::util::display::array_value_to_string;
 use datafusion::common::Result;
 
 use super::groups::GroupTable;
-use super::pane::{Mark, Pane};
+use super::mark::Mark;
+use super::pane::Pane;
 use crate::plan::WindowPlan;
 use crate::plan::key::Key;
 

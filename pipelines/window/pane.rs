@@ -9,33 +9,10 @@ use arrow::datatypes::Float64Type;
 use datafusion::common::Result;
 use datafusion::logical_expr::GroupsAccumulator;
 
-use super::fused::{Fold, Measure, Spread, count_rows, fold_rows};
+use super::fused::{Measure, Spread, count_rows, fold_rows};
 use super::groups::{GroupTable, OUTSIDE};
+use super::mark::Mark;
 use crate::plan::state::{Measured, States};
-
-/// What was said about a group so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mark {
-    /// Of the last emission; 0 before the first.
-    pub revision: u32,
-    /// Rows came since.
-    pub changed: bool,
-    /// It was final.
-    pub is_final: bool,
-    /// It passed HAVING.
-    pub is_told: bool,
-    /// It was final and passed HAVING, now or before.
-    pub was_told: bool,
-}
-
-impl Mark {
-    /// It is emitted, as the next revision. Gives what was said before.
-    pub(crate) fn say(&mut self, is_final: bool) -> Mark {
-        let before = *self;
-        *self = Mark { revision: before.revision + 1, changed: false, is_final, ..before };
-        before
-    }
-}
 
 /// Evaluated rows of a batch.
 #[derive(Debug)]
@@ -128,41 +105,6 @@ impl Pane {
         if !self.marks.is_empty() {
             self.marks.resize(len, Mark::default());
         }
-    }
-
-    /// Forgets one group; its place among the others stays taken until the pane is made anew.
-    pub(crate) fn reset(&mut self, group: u32) {
-        let group = group as usize;
-        self.measures.iter_mut().for_each(|states| states[group] = Measure::default());
-        self.spreads.iter_mut().for_each(|states| states[group] = Spread::default());
-        self.counts.iter_mut().for_each(|states| states[group] = 0);
-        self.beside.get_mut(group).into_iter().for_each(|rows| *rows = 0);
-        self.marks.get_mut(group).into_iter().for_each(|mark| *mark = Mark::default());
-        self.others_places.get_mut(group).into_iter().for_each(|place| *place = OUTSIDE);
-    }
-
-    /// Takes what group `from` has over into group `into`, but for what was said of it.
-    pub(crate) fn merge(&mut self, into: u32, from: u32) -> Result<()> {
-        let (to, of) = (into as usize, from as usize);
-        for states in &mut self.measures {
-            let other = std::mem::take(&mut states[of]);
-            states[to].merge(&other);
-        }
-        for states in &mut self.spreads {
-            let other = std::mem::take(&mut states[of]);
-            states[to].merge(&other);
-        }
-        for states in &mut self.counts {
-            states[to] += states[of];
-        }
-        if !self.beside.is_empty() {
-            self.beside[to] += self.beside[of];
-        }
-        for other in 0..self.others.len() {
-            let state = self.peek(other, &UInt32Array::from(vec![from]))?;
-            self.merge_other(other, &[into], &state)?;
-        }
-        Ok(())
     }
 
     /// How many rows the group has.

@@ -10,9 +10,10 @@ use arrow::datatypes::UInt32Type;
 use datafusion::common::{Result, exec_datafusion_err};
 use ingest::series::SeriesTable;
 
+use super::super::columns::{Columns, from_ipc, to_ipc};
 use super::super::groups::GroupTable;
 use super::super::pane::Pane;
-use super::super::section::{Columns, Packed, decode_states, from_ipc, key_columns, to_ipc};
+use super::super::section::{Packed, decode_states, key_columns};
 use super::super::snapshot::{Header, RestoreError, closers_of, put_section, take_section};
 use super::{PaneOperator, Slot};
 

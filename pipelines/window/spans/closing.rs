@@ -5,7 +5,7 @@ use datafusion::common::Result;
 use super::super::closed::{Closed, OPEN, Said};
 use super::super::frontier::Frontier;
 use super::super::groups::GroupTable;
-use super::super::pane::Mark;
+use super::super::mark::Mark;
 use super::{ABANDONED_MS, Span, SpanOperator, Withdrawn};
 use crate::plan::key::Closes;
 

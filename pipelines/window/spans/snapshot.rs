@@ -7,7 +7,8 @@ use arrow::datatypes::{Field, Int64Type, UInt32Type};
 use datafusion::common::{Result, exec_datafusion_err};
 use ingest::series::SeriesTable;
 
-use super::super::section::{Columns, decode_states, from_ipc, key_columns, states_section, to_ipc};
+use super::super::columns::{Columns, from_ipc, to_ipc};
+use super::super::section::{decode_states, key_columns, states_section};
 use super::super::snapshot::{Header, RestoreError, closers_of, put_section, take_section};
 use super::{Span, SpanKind, SpanOperator, Withdrawn};
 

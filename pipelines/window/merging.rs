@@ -1,0 +1,46 @@
+//! Groups of a pane that become one, and places that are used again.
+
+use arrow::array::UInt32Array;
+use datafusion::common::Result;
+
+use super::fused::{Fold, Measure, Spread};
+use super::groups::OUTSIDE;
+use super::mark::Mark;
+use super::pane::Pane;
+
+impl Pane {
+    /// Forgets one group; its place among the others stays taken until the pane is made anew.
+    pub(crate) fn reset(&mut self, group: u32) {
+        let group = group as usize;
+        self.measures.iter_mut().for_each(|states| states[group] = Measure::default());
+        self.spreads.iter_mut().for_each(|states| states[group] = Spread::default());
+        self.counts.iter_mut().for_each(|states| states[group] = 0);
+        self.beside.get_mut(group).into_iter().for_each(|rows| *rows = 0);
+        self.marks.get_mut(group).into_iter().for_each(|mark| *mark = Mark::default());
+        self.others_places.get_mut(group).into_iter().for_each(|place| *place = OUTSIDE);
+    }
+
+    /// Takes what group `from` has over into group `into`, but for what was said of it.
+    pub(crate) fn merge(&mut self, into: u32, from: u32) -> Result<()> {
+        let (to, of) = (into as usize, from as usize);
+        for states in &mut self.measures {
+            let other = std::mem::take(&mut states[of]);
+            states[to].merge(&other);
+        }
+        for states in &mut self.spreads {
+            let other = std::mem::take(&mut states[of]);
+            states[to].merge(&other);
+        }
+        for states in &mut self.counts {
+            states[to] += states[of];
+        }
+        if !self.beside.is_empty() {
+            self.beside[to] += self.beside[of];
+        }
+        for other in 0..self.others.len() {
+            let state = self.peek(other, &UInt32Array::from(vec![from]))?;
+            self.merge_other(other, &[into], &state)?;
+        }
+        Ok(())
+    }
+}
