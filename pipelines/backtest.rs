@@ -4,6 +4,7 @@
 //! both configurations have word for word are judged once, since they say the same of the same rows.
 
 mod difference;
+pub(crate) mod feed;
 mod html;
 mod json;
 mod outcome;
@@ -19,6 +20,7 @@ pub use difference::{Change, Counts, Difference};
 pub use html::page;
 pub use json::json;
 pub use outcome::Outcome;
+pub(crate) use report::time;
 pub use report::{Report, Side};
 pub use stored::Stored;
 pub use text::text;

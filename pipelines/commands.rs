@@ -8,6 +8,8 @@ pub mod check;
 
 pub mod demo;
 
+pub mod explain;
+
 pub mod output;
 
 pub mod query;

@@ -7,6 +7,7 @@ pub(crate) mod exceptions;
 mod folder;
 mod group;
 mod merge;
+pub(crate) mod one_row;
 mod steps;
 mod telemetry;
 pub(crate) mod usage;

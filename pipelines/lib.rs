@@ -37,6 +37,8 @@ pub mod scenario;
 
 pub mod backtest;
 
+pub mod explain;
+
 pub mod http;
 
 pub mod commands;

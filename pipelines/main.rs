@@ -4,7 +4,9 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use pipelines::commands::{CommandError, backtest, check, demo, query, replay, run, simulate, status, test};
+use pipelines::commands::{
+    CommandError, backtest, check, demo, explain, query, replay, run, simulate, status, test,
+};
 
 /// Telemetry stream processor for workshops: MQTT in; exceptions, usage, live boards and Parquet out.
 #[derive(Debug, Parser)]
@@ -35,6 +37,7 @@ enum Command {
     Backtest(backtest::BacktestArgs),
     Simulate(simulate::SimulateArgs),
     Query(query::QueryArgs),
+    Explain(explain::ExplainArgs),
     Status(status::StatusArgs),
 }
 
@@ -63,6 +66,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Backtest(args) => backtest::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Query(args) => query::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Status(args) => status::run(args),
     }
 }

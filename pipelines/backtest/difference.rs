@@ -60,6 +60,12 @@ impl Counts {
         } += 1;
     }
 
+    /// Whether any is not the same.
+    #[must_use]
+    pub fn is_other(&self) -> bool {
+        self.added + self.removed + self.changed > 0
+    }
+
     /// Exceptions of the old configuration.
     #[must_use]
     pub fn old(&self) -> u64 {

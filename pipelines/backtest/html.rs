@@ -2,6 +2,7 @@
 
 mod line;
 
+use super::difference::CellKey;
 use super::report::time;
 use super::text::{changed, cleared};
 use super::{Change, Counts, Difference, Outcome, Report};
@@ -52,24 +53,28 @@ pub fn page(report: &Report) -> String {
 }
 
 fn counts(report: &Report) -> String {
-    let mut rows = String::new();
-    for ([rule, site, bay, job], counts) in &report.cells {
-        let place = if bay.is_empty() { site.clone() } else { format!("{site}/{bay}") };
-        let numbers = [counts.old(), counts.new(), counts.added, counts.removed, counts.changed, counts.same];
-        let numbers: String =
-            numbers.iter().map(|number| format!("<td class=\"number\">{number}</td>")).collect();
-        let is_other = counts.added + counts.removed + counts.changed > 0;
-        rows.push_str(&format!(
-            "<tr{}><td>{}</td><td>{}</td><td>{}</td>{numbers}</tr>\n",
-            if is_other { " class=\"other\"" } else { "" },
-            escaped(rule),
-            escaped(&place),
-            escaped(job),
-        ));
+    let (other, same): (Vec<_>, Vec<_>) = report.cells.iter().partition(|(_, counts)| counts.is_other());
+    let table = |cells: &[(&CellKey, &Counts)]| {
+        let rows: String = cells.iter().map(|(key, counts)| cell_row(key, counts)).collect();
+        let head = "<tr><th>rule</th><th>bay</th><th>job</th><th class=\"number\">old</th>\
+                    <th class=\"number\">new</th><th class=\"number\">added</th><th class=\"number\">removed</th>\
+                    <th class=\"number\">changed</th><th class=\"number\">same</th></tr>";
+        format!("<div class=\"scroll\"><table>{head}\n{rows}</table></div>")
+    };
+    let mut out = if other.is_empty() { "<p>No difference.</p>".to_owned() } else { table(&other) };
+    if !same.is_empty() {
+        let summary = format!("{} more without a difference", same.len());
+        out.push_str(&format!("<details><summary>{summary}</summary>{}</details>", table(&same)));
     }
-    let head = "<tr><th>rule</th><th>bay</th><th>job</th><th>old</th><th>new</th><th>added</th><th>removed</th>\
-                <th>changed</th><th>same</th></tr>";
-    format!("<div class=\"scroll\"><table>{head}\n{rows}</table></div>")
+    out
+}
+
+fn cell_row([rule, site, bay, job]: &CellKey, counts: &Counts) -> String {
+    let place = if bay.is_empty() { site.clone() } else { format!("{site}/{bay}") };
+    let numbers = [counts.old(), counts.new(), counts.added, counts.removed, counts.changed, counts.same];
+    let numbers = numbers.iter().map(|number| format!("<td class=\"number\">{number}</td>"));
+    let names = [rule, &place, job].map(|name| format!("<td>{}</td>", escaped(name))).concat();
+    format!("<tr>{names}{}</tr>\n", numbers.collect::<String>())
 }
 
 fn list(report: &Report) -> String {

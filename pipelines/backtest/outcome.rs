@@ -74,12 +74,7 @@ pub(super) struct Outcomes {
 
 impl Outcomes {
     /// Takes over what has changed of exceptions raised from `from_ms` and before `to_ms`.
-    pub(super) fn take(
-        &mut self,
-        changes: Vec<Exception>,
-        from_ms: Option<i64>,
-        to_ms: Option<i64>,
-    ) -> Result<(), BacktestError> {
+    pub(super) fn take(&mut self, changes: Vec<Exception>, from_ms: Option<i64>, to_ms: Option<i64>) {
         for change in changes {
             let is_before = from_ms.is_some_and(|from_ms| change.raised_ms < from_ms);
             if is_before || to_ms.is_some_and(|to_ms| to_ms <= change.raised_ms) {
@@ -87,10 +82,11 @@ impl Outcomes {
             }
             self.of_id.insert(change.id.clone(), Outcome::from(change).as_of(to_ms));
         }
-        if self.of_id.len() > OUTCOMES_MAX {
-            return Err(self.too_many());
-        }
-        Ok(())
+    }
+
+    /// Whether there are more than can be held.
+    pub(super) fn check(&self) -> Result<(), BacktestError> {
+        if self.of_id.len() > OUTCOMES_MAX { Err(self.too_many()) } else { Ok(()) }
     }
 
     fn too_many(&self) -> BacktestError {

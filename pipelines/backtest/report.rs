@@ -81,7 +81,7 @@ impl Counts {
 }
 
 /// A time as people read it, UTC, to the millisecond where it has some.
-pub(super) fn time(time_ms: i64) -> String {
+pub(crate) fn time(time_ms: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(time_ms);
     time.map_or_else(|_| time_ms.to_string(), |time| time.to_string())
 }

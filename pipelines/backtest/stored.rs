@@ -71,11 +71,16 @@ fn last_states(
     let span =
         Span { from_ms: request.from_ms.unwrap_or(i64::MIN), to_ms: request.to_ms.unwrap_or(i64::MAX) };
     let mut last = BTreeMap::new();
-    each_state(history, span, |state| {
-        if rules.iter().any(|rule| *rule.name == *state.rule) {
-            let version = state.rule_version.to_string();
-            last.insert(state.id.clone(), (Outcome::from(state).as_of(request.to_ms), version));
-        }
-    })?;
+    each_state(
+        history,
+        span,
+        |_| true,
+        |state| {
+            if rules.iter().any(|rule| *rule.name == *state.rule) {
+                let version = state.rule_version.to_string();
+                last.insert(state.id.clone(), (Outcome::from(state).as_of(request.to_ms), version));
+            }
+        },
+    )?;
     Ok(last)
 }

@@ -51,8 +51,7 @@ fn cells(report: &Report) -> String {
             .map(str::to_owned)
             .to_vec(),
     ];
-    let is_other = |counts: &Counts| counts.added + counts.removed + counts.changed > 0;
-    for (key, counts) in report.cells.iter().filter(|(_, counts)| is_other(counts)) {
+    for (key, counts) in report.cells.iter().filter(|(_, counts)| counts.is_other()) {
         let [rule, site, bay, job] = key;
         let place = if bay.is_empty() { site.clone() } else { format!("{site}/{bay}") };
         let job = if job.is_empty() { "–".to_owned() } else { job.clone() };

@@ -4,15 +4,18 @@
 //! each bay has come ([`Shop`], shared by all that are tried on the same rows), and what a configuration makes of
 //! it ([`Trial`]).
 
+mod recount;
 mod rows;
 mod shop;
 mod trial;
 
+pub(crate) use self::recount::{Recount, say_of_row};
 pub(crate) use self::rows::{LATENESS_NAMES, Part, PastRows};
 pub(crate) use self::shop::{Passed, Shop};
 pub(crate) use self::trial::Trial;
 pub(crate) use super::block::{Joined, JoinedRun, NO_RUN};
 pub(crate) use super::exceptions::{Exception, State};
+pub(crate) use super::rules::Said;
 
 /// How time passes over history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -18,6 +18,8 @@ mod view;
 
 mod past;
 
+mod said;
+
 use arrow::array::RecordBatch;
 use ingest::readings::{NONE, Reason, Reject};
 use ingest::series::SeriesTable;
@@ -27,6 +29,7 @@ pub(super) use self::looked::Verdicts;
 use self::looked::{Look, Looked};
 pub(super) use self::past::{Held, HeldOrder};
 use self::row_rule::RowRule;
+pub(crate) use self::said::Said;
 use self::window_rule::WindowRule;
 use super::bays::Bays;
 use super::block::{Lateness, Rows, Stretch};

@@ -14,20 +14,23 @@ use crate::config::Severity;
 use crate::engine::past::{Exception, State};
 use crate::schema::EXCEPTIONS;
 
-/// Hands every state of exceptions raised within `span` to `take`, those of one exception in the order in which they
-/// were told.
+/// Hands every state of exceptions raised within `span`, whose id is `wanted`, to `take`; those of one exception in the
+/// order in which they were told.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub(crate) fn each_state(
     history: &Path,
     span: Span,
+    mut wanted: impl FnMut(&str) -> bool,
     mut take: impl FnMut(Exception),
 ) -> Result<(), HistoryError> {
     let files = StreamFiles::find(history, "exceptions", &EXCEPTIONS, "raised", span, None)?;
     all(files, |rows, site| {
         let rows = with_site(&rows, site, &EXCEPTIONS)?;
-        let states = (0..rows.num_rows()).map(|row| state(&rows, row));
+        let ids = rows.column_by_name("id").map(|ids| ids.as_string::<i32>());
+        let is_wanted = |row: &usize| ids.is_some_and(|ids| wanted(ids.value(*row)));
+        let states = (0..rows.num_rows()).filter(is_wanted).map(|row| state(&rows, row));
         states.filter(|state| span.holds(state.raised_ms)).for_each(&mut take);
         Ok(())
     })

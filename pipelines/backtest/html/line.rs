@@ -10,11 +10,11 @@ const WIDTH: f64 = 1000.0;
 /// Room for the names of lanes.
 const NAMES: f64 = 190.0;
 /// And for counts behind them.
-const COUNTS: f64 = 120.0;
-const LANE: f64 = 34.0;
+const COUNTS: f64 = 170.0;
+const LANE: f64 = 44.0;
 const TOP: f64 = 26.0;
 /// Marks of a kind closer than this are one.
-const STEP: f64 = 7.0;
+const STEP: f64 = 22.0;
 
 /// A mark as a picture of its own.
 pub(super) fn sample(change: Change) -> String {
@@ -27,7 +27,9 @@ pub(super) fn sample(change: Change) -> String {
 /// The whole line.
 pub(super) fn time_line(report: &Report) -> String {
     let Some(axis) = Axis::of(report) else { return "<p>Nothing was raised.</p>".into() };
-    let rules = report.by_rule();
+    // What is other comes first.
+    let mut rules: Vec<(&str, Counts)> = report.by_rule().into_iter().collect();
+    rules.sort_by_key(|(_, counts)| !counts.is_other());
     let height = TOP + LANE * rules.len() as f64 + 6.0;
     let mut svg = format!(
         "<div class=\"scroll\"><svg class=\"line\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
@@ -36,8 +38,9 @@ pub(super) fn time_line(report: &Report) -> String {
     svg.push_str(&axis.grid(height));
     for (lane, (rule, counts)) in rules.iter().enumerate() {
         let middle = TOP + LANE * (lane as f64 + 0.5);
+        let bottom = TOP + LANE * (lane as f64 + 1.0);
         svg.push_str(&format!(
-            "<line class=\"lane\" x1=\"{NAMES}\" x2=\"{}\" y1=\"{middle}\" y2=\"{middle}\"/>\
+            "<line class=\"lane\" x1=\"{NAMES}\" x2=\"{}\" y1=\"{bottom}\" y2=\"{bottom}\"/>\
              <text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\
              <text class=\"counts\" x=\"{}\" y=\"{}\">{}</text>\n",
             WIDTH - COUNTS,
@@ -48,7 +51,7 @@ pub(super) fn time_line(report: &Report) -> String {
             middle + 4.0,
             said(*counts),
         ));
-        let of_rule = report.differences.iter().filter(|difference| difference.outcome.rule == **rule);
+        let of_rule = report.differences.iter().filter(|difference| difference.outcome.rule == *rule);
         svg.push_str(&lane_marks(&axis, middle, of_rule));
     }
     let legend: String = Change::ALL
@@ -78,11 +81,15 @@ fn lane_marks<'a>(axis: &Axis, middle: f64, all: impl Iterator<Item = &'a Differ
         // Kinds that come together stand above each other.
         let y = middle
             + match change {
-                Change::Added => -8.0,
-                Change::Removed => 8.0,
-                Change::Changed | Change::Same => 0.0,
+                Change::Added => -13.0,
+                Change::Changed => -4.0,
+                Change::Same => 5.0,
+                Change::Removed => 14.0,
             };
-        let x = axis.x(first.raised_ms);
+        // Some together stand in the middle of theirs.
+        let mean_ms = differences.iter().map(|difference| difference.outcome.raised_ms - first.raised_ms);
+        let mean_ms = first.raised_ms + mean_ms.sum::<i64>() / differences.len() as i64;
+        let x = axis.x(mean_ms);
         let title = match differences.len() {
             1 => format!("{}: {} {}", change.as_str(), time(first.raised_ms), first.message),
             more => format!("{more} {}, from {}", change.as_str(), time(first.raised_ms)),

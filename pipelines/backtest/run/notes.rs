@@ -39,13 +39,16 @@ pub(super) fn notes(request: &Request<'_>, rules: &Rules, trials: [&Trial; 3]) -
     if request.to_ms.is_some() {
         notes.push("what was still going on at --to stands as active".into());
     }
-    for trial in trials {
+    for (trial, of) in trials.into_iter().zip(["rules of both", "the old rules", "the new rules"]) {
         if let Some(failure) = &trial.failure {
-            notes.push(format!("{} rows or windows could not be judged; the first: {failure}", trial.failed));
+            notes.push(format!(
+                "{of}: {} rows or windows could not be judged; the first: {failure}",
+                trial.failed
+            ));
         }
         if trial.missed > 0 {
             notes.push(format!(
-                "{} times a row came too late for a window that had been judged, and is in none",
+                "{of}: {} times a row came too late for a window that had been judged, and is in none",
                 trial.missed
             ));
         }
