@@ -75,5 +75,5 @@ pub enum BacktestError {
 /// # Errors
 /// There is no history, or none of that span or rule; a rule that raises too many exceptions to hold.
 pub fn backtest(request: Request<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Report, BacktestError> {
-    Run::new(request)?.to_end(progress)
+    Run::new(request)?.finish(progress)
 }

@@ -166,7 +166,7 @@ fn as_arrived_the_engines_own_exceptions_come_out_again() {
 
     let old = load(&SHOP.config);
     let same = compare(&old, &old, Mode::AsArrived, None, None);
-    assert_eq!((same.changes().count() as u64, same.counts().same), (0, counts.old()));
+    assert_eq!((same.changes().count() as u64, same.counts().same), (0, counts.of_old()));
 }
 
 #[test]
@@ -205,8 +205,8 @@ fn as_corrected_a_rule_raises_what_its_sql_finds_in_the_whole_history() {
     );
     let rules = report.by_rule();
     assert!(moves > 20 && low > 0, "{moves} {low}");
-    assert_eq!((rules["lift_moves"].removed, rules["lift_moves"].new()), (moves, 0));
-    assert_eq!((rules["angle_low"].changed, rules["angle_low"].old()), (low, low));
+    assert_eq!((rules["lift_moves"].removed, rules["lift_moves"].of_new()), (moves, 0));
+    assert_eq!((rules["angle_low"].changed, rules["angle_low"].of_old()), (low, low));
     let severity = report.changes().find(|difference| difference.change == Change::Changed);
     assert_eq!(severity.map(|difference| difference.fields.clone()), Some(vec!["severity"]));
 

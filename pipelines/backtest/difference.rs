@@ -68,13 +68,13 @@ impl Counts {
 
     /// Exceptions of the old configuration.
     #[must_use]
-    pub fn old(&self) -> u64 {
+    pub fn of_old(&self) -> u64 {
         self.removed + self.changed + self.same
     }
 
     /// Exceptions of the new one.
     #[must_use]
-    pub fn new(&self) -> u64 {
+    pub fn of_new(&self) -> u64 {
         self.added + self.changed + self.same
     }
 }

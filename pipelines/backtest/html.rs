@@ -71,7 +71,8 @@ fn counts(report: &Report) -> String {
 
 fn cell_row([rule, site, bay, job]: &CellKey, counts: &Counts) -> String {
     let place = if bay.is_empty() { site.clone() } else { format!("{site}/{bay}") };
-    let numbers = [counts.old(), counts.new(), counts.added, counts.removed, counts.changed, counts.same];
+    let numbers =
+        [counts.of_old(), counts.of_new(), counts.added, counts.removed, counts.changed, counts.same];
     let numbers = numbers.iter().map(|number| format!("<td class=\"number\">{number}</td>"));
     let names = [rule, &place, job].map(|name| format!("<td>{}</td>", escaped(name))).concat();
     format!("<tr>{names}{}</tr>\n", numbers.collect::<String>())

@@ -48,7 +48,7 @@ fn side(side: &Side) -> Value {
 fn of_counts(counts: Counts) -> Value {
     let Counts { added, removed, changed, same } = counts;
     json!({
-        "old": counts.old(), "new": counts.new(),
+        "old": counts.of_old(), "new": counts.of_new(),
         "added": added, "removed": removed, "changed": changed, "same": same,
     })
 }

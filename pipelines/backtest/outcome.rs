@@ -57,7 +57,7 @@ impl From<Exception> for Outcome {
 
 impl Outcome {
     /// As it stood at `to_ms`: what comes after is not known.
-    pub(super) fn as_of(mut self, to_ms: Option<i64>) -> Self {
+    pub(super) fn standing_at(mut self, to_ms: Option<i64>) -> Self {
         if to_ms.is_some_and(|to_ms| self.cleared_ms.is_some_and(|cleared_ms| cleared_ms >= to_ms)) {
             self.cleared_ms = None;
             self.state = State::Active.as_str();
@@ -80,7 +80,7 @@ impl Outcomes {
             if is_before || to_ms.is_some_and(|to_ms| to_ms <= change.raised_ms) {
                 continue;
             }
-            self.of_id.insert(change.id.clone(), Outcome::from(change).as_of(to_ms));
+            self.of_id.insert(change.id.clone(), Outcome::from(change).standing_at(to_ms));
         }
     }
 

@@ -81,7 +81,7 @@ impl<'a> Run<'a> {
     }
 
     /// Judges all rows.
-    pub(super) fn to_end(mut self, progress: &mut dyn FnMut(Progress)) -> Result<Report, BacktestError> {
+    pub(super) fn finish(mut self, progress: &mut dyn FnMut(Progress)) -> Result<Report, BacktestError> {
         let Input { telemetry, steps, usage, columns, rows } = std::mem::take(&mut self.input);
         let (telemetry, steps) = (TelemetryRows::new(telemetry, &columns), StepRows::new(steps));
         let mut feed = Feed::new(telemetry, steps, &self.request.old.engine, self.request.mode);

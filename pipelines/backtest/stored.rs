@@ -78,7 +78,7 @@ fn last_states(
         |state| {
             if rules.iter().any(|rule| *rule.name == *state.rule) {
                 let version = state.rule_version.to_string();
-                last.insert(state.id.clone(), (Outcome::from(state).as_of(request.to_ms), version));
+                last.insert(state.id.clone(), (Outcome::from(state).standing_at(request.to_ms), version));
             }
         },
     )?;

@@ -55,7 +55,8 @@ fn cells(report: &Report) -> String {
         let [rule, site, bay, job] = key;
         let place = if bay.is_empty() { site.clone() } else { format!("{site}/{bay}") };
         let job = if job.is_empty() { "–".to_owned() } else { job.clone() };
-        let numbers = [counts.old(), counts.new(), counts.added, counts.removed, counts.changed, counts.same];
+        let numbers =
+            [counts.of_old(), counts.of_new(), counts.added, counts.removed, counts.changed, counts.same];
         rows.push([rule.clone(), place, job].into_iter().chain(numbers.map(|n| n.to_string())).collect());
     }
     aligned(&rows, 3)

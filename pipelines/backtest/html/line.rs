@@ -94,7 +94,8 @@ fn lane_marks<'a>(axis: &Axis, middle: f64, all: impl Iterator<Item = &'a Differ
             1 => format!("{}: {} {}", change.as_str(), time(first.raised_ms), first.message),
             more => format!("{more} {}, from {}", change.as_str(), time(first.raised_ms)),
         };
-        let bar = differences.iter().filter_map(|difference| difference.outcome.cleared_ms).max();
+        // A bar is one exception's time; some together have none.
+        let bar = first.cleared_ms.filter(|_| differences.len() == 1);
         let bar = bar.map_or(0.0, |cleared_ms| axis.x(cleared_ms) - x);
         let bar = if bar > 3.0 {
             format!("<rect class=\"bar\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{bar:.1}\" height=\"2\"/>", y - 1.0)

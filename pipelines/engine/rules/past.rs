@@ -23,8 +23,35 @@ use crate::plan::Stream;
 /// waits for.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    /// By place of the rule.
-    rules: BTreeMap<usize, BTreeMap<u32, Vec<Waiting>>>,
+    /// By place of the rule and bay.
+    rules: BTreeMap<usize, BTreeMap<u32, Seconds>>,
+}
+
+/// Verdicts of one rule on one bay, by second of event time: a tick touches each but once or twice.
+#[derive(Debug, Default)]
+struct Seconds(BTreeMap<i64, Vec<Waiting>>);
+
+impl Seconds {
+    fn push(&mut self, waiting: Waiting) {
+        self.0.entry(waiting.ts_ms.div_euclid(1000)).or_default().push(waiting);
+    }
+
+    /// Takes those before a time.
+    fn take(&mut self, before_ms: i64) -> Vec<Waiting> {
+        let mut due = Vec::new();
+        while let Some(mut first) = self.0.first_entry() {
+            let second = *first.key();
+            if (second + 1).saturating_mul(1000) <= before_ms {
+                due.append(&mut first.remove());
+                continue;
+            }
+            if second.saturating_mul(1000) < before_ms {
+                due.extend(first.get_mut().extract_if(.., |waiting| waiting.ts_ms < before_ms));
+            }
+            break;
+        }
+        due
+    }
 }
 
 #[derive(Debug)]
@@ -120,12 +147,11 @@ impl Rules {
         exceptions: &mut Exceptions,
     ) {
         for (place, bays) in &mut held.rules {
-            let Some(all) = bays.get_mut(&bay) else { continue };
-            let (mut due, wait): (Vec<_>, Vec<_>) =
-                std::mem::take(all).into_iter().partition(|waiting| waiting.ts_ms < before_ms);
-            *all = wait;
-            if order == HeldOrder::Time {
-                due.sort_by_key(|waiting| (waiting.ts_ms, waiting.reading));
+            let Some(seconds) = bays.get_mut(&bay) else { continue };
+            let mut due = seconds.take(before_ms);
+            match order {
+                HeldOrder::Message => due.sort_by_key(|waiting| waiting.reading),
+                HeldOrder::Time => due.sort_by_key(|waiting| (waiting.ts_ms, waiting.reading)),
             }
             let rule = &self.rows[*place];
             for Waiting { ts_ms, key, found, .. } in due {
