@@ -2,9 +2,13 @@
 
 use crate::config::Mistake;
 
+pub mod backtest;
+
 pub mod check;
 
 pub mod demo;
+
+pub mod explain;
 
 pub mod output;
 

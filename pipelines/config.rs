@@ -50,6 +50,7 @@ mod embedded;
 mod printed;
 
 pub use mistake::Mistake;
+pub(crate) use mistake::nearest as nearest_name;
 pub use printed::andon_toml;
 pub use quantity::{QuantityError, parse_duration, parse_period, parse_size, print_duration, print_size};
 

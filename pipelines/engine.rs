@@ -58,6 +58,8 @@ mod state;
 
 mod live;
 
+pub(crate) mod past;
+
 use arrow::error::ArrowError;
 use ingest::decode::Decoder;
 use ingest::entry::Entry;

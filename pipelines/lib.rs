@@ -17,6 +17,8 @@ pub mod engine;
 
 pub mod checkpoint;
 
+pub mod history;
+
 pub mod digest;
 
 pub mod exports;
@@ -32,6 +34,10 @@ pub mod broker;
 pub mod simulate;
 
 pub mod scenario;
+
+pub mod backtest;
+
+pub mod explain;
 
 pub mod http;
 

@@ -4,7 +4,9 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use pipelines::commands::{CommandError, check, demo, query, replay, run, simulate, status, test};
+use pipelines::commands::{
+    CommandError, backtest, check, demo, explain, query, replay, run, simulate, status, test,
+};
 
 /// Telemetry stream processor for workshops: MQTT in; exceptions, usage, live boards and Parquet out.
 #[derive(Debug, Parser)]
@@ -32,8 +34,10 @@ enum Command {
     Check(check::CheckArgs),
     Test(test::TestArgs),
     Replay(replay::ReplayArgs),
+    Backtest(backtest::BacktestArgs),
     Simulate(simulate::SimulateArgs),
     Query(query::QueryArgs),
+    Explain(explain::ExplainArgs),
     Status(status::StatusArgs),
 }
 
@@ -59,8 +63,10 @@ fn dispatch(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Check(args) => check::run(args),
         Command::Test(args) => test::run(args),
         Command::Replay(args) => replay::run(args),
+        Command::Backtest(args) => backtest::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Query(args) => query::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Status(args) => status::run(args),
     }
 }

@@ -272,3 +272,137 @@ fn a_line_that_means_nothing_and_a_rule_that_is_not_there_are_named() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("there is no scenario beside the rules"), "{said}");
 }
+
+/// Runs a command that is to fail: its exit code is 1, and it says all of `said`.
+fn refused(arguments: &[&str], said: &[&str]) {
+    let (code, error) = out_of(arguments);
+    assert_eq!(code, Some(1), "{arguments:?}: {error}");
+    for part in said {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
+fn a_backtest_that_has_nothing_to_compare_says_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (recording, out) = (record(folder.path()), folder.path().join("out"));
+    support::replay(Path::new(&recording), &out, &[]);
+    let (config, history) = (config(), out.display().to_string());
+    let backtest = |history: &str, more: &[&str], said: &[&str]| {
+        let arguments = ["backtest", "--config", &config, "--against", &config, "--history", history];
+        refused(&[arguments.as_slice(), more].concat(), said);
+    };
+    let nothing = folder.path().join("nothing").display().to_string();
+    backtest(&nothing, &[], &["there is no history in", "what `andon replay --out` wrote, with --history"]);
+    backtest(
+        &history,
+        &["--rule", "tool_drft"],
+        &["neither configuration has a rule `tool_drft`", "did you mean `tool_drift`?"],
+    );
+    let (from, to) = ("2027-01-01T00:00:00Z", "2027-01-02T00:00:00Z");
+    backtest(
+        &history,
+        &["--from", from, "--to", to],
+        &["holds no rows from 2027-01-01T00:00:00Z", "choose --from and --to"],
+    );
+    backtest(
+        &history,
+        &["--from", to, "--to", from],
+        &["is not after --from", "give the earlier time with --from"],
+    );
+
+    // A stream with the columns of another.
+    let other = folder.path().join("other");
+    let part = "date=2026-01-05/site=lyon";
+    std::fs::create_dir_all(other.join("telemetry").join(part)).expect("a folder");
+    let steps =
+        std::fs::read_dir(out.join("steps").join(part)).expect("steps").flatten().next().expect("a file");
+    std::fs::copy(steps.path(), other.join("telemetry").join(part).join("part-000001.parquet"))
+        .expect("copied");
+    let said = ["has no column `tool`: it is no export of this version", "of this version has written"];
+    backtest(&other.display().to_string(), &[], &said);
+
+    // Readings that were not kept.
+    std::fs::remove_dir_all(out.join("telemetry")).expect("removed");
+    backtest(&history, &[], &["holds no readings to judge", "`telemetry = true` in [export]"]);
+    let kept = andon(&[
+        "backtest",
+        "--config",
+        &config,
+        "--against",
+        &config,
+        "--history",
+        &history,
+        "--rule",
+        "step_overrun",
+        "--json",
+    ]);
+    assert!(kept.status.success() && kept.stderr.is_empty(), "{}", String::from_utf8_lossy(&kept.stderr));
+    let said: serde_json::Value = serde_json::from_slice(&kept.stdout).expect("one JSON object");
+    assert_eq!((&said["added"], &said["mode"]), (&serde_json::json!(0), &serde_json::json!("as-corrected")));
+}
+
+#[test]
+fn an_exception_is_found_by_the_beginning_of_its_id_and_an_unknown_one_by_its_neighbours() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (recording, out) = (folder.path().join("shop.ndjson"), folder.path().join("out"));
+    let made = andon(&[
+        "simulate",
+        "--out",
+        &recording.display().to_string(),
+        "--for",
+        "40m",
+        "--speed",
+        "10",
+        "--faults",
+        "all",
+    ]);
+    assert!(made.status.success());
+    support::replay(&recording, &out, &[]);
+    let (config, history) = (config(), out.display().to_string());
+    let id = query(&out, "SELECT id FROM exceptions ORDER BY raised LIMIT 1")[0]["id"].clone();
+    let id = id.as_str().expect("an id");
+    let explain =
+        |id: &str, more: &[&str]| andon(&[["explain", id, "--history", &history].as_slice(), more].concat());
+    let done = explain(&id[..8], &["--config", &config]);
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(
+        done.status.success() && said.contains(id) && said.contains("Recomputed from history, the same:"),
+        "{said}"
+    );
+    let done = explain(id, &["--config", &config, "--json"]);
+    let said: serde_json::Value = serde_json::from_slice(&done.stdout).expect("one JSON object");
+    assert_eq!(
+        (&said["id"], &said["recomputed"]["same"]),
+        (&serde_json::json!(id), &serde_json::json!(true))
+    );
+
+    // Other rules: of another version, and none.
+    let tried = folder.path().join("tried");
+    support::copy_config(&tried);
+    let rule = said["rule"].as_str().expect("a rule");
+    let file = tried.join(format!("rules/{rule}.toml"));
+    let text = std::fs::read_to_string(&file).expect("a rule");
+    std::fs::write(&file, format!("{text}\n").replace("\nresponse", "\nlatch    = false\nresponse"))
+        .expect("written");
+    let tried_config = tried.join("andon.toml").display().to_string();
+    let done = explain(id, &["--config", &tried_config]);
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(said.contains("The rule is another now: version ") && said.contains("the same: "), "{said}");
+    std::fs::remove_file(&file).expect("removed");
+    let done = explain(id, &["--config", &tried_config]);
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(
+        said.contains(&format!("Not recomputed: the configuration has no rule `{rule}` any more")),
+        "{said}"
+    );
+
+    let wrong = format!("{}zzz", &id[..5]);
+    refused(
+        &["explain", &wrong, "--history", &history],
+        &["there is no exception", &format!("ids like it are {id}")],
+    );
+    refused(&["explain", &id[..5], "--history", &history], &["is too short", "at least 6 characters"]);
+    let nothing = folder.path().join("nothing").display().to_string();
+    refused(&["explain", id, "--history", &nothing], &["there are no exceptions in", "with --history"]);
+}

@@ -63,7 +63,7 @@ impl SourceFile {
 }
 
 /// The known name nearest to a mistyped one, if it is near enough to be meant.
-pub(super) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase();
     let most = (typed.chars().count() / 3).max(1);
     let distances = known.into_iter().map(|name| (strsim::damerau_levenshtein(&typed, name), name));

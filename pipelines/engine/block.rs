@@ -61,7 +61,7 @@ pub(super) struct Stretch {
 /// What the step join says of rows: for each the place of its run in `runs`, [`NO_RUN`] for none, and its
 /// limits, NaN for none.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Joined {
+pub(crate) struct Joined {
     pub run: Vec<u32>,
     pub spec_min: Vec<f64>,
     pub spec_max: Vec<f64>,
@@ -69,11 +69,11 @@ pub(super) struct Joined {
 }
 
 /// Stands for "no step" in [`Joined::run`].
-pub(super) const NO_RUN: u32 = u32::MAX;
+pub(crate) const NO_RUN: u32 = u32::MAX;
 
 /// What the join adds.
 #[derive(Clone, Debug)]
-pub(super) struct JoinedRun {
+pub(crate) struct JoinedRun {
     pub bay: u32,
     /// Place among the runs of its bay.
     pub run: usize,

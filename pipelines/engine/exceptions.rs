@@ -21,7 +21,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
-pub(super) use self::exception::{Exception, State};
+pub(crate) use self::exception::{Exception, State};
 use super::rule_row::RuleRow;
 use crate::config::{ExceptionKind, RuleSettings, Severity};
 

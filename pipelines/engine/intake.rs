@@ -197,7 +197,7 @@ impl Engine {
     /// Takes in what series are new: at most once a block, for a rule's scope is evaluated for all of them at once.
     pub(super) fn follow_series(&mut self, assets_changed: bool) {
         let table = self.decoder.series();
-        self.names.follow(table, self.decoder.units());
+        self.names.follow(table, self.decoder.units().codes());
         self.usage.follow(table);
         self.rules.follow(table);
         self.joiner.follow(table, &self.assets, assets_changed);

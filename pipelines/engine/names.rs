@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
 use ingest::series::SeriesTable;
-use ingest::units::Units;
 use rustc_hash::FxHashMap;
 
 use super::block::LATENESS;
@@ -50,10 +49,10 @@ impl Names {
         }
     }
 
-    /// Takes in what is new in `table` and `units`. Cheap when nothing is. True if there are new series.
-    pub(super) fn follow(&mut self, table: &SeriesTable, units: &Units) -> bool {
-        if units.codes().len() != self.units.len() {
-            self.units = Arc::new(StringArray::from_iter_values(units.codes()));
+    /// Takes in what is new in `table` and the units' codes. Cheap when nothing is. True if there are new series.
+    pub(super) fn follow(&mut self, table: &SeriesTable, units: &[Box<str>]) -> bool {
+        if units.len() != self.units.len() {
+            self.units = Arc::new(StringArray::from_iter_values(units));
         }
         if table.all().len() == self.series {
             return false;

@@ -8,22 +8,28 @@ mod looked;
 
 mod row_rule;
 
+mod told_rows;
+
 mod window_rule;
 
 mod windows;
 
 mod view;
 
+mod past;
+
+mod said;
+
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use ingest::readings::{NONE, Reason, Reject};
 use ingest::series::SeriesTable;
 use sinks::emission::Emission;
 
 pub(super) use self::looked::Verdicts;
 use self::looked::{Look, Looked};
+pub(super) use self::past::{Held, HeldOrder};
 use self::row_rule::RowRule;
-use self::view::view_schema;
+pub(crate) use self::said::Said;
 use self::window_rule::WindowRule;
 use super::bays::Bays;
 use super::block::{Lateness, Rows, Stretch};
@@ -227,18 +233,6 @@ impl Rules {
     /// A run of a step has ended.
     pub(super) fn end_run(&mut self, bay: u32, started_ms: i64, ended_ms: i64) {
         self.windows.iter_mut().for_each(|rule| rule.operator.end_run(bay, started_ms, ended_ms));
-    }
-
-    /// Names and schemas of the views' streams.
-    #[must_use]
-    pub(super) fn views(&self) -> Vec<(String, SchemaRef)> {
-        let of_rows = self.rows.iter().filter(|rule| rule.is_view);
-        let of_windows = self.windows.iter().filter(|rule| rule.is_view);
-        let of_rows =
-            of_rows.map(|rule| (rule.life.name.to_string(), view_schema(rule.plan.output_schema())));
-        let of_windows = of_windows
-            .map(|rule| (rule.life.name.to_string(), view_schema(rule.operator.plan().output_schema())));
-        of_rows.chain(of_windows).collect()
     }
 
     pub(super) fn snapshot(&mut self, table: &SeriesTable) -> Result<Vec<WindowState>, EngineError> {

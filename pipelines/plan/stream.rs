@@ -106,6 +106,14 @@ pub enum WindowKind {
 }
 
 impl WindowKind {
+    /// How long a window is; of those that the clock does not end, how long one is expected to be at most.
+    pub(crate) fn length_ms(&self) -> i64 {
+        match self {
+            WindowKind::Fixed(windows) => windows.size_ms,
+            WindowKind::Session { .. } | WindowKind::Step => 86_400_000,
+        }
+    }
+
     /// The function that asks for it.
     pub(crate) fn function(&self) -> &'static str {
         match self {

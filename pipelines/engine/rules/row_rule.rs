@@ -6,17 +6,17 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt32Array};
-use arrow::compute::{filter, take_record_batch};
+use arrow::compute::take_record_batch;
 use datafusion::common::Result as PlanResult;
 use ingest::readings::Reject;
 use ingest::series::SeriesTable;
 use sinks::emission::Emission;
 
 use super::super::bays::Bays;
-use super::super::block::Rows;
+use super::super::block::{Block, Rows};
 use super::super::exceptions::RuleLife;
 use super::super::ids::{reading_id, row_id};
-use super::super::rule_row::{RuleRow, text_of, time_of};
+use super::super::rule_row::{RuleRow, text_of};
 use super::super::{EngineError, rows_error};
 use super::looked::{Look, Looked, Verdicts};
 use super::view::view_rows;
@@ -38,13 +38,25 @@ pub(super) struct RowRule {
 }
 
 /// What a rule says of the rows of its scope.
-struct Judged {
+pub(super) struct Judged {
     /// Place among the rows looked at, of each row in scope.
     selected: Vec<u32>,
     /// A bit for each of these.
     matches: BooleanArray,
     /// The columns of SELECT of each row that matches.
     output: RecordBatch,
+}
+
+/// What a rule says of one row.
+pub(super) struct Verdict<'a> {
+    /// Place among the rows in scope.
+    pub at: usize,
+    pub block: &'a Block,
+    pub row: usize,
+    /// The columns of [`RowRule::key`] for each row in scope.
+    pub keys: Option<&'a RecordBatch>,
+    /// If it matches.
+    pub found: Option<RuleRow>,
 }
 
 impl RowRule {
@@ -110,57 +122,20 @@ impl RowRule {
         verdicts: Verdicts<'_>,
     ) -> Result<(), EngineError> {
         let Verdicts { exceptions, rejects } = verdicts;
-        let Looked { rows, look, .. } = looked;
+        let Some(judged) = self.judge_readings(looked, rejects)? else { return Ok(()) };
         let is_condition = self.life.kind == ExceptionKind::Condition;
-        let message_of = |(block, row): (usize, usize)| rows.blocks[block].readings.message[row];
-        let failed = |position: u32, reason: String| {
-            if look == Look::Certain || !self.is_fast() {
-                let message = rows.locate(&[position]).next().map_or(0, message_of);
-                rejects.push(failed_row(&self.life.name, message, &reason));
-            }
-        };
-        let Some(Judged { selected, matches, output }) = self.judge(looked, failed)? else { return Ok(()) };
-        let is_second = look == Look::Certain && self.is_fast();
+        let is_second = looked.look == Look::Certain && self.is_fast();
         // Whether a row that does not match changes anything: the first match of a condition may be among these.
         let all_count = match (is_condition, is_second) {
-            (true, false) => matches.true_count() > 0 || exceptions.has_conditions(&self.life),
+            (true, false) => judged.matches.true_count() > 0 || exceptions.has_conditions(&self.life),
             (true, true) => exceptions.awaits_any_match(),
             (false, _) => is_second && exceptions.awaits_any(),
         };
-        if matches.true_count() == 0 && !all_count {
-            return Ok(());
-        }
-        // Keys that no series gives are columns of SELECT, which only rows that match have.
-        let keys = match &self.key {
-            Some(names) if is_condition => {
-                let wanted = self.wanted(rows, &selected);
-                let wanted = wanted.map_err(|source| rows_error(&self.life.name, source))?;
-                self.plan.named_outputs(names, &wanted).ok()
-            }
-            _ => None,
-        };
-        let mut matched = 0;
-        for (at, place) in rows.locate(&selected).enumerate() {
-            let is_match = matches.value(at);
-            if !is_match && !all_count {
-                continue;
-            }
-            let (block, row) = (rows.blocks[place.0], place.1);
-            let ts_ms = block.readings.ts_ms[row];
-            let reading = (message_of(place), block.readings.index[row]);
-            let found = is_match.then(|| {
-                matched += 1;
-                let id = reading_id(reading.0, reading.1);
-                let mut found = RuleRow::new(&output, matched - 1, id, ts_ms);
-                // A verdict on arrival rests on no watermark; that of now would tell how messages were grouped.
-                if look == Look::Certain {
-                    let watermark_ms = bays.watermark_ms(block.bay[row]);
-                    found.watermark_ms = Some(watermark_ms).filter(|&ms| ms != i64::MIN);
-                }
-                found
-            });
+        self.each(looked, &judged, bays, all_count, |Verdict { at, block, row, keys, found }| {
+            let (readings, is_match) = (&block.readings, found.is_some());
+            let (reading, ts_ms) = ((readings.message[row], readings.index[row]), readings.ts_ms[row]);
             if is_condition {
-                let key = self.key_of(keys.as_ref(), at, table, block.readings.series[row]);
+                let key = self.key_of(keys, at, table, readings.series[row]);
                 let judged = found.unwrap_or_else(|| RuleRow { ts_ms, ..RuleRow::default() });
                 if !is_second {
                     if is_match && self.is_fast() {
@@ -174,73 +149,95 @@ impl RowRule {
                 } else if is_match {
                     exceptions.judge_joined(&self.life, &key, true, &judged, true);
                 }
-            } else if look == Look::Arrival {
+            } else if looked.look == Look::Arrival {
                 if let Some(found) = &found {
                     exceptions.event_on_arrival(&self.life, reading, found);
                 }
             } else if self.is_fast() {
-                if found.is_some() || exceptions.awaits(reading) {
+                if is_match || exceptions.awaits(reading) {
                     exceptions.event_rejoined(&self.life, reading, ts_ms, found.as_ref());
                 }
             } else if let Some(found) = &found {
                 exceptions.event(&self.life, found);
             }
+        })
+    }
+
+    /// Judges readings; of those on which an expression fails the last look tells.
+    pub(super) fn judge_readings(
+        &self,
+        looked: Looked<'_>,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<Option<Judged>, EngineError> {
+        self.judge(looked, |position, reason| {
+            if looked.look == Look::Certain || !self.is_fast() {
+                let place = looked.rows.locate(&[position]).next();
+                let message = place.map_or(0, |(block, row)| looked.rows.blocks[block].readings.message[row]);
+                rejects.push(failed_row(&self.life.name, message, &reason));
+            }
+        })
+    }
+
+    /// Hands the rows that match to `take`, in their order, and those that do not if `all_count`.
+    pub(super) fn each<'a>(
+        &self,
+        looked: Looked<'a>,
+        judged: &Judged,
+        bays: &Bays,
+        all_count: bool,
+        mut take: impl FnMut(Verdict<'_>),
+    ) -> Result<(), EngineError> {
+        let Judged { selected, matches, output } = judged;
+        if matches.true_count() == 0 && !all_count {
+            return Ok(());
+        }
+        let rows = looked.rows;
+        // Keys that no series gives are columns of SELECT, which only rows that match have.
+        let keys = match &self.key {
+            Some(names) if self.life.kind == ExceptionKind::Condition => {
+                let wanted = self.wanted(rows, selected);
+                let wanted = wanted.map_err(|source| rows_error(&self.life.name, source))?;
+                self.plan.named_outputs(names, &wanted).ok()
+            }
+            _ => None,
+        };
+        let mut matched = 0;
+        for (at, place) in rows.locate(selected).enumerate() {
+            let is_match = matches.value(at);
+            if !is_match && !all_count {
+                continue;
+            }
+            let (block, row) = (rows.blocks[place.0], place.1);
+            let found = is_match.then(|| {
+                matched += 1;
+                let id = reading_id(block.readings.message[row], block.readings.index[row]);
+                let mut found = RuleRow::new(output, matched - 1, id, block.readings.ts_ms[row]);
+                // A verdict on arrival rests on no watermark; that of now would tell how messages were grouped.
+                if looked.look == Look::Certain {
+                    let watermark_ms = bays.watermark_ms(block.bay[row]);
+                    found.watermark_ms = Some(watermark_ms).filter(|&ms| ms != i64::MIN);
+                }
+                found
+            });
+            take(Verdict { at, block, row, keys: keys.as_ref(), found });
         }
         Ok(())
     }
 
     /// The condition that a row belongs to. `keys` has the columns of [`RowRule::key`] for each row.
-    fn key_of(&self, keys: Option<&RecordBatch>, row: usize, table: &SeriesTable, series: u32) -> String {
+    pub(super) fn key_of(
+        &self,
+        keys: Option<&RecordBatch>,
+        row: usize,
+        table: &SeriesTable,
+        series: u32,
+    ) -> String {
         let Some(keys) = keys else {
             let names = table.get(series);
             return [&*names.site, &*names.bay, &*names.tool, &*names.metric].join("/");
         };
         let part = |column: &ArrayRef| text_of(column.as_ref(), row).unwrap_or_default();
         keys.columns().iter().map(part).collect::<Vec<_>>().join("/")
-    }
-
-    /// Looks at rows of `steps`, `usage` or `checks` as they are told.
-    pub(super) fn look_at_told(
-        &self,
-        batch: &RecordBatch,
-        watermark_ms: i64,
-        verdicts: Verdicts<'_>,
-        out: &mut Vec<Emission>,
-    ) -> Result<(), EngineError> {
-        let Verdicts { exceptions, rejects } = verdicts;
-        let wanted =
-            batch.project(self.plan.columns()).map_err(|source| rows_error(&self.life.name, source))?;
-        let (matches, output) = match self.plan.evaluate(&wanted) {
-            Ok(found) => (found.rows, found.output),
-            Err(_) => {
-                let each = self.plan.evaluate_each(&wanted);
-                let (found, failures) = each.map_err(|source| window_error(&self.life.name, source))?;
-                rejects.extend(failures.iter().map(|failure| failed_row(&self.life.name, 0, &failure.error)));
-                (found.rows, found.output)
-            }
-        };
-        let ids = filter(batch.column(0), &matches).map_err(|source| rows_error(&self.life.name, source))?;
-        if self.is_view {
-            return self.show_rows(&output, &ids, out);
-        }
-        let time = batch.column_by_name(self.plan.stream().time_column());
-        let mut matched = 0;
-        for row in 0..batch.num_rows() {
-            let found = matches.value(row).then(|| {
-                matched += 1;
-                let ts_ms = time.and_then(|time| time_of(time.as_ref(), row)).unwrap_or_default();
-                let id = text_of(ids.as_ref(), matched - 1).unwrap_or_default();
-                let mut found = RuleRow::new(&output, matched - 1, id, ts_ms);
-                found.watermark_ms = Some(watermark_ms).filter(|&ms| ms != i64::MIN);
-                found
-            });
-            if let Some(names) = self.plan.stream().revised_by() {
-                exceptions.event_amended(&self.life, &named(batch, row, names), found.as_ref());
-            } else if let Some(found) = &found {
-                exceptions.event(&self.life, found);
-            }
-        }
-        Ok(())
     }
 
     /// Shows the rows of a view; those on which an expression fails go to quarantine.
@@ -267,7 +264,7 @@ impl RowRule {
         self.show_rows(&output, &ids, out)
     }
 
-    fn show_rows(
+    pub(super) fn show_rows(
         &self,
         output: &RecordBatch,
         ids: &ArrayRef,
@@ -289,11 +286,4 @@ impl RowRule {
         )?);
         Ok(())
     }
-}
-
-/// What names a booking or a check through all its revisions.
-fn named(batch: &RecordBatch, row: usize, names: &[&str]) -> String {
-    let part = |name| batch.column_by_name(name).and_then(|column| text_of(column.as_ref(), row));
-    let parts: Vec<String> = names.iter().map(|name| part(name).unwrap_or_default()).collect();
-    parts.join("/")
 }

@@ -7,6 +7,21 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sinks::emission::Emission;
 
 use super::super::{EngineError, rows_error};
+use super::Rules;
+
+impl Rules {
+    /// Names and schemas of the views' streams.
+    #[must_use]
+    pub(crate) fn views(&self) -> Vec<(String, SchemaRef)> {
+        let of_rows = self.rows.iter().filter(|rule| rule.is_view);
+        let of_windows = self.windows.iter().filter(|rule| rule.is_view);
+        let of_rows =
+            of_rows.map(|rule| (rule.life.name.to_string(), view_schema(rule.plan.output_schema())));
+        let of_windows = of_windows
+            .map(|rule| (rule.life.name.to_string(), view_schema(rule.operator.plan().output_schema())));
+        of_rows.chain(of_windows).collect()
+    }
+}
 
 /// Its schema, around the `columns` of SELECT.
 pub(super) fn view_schema(columns: &SchemaRef) -> SchemaRef {

@@ -209,7 +209,7 @@ impl WindowRule {
 
     /// The rows to judge, each with its condition's key. Where several groups of a window are one condition, a row that
     /// matches speaks for it.
-    fn judged_rows(&self, closed: &Closed) -> Vec<(String, usize)> {
+    pub(super) fn judged_rows(&self, closed: &Closed) -> Vec<(String, usize)> {
         let rows = 0..closed.rows.num_rows();
         let Some(columns) = &self.key else {
             return rows.map(|row| (key_text(&closed.keys, row), row)).collect();

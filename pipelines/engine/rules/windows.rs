@@ -1,5 +1,7 @@
 //! All windows at once: rows in, verdicts and views out as the bays' watermarks pass.
 
+use std::collections::BTreeMap;
+
 use ingest::readings::Reject;
 use ingest::series::SeriesTable;
 use sinks::emission::Emission;
@@ -12,6 +14,26 @@ use super::window_rule::WindowRule;
 use super::{Rules, window_error};
 use crate::plan::Stream;
 use crate::window::Frontier;
+
+/// How far bays, sites and all together have come.
+pub(super) struct Watermarks {
+    bays: Vec<i64>,
+    sites: BTreeMap<Box<str>, i64>,
+    overall: i64,
+}
+
+impl Watermarks {
+    pub(super) fn of(bays: &Bays, table: &SeriesTable) -> Self {
+        let count = u32::try_from(bays.all().len()).expect("bays are numbered in u32");
+        let of_bays: Vec<i64> = (0..count).map(|bay| bays.frontier_ms(bay)).collect();
+        let (sites, overall) = bays.least_ms(|bay| &table.bays()[bay as usize].0);
+        Watermarks { bays: of_bays, sites, overall }
+    }
+
+    pub(super) fn frontier(&self) -> Frontier<'_> {
+        Frontier { bays: &self.bays, sites: &self.sites, overall: self.overall }
+    }
+}
 
 impl Rules {
     /// Folds rows into the windows that need no step. Gives how often a row came too late for a window.
@@ -86,11 +108,8 @@ impl Rules {
         if self.windows.is_empty() {
             return Ok(());
         }
-        let count = u32::try_from(bays.all().len()).expect("bays are numbered in u32");
-        let of_bays: Vec<i64> = (0..count).map(|bay| bays.frontier_ms(bay)).collect();
-        let (sites, overall) = bays.least_ms(|bay| &table.bays()[bay as usize].0);
-        let frontier = Frontier { bays: &of_bays, sites: &sites, overall };
-        self.close_to(&frontier, bays, table, verdicts, out)
+        let watermarks = Watermarks::of(bays, table);
+        self.close_to(&watermarks.frontier(), bays, table, verdicts, out)
     }
 
     /// Closes everything: no row will come any more.

@@ -1,0 +1,76 @@
+//! Rows of stream `telemetry`, taken back from history.
+
+use std::ops::Range;
+
+use ingest::readings::Readings;
+
+use super::super::block::{Block, Joined, LATENESS, Rows, Stretch};
+use super::super::names::Names;
+use super::shop::Shop;
+
+/// Names of lateness by their number in [`PastRows::new`].
+pub(crate) const LATENESS_NAMES: [&str; 3] = LATENESS;
+
+/// Rows in message order, with what the step join said of them.
+#[derive(Debug, Default)]
+pub(crate) struct PastRows {
+    block: Block,
+    joined: Joined,
+}
+
+impl PastRows {
+    /// `series` of the readings are numbers of `shop`; `lateness` and `joined` have an element a row.
+    #[must_use]
+    pub(crate) fn new(readings: Readings, lateness: Vec<u8>, joined: Joined, shop: &Shop) -> Self {
+        let bay_of = shop.table().bay_of();
+        let bay = readings.series.iter().map(|&series| bay_of[series as usize]).collect();
+        PastRows { block: Block { readings, bay, lateness }, joined }
+    }
+
+    /// The rows themselves.
+    #[must_use]
+    pub(crate) fn readings(&self) -> &Readings {
+        &self.block.readings
+    }
+
+    /// Bay number of each row.
+    #[must_use]
+    pub(crate) fn bays(&self) -> &[u32] {
+        &self.block.bay
+    }
+
+    /// Some of them, without those that were late.
+    #[must_use]
+    pub(crate) fn part(&self, range: Range<usize>, shop: &Shop) -> Part<'_> {
+        let Range { start, end } = range;
+        let joined = Joined {
+            run: self.joined.run[start..end].to_vec(),
+            spec_min: self.joined.spec_min[start..end].to_vec(),
+            spec_max: self.joined.spec_max[start..end].to_vec(),
+            runs: self.joined.runs.clone(),
+        };
+        let part =
+            Part { block: &self.block, stretches: vec![Stretch { block: 0, from: start, to: end }], joined };
+        let blocks = [part.block];
+        let rows = part.rows(&blocks, shop.names());
+        if !rows.has_late() {
+            return part;
+        }
+        let (stretches, joined) = rows.of_lateness(false);
+        Part { block: &self.block, stretches, joined }
+    }
+}
+
+/// Rows that count.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    pub(super) block: &'a Block,
+    stretches: Vec<Stretch>,
+    joined: Joined,
+}
+
+impl Part<'_> {
+    pub(super) fn rows<'b>(&'b self, blocks: &'b [&'b Block; 1], names: &'b Names) -> Rows<'b> {
+        Rows { blocks, stretches: &self.stretches, names, joined: Some(&self.joined) }
+    }
+}

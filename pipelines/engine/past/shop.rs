@@ -1,0 +1,144 @@
+//! Names as numbers, and how far each bay has come.
+
+use std::ops::Range;
+
+use ingest::series::{Series, SeriesTable};
+use rustc_hash::FxHashMap;
+
+use super::super::bays::Bays;
+use super::super::names::Names;
+use super::{Mode, PastRows};
+use crate::config::EngineSettings;
+
+/// States whose message may leave out its time, and is of its arrival then: that moves no watermark.
+const STATES: [&str; 3] = ["online", "occupied", "open"];
+
+/// What all rules that are tried on the same rows share.
+#[derive(Debug)]
+pub(crate) struct Shop {
+    table: SeriesTable,
+    names: Names,
+    units: Vec<Box<str>>,
+    unit_numbers: FxHashMap<Box<str>, u16>,
+    bays: Bays,
+    /// By series: whether it is one of [`STATES`].
+    is_state: Vec<bool>,
+    pub(super) mode: Mode,
+}
+
+/// What a second brought about.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    /// Bays, and the time before which nothing of them is expected any more.
+    pub(super) until: Vec<(u32, i64)>,
+    /// Bays that have just fallen silent.
+    pub(super) released: Vec<u32>,
+}
+
+impl Shop {
+    /// Under the settings that history was made with.
+    #[must_use]
+    pub(crate) fn new(settings: &EngineSettings, mode: Mode) -> Self {
+        let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let (lateness_ms, horizon_ms) = (millis(settings.lateness), millis(settings.correction_horizon));
+        let idle_final_ms = millis(settings.idle_final);
+        let bays = match mode {
+            // No correction comes from before the horizon, and whoever is silent may still bring some.
+            Mode::AsCorrected => Bays::new(lateness_ms + horizon_ms, idle_final_ms, idle_final_ms),
+            Mode::AsArrived => Bays::new(lateness_ms, millis(settings.idle), idle_final_ms),
+        };
+        Shop {
+            table: SeriesTable::default(),
+            names: Names::new(),
+            units: vec!["".into()],
+            unit_numbers: FxHashMap::default(),
+            bays,
+            is_state: Vec::new(),
+            mode,
+        }
+    }
+
+    /// All series and bays so far.
+    #[must_use]
+    pub(crate) fn table(&self) -> &SeriesTable {
+        &self.table
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(super) fn bays(&self) -> &Bays {
+        &self.bays
+    }
+
+    /// The number of a series.
+    pub(crate) fn series(&mut self, series: Series) -> u32 {
+        self.table.intern(series)
+    }
+
+    /// The number of a bay.
+    pub(crate) fn bay(&mut self, site: &str, bay: &str) -> u32 {
+        self.table.intern_bay(site, bay)
+    }
+
+    /// The number of a unit's code; none where there are too many.
+    pub(crate) fn unit(&mut self, code: &str) -> Option<u16> {
+        if let Some(&number) = self.unit_numbers.get(code) {
+            return Some(number);
+        }
+        let number = u16::try_from(self.units.len()).ok()?;
+        self.units.push(code.into());
+        self.unit_numbers.insert(code.into(), number);
+        Some(number)
+    }
+
+    /// Takes in what names are new. Before rows are judged that have them.
+    pub(crate) fn follow(&mut self) {
+        self.names.follow(&self.table, &self.units);
+        let fresh = &self.table.all()[self.is_state.len()..];
+        self.is_state.extend(fresh.iter().map(|series| STATES.contains(&&*series.metric)));
+    }
+
+    /// Readings have arrived.
+    pub(crate) fn heard(&mut self, rows: &PastRows, range: Range<usize>) {
+        let readings = rows.readings();
+        for row in range {
+            let (ts_ms, arrived_ms) = (readings.ts_ms[row], readings.arrived_ms[row]);
+            let is_of_arrival = ts_ms == arrived_ms && self.is_state[readings.series[row] as usize];
+            let newest_ms = if is_of_arrival { i64::MIN } else { ts_ms };
+            self.bays.heard(rows.bays()[row], newest_ms, arrived_ms);
+        }
+    }
+
+    /// A step event has arrived.
+    pub(crate) fn heard_step(&mut self, bay: u32, ts_ms: i64, arrived_ms: i64) {
+        self.bays.heard(bay, ts_ms, arrived_ms);
+    }
+
+    /// The second `at_ms` has passed.
+    pub(crate) fn tick(&mut self, at_ms: i64) -> Passed {
+        let ticked = self.bays.tick(at_ms);
+        let mut until: Vec<(u32, i64)> =
+            ticked.moved.iter().map(|&bay| (bay, self.bays.frontier_ms(bay))).collect();
+        for &bay in ticked.released.iter().chain(&ticked.closed) {
+            until.retain(|(known, _)| *known != bay);
+            until.push((bay, i64::MAX));
+        }
+        until.sort_unstable();
+        Passed { until, released: ticked.released }
+    }
+
+    /// The next second after `at_ms` at which something can happen though nothing arrives.
+    #[must_use]
+    pub(crate) fn next_deadline_ms(&self, at_ms: i64) -> Option<i64> {
+        self.bays.next_deadline_ms(at_ms)
+    }
+
+    /// History ends: nothing is expected any more.
+    pub(crate) fn end(&mut self) -> Passed {
+        self.bays.close_all();
+        let bays = u32::try_from(self.table.bays().len()).expect("bays are numbered in u32");
+        Passed { until: (0..bays).map(|bay| (bay, i64::MAX)).collect(), released: Vec::new() }
+    }
+}

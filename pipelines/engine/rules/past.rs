@@ -1,0 +1,191 @@
+//! Rules over rows of history: each row is judged once, with its step certain.
+//!
+//! A condition goes by the order of its verdicts, and rows of history come in that of their messages. So verdicts on
+//! conditions can wait, by bay, until time has passed them.
+
+use std::collections::BTreeMap;
+
+use ingest::series::SeriesTable;
+
+use super::super::EngineError;
+use super::super::bays::Bays;
+use super::super::block::Rows;
+use super::super::exceptions::Exceptions;
+use super::super::rows_error;
+use super::super::rule_row::RuleRow;
+use super::Rules;
+use super::looked::{Look, Looked, Verdicts};
+use super::row_rule::{RowRule, Verdict};
+use crate::config::ExceptionKind;
+use crate::plan::{Stream, WindowKind};
+use crate::schema::TELEMETRY;
+
+/// Verdicts on conditions that wait. Bound: the rows in scope of rules that raise conditions, of the time that a row
+/// waits for.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    /// By place of the rule and bay.
+    rules: BTreeMap<usize, BTreeMap<u32, Seconds>>,
+}
+
+/// Verdicts of one rule on one bay, by second of event time: a tick touches each but once or twice.
+#[derive(Debug, Default)]
+struct Seconds(BTreeMap<i64, Vec<Waiting>>);
+
+impl Seconds {
+    fn push(&mut self, waiting: Waiting) {
+        self.0.entry(waiting.ts_ms.div_euclid(1000)).or_default().push(waiting);
+    }
+
+    /// Takes those before a time.
+    fn take(&mut self, before_ms: i64) -> Vec<Waiting> {
+        let mut due = Vec::new();
+        while let Some(mut first) = self.0.first_entry() {
+            let second = *first.key();
+            if (second + 1).saturating_mul(1000) <= before_ms {
+                due.append(&mut first.remove());
+                continue;
+            }
+            if second.saturating_mul(1000) < before_ms {
+                due.extend(first.get_mut().extract_if(.., |waiting| waiting.ts_ms < before_ms));
+            }
+            break;
+        }
+        due
+    }
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ts_ms: i64,
+    /// Ordinal of the message and place there.
+    reading: (u64, u32),
+    key: HeldKey,
+    found: Option<Box<RuleRow>>,
+}
+
+/// What names a condition.
+#[derive(Debug)]
+enum HeldKey {
+    Series(u32),
+    Named(Box<str>),
+}
+
+/// In what order verdicts are given that time has passed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeldOrder {
+    /// As the engine gives them: that of messages.
+    Message,
+    /// Of event time.
+    Time,
+}
+
+impl Rules {
+    /// Whether a rule reads rows of `stream`.
+    #[must_use]
+    pub(crate) fn reads(&self, stream: Stream) -> bool {
+        let windows = self.windows.iter().map(|rule| rule.operator.plan().stream());
+        self.rows.iter().map(|rule| rule.plan.stream()).chain(windows).any(|read| read == stream)
+    }
+
+    /// The columns of telemetry that any rule reads, ascending.
+    #[must_use]
+    pub(crate) fn telemetry_columns(&self) -> Vec<usize> {
+        let windows = self.windows.iter().filter(|rule| rule.operator.plan().stream() == Stream::Telemetry);
+        let of_windows = windows.clone().flat_map(|rule| rule.operator.plan().columns());
+        let mut columns: Vec<usize> =
+            self.over_readings().flat_map(|rule| rule.plan.columns()).chain(of_windows).copied().collect();
+        if windows.into_iter().any(|rule| *rule.operator.plan().kind() == WindowKind::Step) {
+            // They tell the runs that rows belong to.
+            columns
+                .extend(["job", "step"].map(|name| TELEMETRY.index_of(name).expect("a column of telemetry")));
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        columns
+    }
+
+    /// Length of the longest window; 0 without any.
+    #[must_use]
+    pub(crate) fn longest_window_ms(&self) -> i64 {
+        self.windows.iter().map(|rule| rule.operator.plan().kind().length_ms()).max().unwrap_or(0)
+    }
+
+    /// Judges readings of history. Verdicts on the conditions that `waits` names go to `held`.
+    pub(crate) fn look_at_past(
+        &self,
+        rows: Rows<'_>,
+        bays: &Bays,
+        table: &SeriesTable,
+        verdicts: Verdicts<'_>,
+        held: &mut Held,
+        waits: impl Fn(&str) -> bool,
+    ) -> Result<(), EngineError> {
+        let Verdicts { exceptions, rejects } = verdicts;
+        let columns = self.certain_columns();
+        let batch = rows.batch(columns).map_err(|source| rows_error("telemetry", source))?;
+        let series = rows.copy(|block| &block.readings.series);
+        let looked = Looked { rows, series: &series, batch: &batch, columns, look: Look::Certain };
+        for (place, rule) in self.rows.iter().enumerate() {
+            if rule.plan.stream() != Stream::Telemetry {
+                continue;
+            }
+            if rule.life.kind != ExceptionKind::Condition || !waits(&rule.life.name) {
+                rule.look(looked, bays, table, Verdicts { exceptions, rejects })?;
+                continue;
+            }
+            let Some(judged) = rule.judge_readings(looked, rejects)? else { continue };
+            let of_rule = held.rules.entry(place).or_default();
+            rule.each(looked, &judged, bays, true, |verdict| {
+                of_rule.entry(verdict.block.bay[verdict.row]).or_default().push(rule.waiting(verdict, table));
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Gives the verdicts of a bay on what was before `before_ms`.
+    pub(crate) fn give_held(
+        &self,
+        held: &mut Held,
+        (bay, before_ms): (u32, i64),
+        order: HeldOrder,
+        table: &SeriesTable,
+        exceptions: &mut Exceptions,
+    ) {
+        for (place, bays) in &mut held.rules {
+            let Some(seconds) = bays.get_mut(&bay) else { continue };
+            let mut due = seconds.take(before_ms);
+            match order {
+                HeldOrder::Message => due.sort_by_key(|waiting| waiting.reading),
+                HeldOrder::Time => due.sort_by_key(|waiting| (waiting.ts_ms, waiting.reading)),
+            }
+            let rule = &self.rows[*place];
+            for Waiting { ts_ms, key, found, .. } in due {
+                let key = match key {
+                    HeldKey::Series(series) => rule.key_of(None, 0, table, series),
+                    HeldKey::Named(key) => key.into(),
+                };
+                let is_match = found.is_some();
+                let judged = found.map_or_else(|| RuleRow { ts_ms, ..RuleRow::default() }, |found| *found);
+                exceptions.judge(&rule.life, &key, is_match, &judged);
+            }
+        }
+    }
+}
+
+impl RowRule {
+    fn waiting(&self, verdict: Verdict<'_>, table: &SeriesTable) -> Waiting {
+        let Verdict { at, block, row, keys, found } = verdict;
+        let readings = &block.readings;
+        let series = readings.series[row];
+        Waiting {
+            ts_ms: readings.ts_ms[row],
+            reading: (readings.message[row], readings.index[row]),
+            key: match keys {
+                None => HeldKey::Series(series),
+                Some(_) => HeldKey::Named(self.key_of(keys, at, table, series).into()),
+            },
+            found: found.map(Box::new),
+        }
+    }
+}
