@@ -14,7 +14,7 @@ use sinks::emission::Emission;
 
 use super::super::bays::Bays;
 use super::super::block::Rows;
-use super::super::exceptions::RuleLife;
+use super::super::exceptions::{Exceptions, ReadingPlace, RuleLife, Says};
 use super::super::ids::{reading_id, row_id};
 use super::super::rule_row::{RuleRow, text_of, time_of};
 use super::super::{EngineError, rows_error};
@@ -22,7 +22,7 @@ use super::looked::{Look, Looked, Verdicts};
 use super::view::view_rows;
 use super::{failed_row, window_error};
 use crate::config::{ExceptionKind, Lane};
-use crate::plan::{RowsPlan, Stream};
+use crate::plan::{Clearing, RowsPlan, Stream};
 
 /// A rule or view over single rows.
 #[derive(Debug)]
@@ -32,9 +32,25 @@ pub(super) struct RowRule {
     pub lane: Lane,
     /// Columns that name one condition; none for the series itself.
     pub key: Option<Vec<String>>,
+    /// It holds other rules back, or is held back: on arrival its verdicts have their effect message by message.
+    pub waits_its_turn: bool,
     pub plan: RowsPlan,
+    /// What clears a condition, where it is not whatever does not match. Over the columns of the plan.
+    pub clear_when: Option<Clearing>,
     /// By series: whether it is in the rule's scope.
     pub scope: Vec<bool>,
+}
+
+/// What a rule says of a reading.
+#[derive(Debug)]
+pub(in crate::engine) struct Verdict {
+    pub reading: ReadingPlace,
+    ts_ms: i64,
+    /// Of a condition.
+    key: String,
+    says: Says,
+    /// If it matches.
+    found: Option<RuleRow>,
 }
 
 /// What a rule says of the rows of its scope.
@@ -101,25 +117,28 @@ impl RowRule {
         Rows { stretches: &stretches, joined, ..rows }.batch(self.plan.columns())
     }
 
-    /// Looks at readings and judges them.
+    /// Looks at readings and hands over what there is to say of them, in their order.
     pub(super) fn look(
         &self,
         looked: Looked<'_>,
         bays: &Bays,
         table: &SeriesTable,
         verdicts: Verdicts<'_>,
+        mut say: impl FnMut(&mut Exceptions, Verdict),
     ) -> Result<(), EngineError> {
         let Verdicts { exceptions, rejects } = verdicts;
         let Looked { rows, look, .. } = looked;
         let is_condition = self.life.kind == ExceptionKind::Condition;
         let message_of = |(block, row): (usize, usize)| rows.blocks[block].readings.message[row];
-        let failed = |position: u32, reason: String| {
+        let mut failed = |position: u32, reason: String| {
             if look == Look::Certain || !self.is_fast() {
                 let message = rows.locate(&[position]).next().map_or(0, message_of);
                 rejects.push(failed_row(&self.life.name, message, &reason));
             }
         };
-        let Some(Judged { selected, matches, output }) = self.judge(looked, failed)? else { return Ok(()) };
+        let Some(Judged { selected, matches, output }) = self.judge(looked, &mut failed)? else {
+            return Ok(());
+        };
         let is_second = look == Look::Certain && self.is_fast();
         // Whether a row that does not match changes anything: the first match of a condition may be among these.
         let all_count = match (is_condition, is_second) {
@@ -130,12 +149,23 @@ impl RowRule {
         if matches.true_count() == 0 && !all_count {
             return Ok(());
         }
-        // Keys that no series gives are columns of SELECT, which only rows that match have.
+        let wrong = |source| rows_error(&self.life.name, source);
+        // Keys that no series gives, and what clears, are of columns of SELECT, which only rows that match have.
         let keys = match &self.key {
             Some(names) if is_condition => {
-                let wanted = self.wanted(rows, &selected);
-                let wanted = wanted.map_err(|source| rows_error(&self.life.name, source))?;
-                self.plan.named_outputs(names, &wanted).ok()
+                self.plan.named_outputs(names, &self.wanted(rows, &selected).map_err(wrong)?).ok()
+            }
+            _ => None,
+        };
+        let clears = match &self.clear_when {
+            Some(clearing) if is_condition && !is_second => {
+                let evaluated = clearing.evaluate(&self.wanted(rows, &selected).map_err(wrong)?);
+                let (clears, failures) = evaluated.map_err(|source| window_error(&self.life.name, source))?;
+                // Of a row that matches it does not matter what would clear it.
+                for failure in failures.into_iter().filter(|failure| !matches.value(failure.row)) {
+                    failed(selected[failure.row], failure.error);
+                }
+                Some(clears)
             }
             _ => None,
         };
@@ -159,34 +189,47 @@ impl RowRule {
                 }
                 found
             });
-            if is_condition {
-                let key = self.key_of(keys.as_ref(), at, table, block.readings.series[row]);
-                let judged = found.unwrap_or_else(|| RuleRow { ts_ms, ..RuleRow::default() });
-                if !is_second {
-                    if is_match && self.is_fast() {
-                        exceptions.matched_on_arrival(&self.life, reading);
-                    }
-                    exceptions.judge(&self.life, &key, is_match, &judged);
-                } else if exceptions.take_match(&self.life, reading) {
-                    if !is_match {
-                        exceptions.condition_rejoined(&self.life, &key, ts_ms);
-                    }
-                } else if is_match {
-                    exceptions.judge_joined(&self.life, &key, true, &judged, true);
-                }
-            } else if look == Look::Arrival {
-                if let Some(found) = &found {
-                    exceptions.event_on_arrival(&self.life, reading, found);
-                }
-            } else if self.is_fast() {
-                if found.is_some() || exceptions.awaits(reading) {
-                    exceptions.event_rejoined(&self.life, reading, ts_ms, found.as_ref());
-                }
-            } else if let Some(found) = &found {
-                exceptions.event(&self.life, found);
-            }
+            let key = if is_condition {
+                self.key_of(keys.as_ref(), at, table, block.readings.series[row])
+            } else {
+                String::new()
+            };
+            let says = Says::of(is_match, clears.as_ref().is_none_or(|clears| clears.value(at)));
+            say(exceptions, Verdict { reading, ts_ms, key, says, found });
         }
         Ok(())
+    }
+
+    /// Lets a verdict have its effect.
+    pub(super) fn apply(&self, look: Look, verdict: Verdict, exceptions: &mut Exceptions) {
+        let Verdict { reading, ts_ms, key, says, found } = verdict;
+        let is_match = found.is_some();
+        let is_second = look == Look::Certain && self.is_fast();
+        if self.life.kind == ExceptionKind::Condition {
+            let judged = found.unwrap_or_else(|| RuleRow { ts_ms, ..RuleRow::default() });
+            if !is_second {
+                if is_match && self.is_fast() {
+                    exceptions.matched_on_arrival(&self.life, reading);
+                }
+                exceptions.judge(&self.life, &key, says, &judged);
+            } else if exceptions.take_match(&self.life, reading) {
+                if !is_match {
+                    exceptions.condition_rejoined(&self.life, &key, ts_ms);
+                }
+            } else if is_match {
+                exceptions.judge_joined(&self.life, &key, says, &judged, true);
+            }
+        } else if look == Look::Arrival {
+            if let Some(found) = &found {
+                exceptions.event_on_arrival(&self.life, reading, found);
+            }
+        } else if self.is_fast() {
+            if found.is_some() || exceptions.awaits(reading) {
+                exceptions.event_rejoined(&self.life, reading, ts_ms, found.as_ref());
+            }
+        } else if let Some(found) = &found {
+            exceptions.event(&self.life, found);
+        }
     }
 
     /// The condition that a row belongs to. `keys` has the columns of [`RowRule::key`] for each row.
