@@ -219,3 +219,6 @@ fn without_evidence(evidence: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod law;

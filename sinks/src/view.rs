@@ -228,6 +228,13 @@ mod tests {
         assert!(text.ends_with(r#""points":[87.253,0.3,-1234.6,0.0,98765000.0,1e-30,null]}"#), "{text}");
     }
 
+    #[test]
+    fn what_another_exception_holds_back_calls_for_nobody() {
+        let states = ["active", "latched", "suppressed", "cleared"];
+        let open = states.map(|state| ExceptionView { state: state.to_owned(), ..ExceptionView::default() });
+        assert_eq!(open.map(|one| one.is_open()), [true, true, false, false]);
+    }
+
     proptest! {
         #[test]
         fn rounding_moves_a_point_by_less_than_what_can_be_seen(value in -1e12_f64..1e12) {

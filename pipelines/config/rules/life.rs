@@ -96,7 +96,7 @@ impl Rule {
             let message = "`key` tells conditions apart, and each event is an exception of its own";
             say(self.key_at, message.to_owned(), "leave `key` out, or add `kind = \"condition\"`");
         }
-        if kind.unwrap_or(default) == ExceptionKind::Event {
+        if kind.unwrap_or(default) == ExceptionKind::Event && self.settings.silent_after.is_none() {
             let are_over = "events are over when they have happened";
             let remedy = match looks_at {
                 LooksAt::Rows(_) => "leave it out",

@@ -46,6 +46,15 @@ impl Causes {
         Causes { held: held.collect() }
     }
 
+    /// Of rules with those that hold them back, from which nothing goes on.
+    #[cfg(test)]
+    pub(super) fn of(rules: &[(&str, &[&str])]) -> Self {
+        let held = rules.iter().map(|(rule, by)| {
+            (Arc::from(*rule), Held { rank: 1, by: by.iter().map(|name| Arc::from(*name)).collect() })
+        });
+        Causes { held: held.collect() }
+    }
+
     /// Whether the rule holds others back, or is held back.
     #[must_use]
     pub(in crate::engine) fn concern(&self, rule: &str) -> bool {
