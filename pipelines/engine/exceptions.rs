@@ -112,8 +112,9 @@ struct Condition {
     opened_ms: i64,
     /// How often it was opened again.
     realarms: u32,
-    /// The last one, cleared, where it may be opened again.
+    /// The last one, cleared, where it may be opened again, and up to when.
     ended: Option<Exception>,
+    again_until_ms: i64,
 }
 
 impl Exceptions {

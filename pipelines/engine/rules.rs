@@ -8,11 +8,17 @@ mod looked;
 
 mod arrival;
 
+mod certain;
+
 mod row_rule;
+
+mod verdict;
 
 mod window_rule;
 
 mod windows;
+
+mod heard;
 
 mod silence_rule;
 
@@ -28,16 +34,13 @@ use sinks::emission::Emission;
 
 pub(super) use self::arrival::Said;
 pub(super) use self::looked::Verdicts;
-use self::looked::{Look, Looked};
-use self::row_rule::{RowRule, Verdict};
+use self::row_rule::RowRule;
 use self::silence_rule::SilenceRule;
 pub(super) use self::silences::{SilenceState, Silences, Surroundings};
 use self::view::view_schema;
 use self::window_rule::WindowRule;
 use super::EngineError;
-use super::bays::Bays;
-use super::block::Rows;
-use super::exceptions::{Causes, Exceptions, RuleLife};
+use super::exceptions::{Causes, RuleLife};
 use crate::config::{ExceptionKind, RuleSettings};
 use crate::plan::{Clearing, Plan, Planner, SilencePlan, Stream, series_batch};
 use crate::window::WindowOperator;
@@ -155,43 +158,6 @@ impl Rules {
             }
         }
         self.series = table.all().len();
-    }
-
-    /// The columns that [`Rules::look_when_certain`] needs, ascending.
-    #[must_use]
-    pub(super) fn certain_columns(&self) -> &[usize] {
-        &self.certain_columns
-    }
-
-    fn over_readings(&self) -> impl Iterator<Item = &RowRule> {
-        self.rows.iter().filter(|rule| rule.plan.stream() == Stream::Telemetry)
-    }
-
-    /// The second look of the fast lane, and the only one of other rules over readings. `batch` holds those columns of
-    /// telemetry that are named beside it.
-    pub(super) fn look_when_certain(
-        &self,
-        rows: Rows<'_>,
-        (batch, columns): (&RecordBatch, &[usize]),
-        bays: &Bays,
-        table: &SeriesTable,
-        verdicts: Verdicts<'_>,
-        out: &mut Vec<Emission>,
-    ) -> Result<(), EngineError> {
-        let Verdicts { exceptions, rejects } = verdicts;
-        let series = rows.copy(|block| &block.readings.series);
-        let looked = Looked { rows, series: &series, batch, columns, look: Look::Certain };
-        for rule in self.over_readings() {
-            if rule.is_view {
-                rule.show(looked, rejects, out)?;
-            } else {
-                let say = |exceptions: &mut Exceptions, verdict: Verdict| {
-                    rule.apply(looked.look, verdict, exceptions);
-                };
-                rule.look(looked, bays, table, Verdicts { exceptions, rejects }, say)?;
-            }
-        }
-        Ok(())
     }
 
     /// Looks at rows of `steps` or `usage` as they are told.

@@ -70,8 +70,9 @@ impl Exceptions {
         if let Some(open) = condition.open.take_if(|_| opened_ms == ts_ms) {
             let evidence = with_evidence(&open.evidence, "reason", json!("rejoined"));
             let cleared = Exception { state: State::Cleared, cleared_ms: Some(ts_ms), evidence, ..open };
-            // Before it was opened again it was one all the same.
-            condition.ended = (condition.realarms > 0).then(|| cleared.clone());
+            // Before it was opened again it was one all the same; else it never was.
+            let again_for_ms = if condition.realarms > 0 { rule.realarm_after_ms } else { 0 };
+            condition.close(&cleared, again_for_ms);
             self.tell(cleared);
         }
     }
@@ -166,10 +167,8 @@ impl Exceptions {
         }
         let condition = self.conditions.entry(slot.clone()).or_default();
         condition.opened_ms = row.ts_ms;
-        let ended = condition.ended.take();
-        let again = ended.filter(|ended| {
-            ended.cleared_ms.is_some_and(|cleared_ms| since_ms - cleared_ms <= rule.realarm_after_ms)
-        });
+        let again_until_ms = condition.again_until_ms;
+        let again = condition.ended.take().filter(|_| since_ms <= again_until_ms);
         condition.realarms = if again.is_some() { condition.realarms + 1 } else { 0 };
         if again.is_some() {
             evidence.insert("realarms".into(), json!(condition.realarms));
@@ -197,7 +196,9 @@ impl Exceptions {
             let cleared_ms = at_ms.max(condition.opened_ms);
             condition.newest_ms = condition.newest_ms.max(Some(cleared_ms));
             let cleared_ms = Some(cleared_ms);
-            self.tell(Exception { state: State::Cleared, cleared_ms, evidence, ..open });
+            let cleared = Exception { state: State::Cleared, cleared_ms, evidence, ..open };
+            condition.close(&cleared, condition.realarm_after_ms);
+            self.tell(cleared);
         }
     }
 
@@ -264,9 +265,16 @@ impl Condition {
         let clears_ms = self.misses_since_ms?.saturating_add(self.clear_after_ms);
         let open = self.open.take_if(|_| clears_ms <= at_ms)?;
         let cleared = Exception { state: State::Cleared, cleared_ms: Some(clears_ms), ..open };
-        // What comes and goes within one millisecond has one id, so it is one.
-        let may_come_again = self.realarm_after_ms > 0 || clears_ms == self.opened_ms;
-        self.ended = may_come_again.then(|| cleared.clone());
+        self.close(&cleared, self.realarm_after_ms);
         Some(cleared)
+    }
+
+    /// What was open is `cleared`, and the same again if it is wrong again within `again_for_ms`. What comes and goes
+    /// within one millisecond has one id, so that is one in any case.
+    fn close(&mut self, cleared: &Exception, again_for_ms: i64) {
+        let cleared_ms = cleared.cleared_ms.unwrap_or(self.opened_ms);
+        self.again_until_ms = cleared_ms.saturating_add(again_for_ms);
+        let may_come_again = again_for_ms > 0 || cleared_ms == self.opened_ms;
+        self.ended = may_come_again.then(|| cleared.clone());
     }
 }

@@ -14,7 +14,8 @@ use super::super::exceptions::Exceptions;
 use super::super::{EngineError, rows_error};
 use super::Rules;
 use super::looked::{Look, Looked, Verdicts};
-use super::row_rule::{RowRule, Verdict};
+use super::row_rule::RowRule;
+use super::verdict::Verdict;
 
 /// Something that waits for its turn.
 #[derive(Debug)]

@@ -14,11 +14,12 @@ use sinks::emission::Emission;
 
 use super::super::bays::Bays;
 use super::super::block::Rows;
-use super::super::exceptions::{Exceptions, ReadingPlace, RuleLife, Says};
+use super::super::exceptions::{Exceptions, RuleLife, Says};
 use super::super::ids::{reading_id, row_id};
 use super::super::rule_row::{RuleRow, text_of, time_of};
 use super::super::{EngineError, rows_error};
 use super::looked::{Look, Looked, Verdicts};
+use super::verdict::Verdict;
 use super::view::view_rows;
 use super::{failed_row, window_error};
 use crate::config::{ExceptionKind, Lane};
@@ -39,18 +40,6 @@ pub(super) struct RowRule {
     pub clear_when: Option<Clearing>,
     /// By series: whether it is in the rule's scope.
     pub scope: Vec<bool>,
-}
-
-/// What a rule says of a reading.
-#[derive(Debug)]
-pub(in crate::engine) struct Verdict {
-    pub reading: ReadingPlace,
-    ts_ms: i64,
-    /// Of a condition.
-    key: String,
-    says: Says,
-    /// If it matches.
-    found: Option<RuleRow>,
 }
 
 /// What a rule says of the rows of its scope.
@@ -198,38 +187,6 @@ impl RowRule {
             say(exceptions, Verdict { reading, ts_ms, key, says, found });
         }
         Ok(())
-    }
-
-    /// Lets a verdict have its effect.
-    pub(super) fn apply(&self, look: Look, verdict: Verdict, exceptions: &mut Exceptions) {
-        let Verdict { reading, ts_ms, key, says, found } = verdict;
-        let is_match = found.is_some();
-        let is_second = look == Look::Certain && self.is_fast();
-        if self.life.kind == ExceptionKind::Condition {
-            let judged = found.unwrap_or_else(|| RuleRow { ts_ms, ..RuleRow::default() });
-            if !is_second {
-                if is_match && self.is_fast() {
-                    exceptions.matched_on_arrival(&self.life, reading);
-                }
-                exceptions.judge(&self.life, &key, says, &judged);
-            } else if exceptions.take_match(&self.life, reading) {
-                if !is_match {
-                    exceptions.condition_rejoined(&self.life, &key, ts_ms);
-                }
-            } else if is_match {
-                exceptions.judge_joined(&self.life, &key, says, &judged, true);
-            }
-        } else if look == Look::Arrival {
-            if let Some(found) = &found {
-                exceptions.event_on_arrival(&self.life, reading, found);
-            }
-        } else if self.is_fast() {
-            if found.is_some() || exceptions.awaits(reading) {
-                exceptions.event_rejoined(&self.life, reading, ts_ms, found.as_ref());
-            }
-        } else if let Some(found) = &found {
-            exceptions.event(&self.life, found);
-        }
     }
 
     /// The condition that a row belongs to. `keys` has the columns of [`RowRule::key`] for each row.
