@@ -21,7 +21,7 @@ use super::verdict::Verdict;
 #[derive(Debug)]
 pub(in crate::engine) enum Said {
     /// By a rule over single rows, by its number.
-    Row { rule: usize, verdict: Verdict },
+    Row { rule: usize, verdict: Box<Verdict> },
     /// A key of a rule with `silent_after` was silent, and is heard.
     Heard { rule: usize, key: String, arrived_ms: i64 },
 }
@@ -96,7 +96,7 @@ impl Rules {
         for (number, rule) in self.rows.iter().enumerate().filter(|(_, rule)| rule.is_fast()) {
             let say = |exceptions: &mut Exceptions, verdict: Verdict| {
                 if rule.waits_its_turn {
-                    said.push((verdict.reading.0, Said::Row { rule: number, verdict }));
+                    said.push((verdict.reading.0, Said::Row { rule: number, verdict: Box::new(verdict) }));
                 } else {
                     rule.apply(look, verdict, exceptions);
                 }
@@ -115,7 +115,7 @@ impl Rules {
                 exceptions.settle();
             }
             match said {
-                Said::Row { rule, verdict } => self.rows[rule].apply(Look::Arrival, verdict, exceptions),
+                Said::Row { rule, verdict } => self.rows[rule].apply(Look::Arrival, *verdict, exceptions),
                 Said::Heard { rule, key, arrived_ms } => {
                     self.silences.rules[rule].apply(&key, arrived_ms, exceptions);
                 }
