@@ -53,6 +53,7 @@ pub use mistake::Mistake;
 pub(crate) use mistake::nearest as nearest_name;
 pub use printed::andon_toml;
 pub use quantity::{QuantityError, parse_duration, parse_period, parse_size, print_duration, print_size};
+pub(crate) use rules::ranks;
 
 /// Everything from `andon.toml`, `metrics.toml`, `assets.toml` and `rules/*.toml`.
 #[derive(Clone, Debug)]
@@ -192,6 +193,16 @@ pub struct RuleSettings {
     pub latch: bool,
     pub raise_after: Duration,
     pub clear_after: Duration,
+    /// Expression over the columns of SELECT: what clears, where it is not whatever does not match.
+    pub clear_when: Option<String>,
+    /// What matches again within it of its clearing is the same exception.
+    pub realarm_after: Duration,
+    /// Raised when nothing that matches has arrived for so long.
+    pub silent_after: Option<Duration>,
+    /// `while = "step"`: silence counts while a step is worked on.
+    pub while_step: bool,
+    /// Rules whose open exceptions hold those of this one back.
+    pub suppressed_by: Vec<String>,
     pub message: String,
     pub response: String,
     pub sql: String,

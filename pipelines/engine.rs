@@ -173,8 +173,12 @@ impl Engine {
             spare: Vec::new(),
             bookings: Vec::new(),
             usage: Usage::new(&config.metrics),
-            rules: Rules::new(&config.rules, millis(settings.correction_horizon))?,
-            exceptions: Exceptions::default(),
+            rules: Rules::new(
+                &config.rules,
+                millis(settings.correction_horizon),
+                millis(settings.idle_final),
+            )?,
+            exceptions: Exceptions::new(&config.rules),
             rejects: Vec::new(),
             live: live::Live::default(),
             correction_horizon_ms: millis(settings.correction_horizon),
@@ -194,7 +198,10 @@ impl Engine {
             Entry::Intake(intake) => self.intake(intake, out),
             Entry::Tick { first_ms, last_ms } => self.ticks(*first_ms, *last_ms, out),
             Entry::Cut { at_ms, .. } => self.cut(*at_ms, out),
-            Entry::Configuration { .. } => Ok(()),
+            Entry::Configuration { .. } => {
+                self.rules.silences.started();
+                Ok(())
+            }
         }
     }
 

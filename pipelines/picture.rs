@@ -176,6 +176,7 @@ impl Painter {
             journal_offset: applied.0,
             epoch: epoch.0,
             exceptions_open: engine.exceptions_open(),
+            exceptions_suppressed: engine.exceptions_suppressed(),
         };
         let view = View {
             at_ms: now_ms,

@@ -9,12 +9,14 @@ mod aggregate;
 mod batch;
 mod chain;
 mod check;
+mod clear;
 pub(crate) mod expression;
 mod function;
 pub(crate) mod key;
 mod refusal;
 mod rows;
 mod scope;
+mod silence;
 pub(crate) mod state;
 mod stream;
 mod windowed;
@@ -41,11 +43,13 @@ use expression::{Expression, columns_of};
 use refusal::Refusal;
 use stream::StreamTable;
 
+pub use clear::Clearing;
 pub use expression::FailedRow;
 pub use function::register_window_functions;
 pub use refusal::PlanError;
 pub use rows::{Matches, RowsPlan};
 pub use scope::{Scope, series_batch};
+pub use silence::SilencePlan;
 pub use stream::{Stream, WindowKind, Windows};
 pub use windowed::WindowPlan;
 

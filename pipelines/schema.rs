@@ -151,7 +151,7 @@ pub static CHECKS: LazyLock<SchemaRef> = LazyLock::new(|| {
     ])
 });
 
-/// Every change of an exception: raised, cleared, latched.
+/// Every change of an exception: raised, cleared, latched, held back by its cause (`suppressed`).
 pub static EXCEPTIONS: LazyLock<SchemaRef> = LazyLock::new(|| {
     schema(&[
         ("row_id", DataType::Utf8, false),

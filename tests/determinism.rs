@@ -54,6 +54,11 @@ enum What {
         count: Option<u8>,
         joint: Option<u8>,
     },
+    /// A last will, or that a tool is there again.
+    Online {
+        tool: u8,
+        online: bool,
+    },
     Garbage,
     /// The message before once more.
     Again,
@@ -72,13 +77,14 @@ fn what() -> impl Strategy<Value = What> {
         5 => step.prop_map(|(job, step, event)| What::Step { job, step, event }),
         1 => (0.1..5.0_f64).prop_map(|quantity| What::Booking { quantity }),
         2 => card.prop_map(|(job, min, count, joint)| What::Card { job, min, count, joint }),
+        2 => (0..3_u8, any::<bool>()).prop_map(|(tool, online)| What::Online { tool, online }),
         1 => Just(What::Garbage),
         2 => Just(What::Again),
     ]
 }
 
 fn sent() -> impl Strategy<Value = Sent> {
-    let after_ms = prop_oneof![10 => 0..900_i64, 4 => 900..8_000_i64, 1 => 8_000..120_000_i64];
+    let after_ms = prop_oneof![10 => 0..900_i64, 4 => 900..8_000_i64, 1 => 8_000..120_000_i64, 1 => 120_000..1_200_000_i64];
     let age_ms = prop_oneof![10 => 0..2_000_i64, 4 => 2_000..60_000_i64, 1 => 60_000..1_500_000_i64, 1 => -90_000..0_i64];
     (after_ms, age_ms, 0..BAYS.len(), what()).prop_map(|(after_ms, age_ms, bay, what)| Sent {
         after_ms,
@@ -133,6 +139,9 @@ fn message(sent: &Sent, at_ms: i64) -> Message {
             };
             let payload = format!(r#"{{"ts":{ts_ms},"job":"J{job}","steps":[{},{}]}}"#, step(0), step(1));
             (format!("workshop/{site}/jobs"), payload)
+        }
+        What::Online { tool, online } => {
+            (format!("workshop/{bay}/tq-{tool}/status"), format!(r#"{{"ts":{ts_ms},"online":{online}}}"#))
         }
         What::Garbage | What::Again => (format!("workshop/{bay}/tq-0/telemetry"), "{\"ts\":".to_owned()),
     };

@@ -15,7 +15,11 @@ fn folder() -> PathBuf {
 }
 
 fn stories() -> Vec<Scenario> {
-    let files = std::fs::read_dir(folder()).expect("the stories are there");
+    stories_of(&folder())
+}
+
+fn stories_of(folder: &Path) -> Vec<Scenario> {
+    let files = std::fs::read_dir(folder).expect("the stories are there");
     let mut paths: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
     paths.sort();
@@ -71,4 +75,21 @@ fn a_silent_stretch_is_the_same_as_its_seconds_one_by_one() {
 #[test]
 fn a_restart_after_every_entry_changes_nothing() {
     every_story_is_the_same(Way { restored: true, ..Way::default() });
+}
+
+#[test]
+fn the_scenarios_of_the_shipped_rules_are_the_same_in_every_way() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let shipped = Config::load(&folder.join("andon.toml")).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+    for story in stories_of(&folder.join("rules")) {
+        let config = story.config(&shipped).unwrap_or_else(|mistake| panic!("{mistake}"));
+        let outcome = |way| story.outcome(&config, way).unwrap_or_else(|error| panic!("{error}"));
+        let plain = outcome(Way::default());
+        for (together, second_by_second, restored) in
+            [(true, false, false), (false, true, false), (false, false, true), (true, true, true)]
+        {
+            let way = Way { together, second_by_second, restored };
+            assert_eq!(plain, outcome(way), "{} {way:?}", story.path.display());
+        }
+    }
 }

@@ -88,7 +88,7 @@ the counts    {}
 rate          {:>12.0} messages/s
 watermark lag {lag_s:>12}
 latency       {:>9.1} ms p50, {:.1} ms p99
-exceptions    {:>12} open
+exceptions    {:>12} open, {} held back by these
 journal       offset {}, epoch {}",
         count("messages"),
         count("decoded"),
@@ -110,6 +110,7 @@ journal       offset {}, epoch {}",
         latency["p50"].as_f64().unwrap_or(0.0),
         latency["p99"].as_f64().unwrap_or(0.0),
         status["exceptions_open"].as_u64().unwrap_or(0),
+        status["exceptions_suppressed"].as_u64().unwrap_or(0),
         status["journal_offset"],
         status["epoch"],
     )

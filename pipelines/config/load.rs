@@ -35,6 +35,7 @@ pub(super) fn load(
     loading.mistakes.extend(rules::check_names(&rules));
     if let Some(plan) = plan {
         loading.mistakes.extend(rules::check_sql(&rules, plan));
+        loading.mistakes.extend(rules::check_causes(&rules, plan));
     }
     let Loading { text, canonical, mut mistakes, .. } = loading;
     if !mistakes.is_empty() {

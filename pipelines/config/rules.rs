@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+mod causes;
 mod life;
 
 use super::document::Reader;
@@ -14,6 +15,8 @@ use super::setting::{Setting, duration, key};
 use super::values::Values;
 use super::{ExceptionKind, Lane, RuleSettings, Severity, pattern, version};
 use crate::plan::PlanError;
+pub(super) use causes::check_causes;
+pub(crate) use causes::ranks;
 pub(super) use life::{PlanRule, Planned, planned};
 
 static RULE: &[Setting] = &[
@@ -26,14 +29,33 @@ static RULE: &[Setting] = &[
     key("latch", Kind::Flag, Is("false")),
     key("raise_after", duration("0s", "1d"), Is("\"0s\"")),
     key("clear_after", duration("0s", "1d"), Is("\"0s\"")),
+    key("clear_when", Kind::Text, Absent("\"value < 90\"")),
+    key("realarm_after", duration("0s", "1d"), Is("\"0s\"")),
+    key("silent_after", duration("1s", "1d"), Absent("\"3min\"")),
+    key("while", Kind::Word(&["step"]), Absent("\"step\"")),
+    key("suppressed_by", Kind::Texts, Absent("[\"gateway_down\"]")),
     key("message", Kind::Text, Absent("\"{tool} reads {value} {unit}\"")),
     key("response", Kind::Text, Absent("\"Stop, and call the foreman\"")),
     key("sql", Kind::Text, Required("\"SELECT … FROM telemetry WHERE …\"")),
 ];
 
 /// Keys that only rules have.
-const RULE_ONLY: [&str; 9] =
-    ["severity", "lane", "kind", "key", "latch", "raise_after", "clear_after", "message", "response"];
+const RULE_ONLY: [&str; 14] = [
+    "severity",
+    "lane",
+    "kind",
+    "key",
+    "latch",
+    "raise_after",
+    "clear_after",
+    "clear_when",
+    "realarm_after",
+    "silent_after",
+    "while",
+    "suppressed_by",
+    "message",
+    "response",
+];
 
 /// Streams that are there without any view.
 const STREAMS: [&str; 7] = ["telemetry", "steps", "usage", "checks", "exceptions", "late", "quarantine"];
@@ -48,6 +70,12 @@ pub(super) struct Rule {
     lane_at: (usize, usize),
     kind_at: (usize, usize),
     delay_at: (usize, usize),
+    silent_at: (usize, usize),
+    while_at: (usize, usize),
+    realarm_at: (usize, usize),
+    suppressed_at: (usize, usize),
+    /// The first character of the text of `clear_when` itself.
+    clear_at: (usize, usize),
     /// The first character of the SQL text itself.
     sql_at: (usize, usize),
 }
@@ -76,7 +104,8 @@ fn build(file: &SourceFile, table: &DeTable<'_>, values: &Values, is_view: bool)
     };
     let name = text(name_key)?;
     let sql_span = values.span("sql")?;
-    let sql_at = file.place(text_start(&file.text, sql_span.start));
+    let text_at = |span: &std::ops::Range<usize>| file.place(text_start(&file.text, span.start));
+    let sql_at = text_at(&sql_span);
     let settings = RuleSettings {
         file: file.path.clone(),
         is_view,
@@ -90,6 +119,11 @@ fn build(file: &SourceFile, table: &DeTable<'_>, values: &Values, is_view: bool)
         latch: values.flag("latch").unwrap_or_default(),
         raise_after: values.duration("raise_after").unwrap_or_default(),
         clear_after: values.duration("clear_after").unwrap_or_default(),
+        clear_when: text("clear_when"),
+        realarm_after: values.duration("realarm_after").unwrap_or_default(),
+        silent_after: values.duration("silent_after"),
+        while_step: values.text("while").is_some(),
+        suppressed_by: values.texts("suppressed_by").map(<[String]>::to_vec).unwrap_or_default(),
         // What nobody worded is called by its name.
         message: text("message").unwrap_or_else(|| name.replace('_', " ")),
         response: text("response").unwrap_or_default(),
@@ -107,6 +141,11 @@ fn build(file: &SourceFile, table: &DeTable<'_>, values: &Values, is_view: bool)
         lane_at: at("lane"),
         kind_at: at("kind"),
         delay_at,
+        silent_at: at("silent_after"),
+        while_at: at("while"),
+        realarm_at: at("realarm_after"),
+        suppressed_at: at("suppressed_by"),
+        clear_at: values.span("clear_when").as_ref().map_or((1, 1), text_at),
         sql_at,
     })
 }
@@ -193,13 +232,9 @@ impl Rule {
     }
 
     fn check_sql(&self, plan: PlanRule<'_>) -> Vec<Mistake> {
-        let Planned { columns, looks_at } = match plan(&self.settings) {
+        let Planned { columns, looks_at, clear_when, silence } = match plan(&self.settings) {
             Ok(planned) => planned,
-            Err(PlanError { line, column, message, remedy }) => {
-                // Only the first line of the SQL can start in the middle of a line of the file.
-                let column = if line <= 1 { self.sql_at.1 + column.max(1) - 1 } else { column };
-                return vec![self.mistake((self.sql_at.0 + line.max(1) - 1, column), message, remedy)];
-            }
+            Err(error) => return vec![self.mistake_within(self.sql_at, error)],
         };
         let placeholders = pattern::braced(&self.settings.message).unwrap_or_default();
         let keys = self.settings.key.iter().flatten().map(String::as_str);
@@ -215,7 +250,19 @@ impl Rule {
             };
             self.mistake(at, format!("{what}, and the SQL has no such column"), remedy)
         });
-        mistakes.chain(self.check_life(looks_at)).collect()
+        let mistakes = mistakes.chain(self.check_life(looks_at));
+        let mistakes = mistakes.chain(clear_when.map(|error| self.mistake_within(self.clear_at, error)));
+        mistakes
+            .chain(silence.map(|fault| self.mistake(self.silent_at, fault.message, fault.remedy)))
+            .collect()
+    }
+
+    /// A mistake within a text that begins at `text_at`.
+    fn mistake_within(&self, text_at: (usize, usize), error: PlanError) -> Mistake {
+        let PlanError { line, column, message, remedy } = error;
+        // Only the first line of the text can start in the middle of a line of the file.
+        let column = if line <= 1 { text_at.1 + column.max(1) - 1 } else { column };
+        self.mistake((text_at.0 + line.max(1) - 1, column), message, remedy)
     }
 }
 

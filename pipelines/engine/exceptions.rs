@@ -8,9 +8,13 @@
 //! confirms the first (same id), raises what the first could not know (`late_join`), or takes it back
 //! (cleared, reason `rejoined`).
 //!
+//! A condition that is right again for less than its rule's re-alarm time before it matches anew is the same
+//! exception, open again. What other rules hold back (`suppressed_by`) is told as suppressed, see [`causes`].
+//!
 //! A booking is told in revisions, and is one exception in all of them: a later revision says it anew, or
 //! takes it back (cleared, reason `amended`).
 
+mod causes;
 mod conditions;
 mod events;
 mod exception;
@@ -21,6 +25,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
+pub(super) use self::causes::Causes;
+use self::causes::{Origin, Unsettled};
+pub(super) use self::conditions::Says;
 pub(crate) use self::exception::{Exception, State};
 use super::rule_row::RuleRow;
 use crate::config::{ExceptionKind, RuleSettings, Severity};
@@ -40,6 +47,7 @@ pub(super) struct RuleLife {
     pub latch: bool,
     pub raise_after_ms: i64,
     pub clear_after_ms: i64,
+    pub realarm_after_ms: i64,
     pub message: String,
 }
 
@@ -56,6 +64,7 @@ impl RuleLife {
             latch: settings.latch,
             raise_after_ms: millis(settings.raise_after),
             clear_after_ms: millis(settings.clear_after),
+            realarm_after_ms: millis(settings.realarm_after),
             message: settings.message.clone(),
         }
     }
@@ -81,6 +90,12 @@ pub(super) struct Exceptions {
     pub raised: u64,
     #[serde(skip)]
     changes: Vec<Exception>,
+    /// Which rules hold which back.
+    #[serde(skip)]
+    causes: Causes,
+    /// Raised by rules that others hold back, by id, until [`Exceptions::settle`]: never between two entries.
+    #[serde(skip)]
+    unsettled: BTreeMap<String, Unsettled>,
 }
 
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -89,23 +104,37 @@ struct Condition {
     newest_ms: Option<i64>,
     matches_since_ms: Option<i64>,
     misses_since_ms: Option<i64>,
-    /// Of its rule.
+    /// Of its rule, as is the next.
     clear_after_ms: i64,
+    realarm_after_ms: i64,
     open: Option<Exception>,
+    /// Time of the row that opened it, or opened it again.
+    opened_ms: i64,
+    /// How often it was opened again.
+    realarms: u32,
+    /// The last one, cleared, where it may be opened again, and up to when.
+    ended: Option<Exception>,
+    again_until_ms: i64,
 }
 
 impl Exceptions {
-    fn raise(&mut self, exception: Exception) {
+    fn raise(&mut self, exception: Exception, origin: Origin) {
         self.raised += 1;
         if exception.state == State::Latched {
             self.latched.insert(exception.id.clone(), exception.clone());
         }
-        self.tell(exception);
+        self.begin(exception, origin);
     }
 
     fn tell(&mut self, exception: Exception) {
-        if exception.state == State::Cleared {
-            self.recent.retain(|known| known.id != exception.id);
+        if let Some(unsettled) = self.unsettled.get_mut(&exception.id) {
+            unsettled.changes.push(exception);
+            return;
+        }
+        // The board has one line for each: of what is open again, the open one.
+        self.recent.retain(|known| known.id != exception.id);
+        // What was held back to its end is no news either.
+        if exception.state == State::Cleared && !exception.was_suppressed() {
             self.recent.push_front(exception.clone());
             self.recent.truncate(RECENT_MAX);
         }
@@ -114,12 +143,32 @@ impl Exceptions {
 
     /// What has changed since the last call, in order.
     pub(super) fn take_changes(&mut self) -> Vec<Exception> {
+        self.settle();
         std::mem::take(&mut self.changes)
     }
 
     /// Open ones: active conditions and latched ones.
     pub(super) fn open(&self) -> impl Iterator<Item = &Exception> {
-        self.conditions.values().filter_map(|condition| condition.open.as_ref()).chain(self.latched.values())
+        let conditions = self.conditions.values().filter_map(|condition| condition.open.as_ref());
+        conditions.filter(|exception| exception.state != State::Suppressed).chain(self.latched.values())
+    }
+
+    /// Conditions that go on while another rule's exception holds them back.
+    pub(super) fn suppressed(&self) -> impl Iterator<Item = &Exception> {
+        let conditions = self.conditions.values().filter_map(|condition| condition.open.as_ref());
+        conditions.filter(|exception| exception.state == State::Suppressed)
+    }
+
+    /// What is known of conditions, a line each, for the hash of the state.
+    pub(super) fn state_lines(&self) -> impl Iterator<Item = String> {
+        self.conditions.iter().map(|((rule, key), condition)| {
+            let Condition { newest_ms, matches_since_ms, misses_since_ms, realarms, opened_ms, .. } = condition;
+            let open = condition.open.as_ref().map(|open| (&open.id, open.state, &open.evidence));
+            let ended = condition.ended.as_ref().map(|ended| (&ended.id, ended.cleared_ms));
+            format!(
+                "condition {rule} {key} {newest_ms:?} {matches_since_ms:?} {misses_since_ms:?} {opened_ms} {realarms} {open:?} {ended:?}"
+            )
+        })
     }
 
     /// Lately closed ones, newest first.
@@ -163,5 +212,14 @@ fn with_evidence(evidence: &str, name: &str, value: Value) -> String {
     Value::Object(evidence).to_string()
 }
 
+fn without_evidence(evidence: &str, name: &str) -> String {
+    let mut evidence: Map<String, Value> = serde_json::from_str(evidence).unwrap_or_default();
+    evidence.remove(name);
+    Value::Object(evidence).to_string()
+}
+
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod law;

@@ -8,6 +8,7 @@ use sinks::emission::Emission;
 
 use super::block::{BLOCK_ROWS, Block, Lateness, Rows, Stretch};
 use super::repeats::{Print, Seen};
+use super::rules::{OnArrival, Verdicts};
 use super::{Engine, EngineError, clock};
 
 /// Blocks kept for their memory: a tick lets go of about as many as the second before it filled.
@@ -207,29 +208,47 @@ impl Engine {
     pub(super) fn look_at_arrived(&mut self) -> Result<(), EngineError> {
         let end = self.decoded.readings.len();
         let from = std::mem::replace(&mut self.unseen, end);
-        if from == end || !self.rules.has_fast() {
+        if from == end || !self.rules.see_arrivals() {
             return Ok(());
         }
         self.follow_series(false);
+        let mut said = Vec::new();
+        self.counts.keys_unwatched += self.rules.hear(&self.decoded.readings, from..end, &mut said);
         let (series, lateness) = (&self.decoded.readings.series[from..end], &self.open_lateness[from..end]);
+        let expected = self.rules.expected_stretches(series, from);
         let stretches = self.rules.fast_stretches(series, lateness, from);
+        if !stretches.is_empty() || !expected.is_empty() {
+            let block = self.exchange_open(Block::default());
+            let result = self.look_at_block(&block, &stretches, &expected, &mut said);
+            self.exchange_open(block);
+            result?;
+        }
+        self.rules.take_effect(said, &mut self.exceptions);
+        Ok(())
+    }
+
+    /// Rows of the open block that have just arrived: those of the fast lane, and those that are expected.
+    fn look_at_block(
+        &mut self,
+        block: &Block,
+        stretches: &[Stretch],
+        expected: &[Stretch],
+        said: &mut Vec<(u64, OnArrival)>,
+    ) -> Result<(), EngineError> {
+        let blocks = [block];
+        let rows = Rows { blocks: &blocks, stretches: expected, names: &self.names, joined: None };
+        if !expected.is_empty() {
+            self.counts.keys_unwatched += self.rules.hear_expected(rows, said, &mut self.rejects)?;
+        }
         if stretches.is_empty() {
             return Ok(());
         }
-        let block = self.exchange_open(Block::default());
-        let blocks = [&block];
-        let (joined, _) =
-            self.joiner.join(&blocks, &stretches, &mut self.steps, self.decoder.series(), |_, _| false);
-        let rows = Rows { blocks: &blocks, stretches: &stretches, names: &self.names, joined: Some(&joined) };
-        let result = self.rules.look_on_arrival(
-            rows,
-            &self.bays,
-            self.decoder.series(),
-            &mut self.exceptions,
-            &mut self.rejects,
-        );
+        let table = self.decoder.series();
+        let (joined, _) = self.joiner.join(&blocks, stretches, &mut self.steps, table, |_, _| false);
+        let rows = Rows { stretches, joined: Some(&joined), ..rows };
+        let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
+        let result = self.rules.look_on_arrival(rows, &self.bays, table, verdicts, said);
         self.joiner.recycle(joined);
-        self.exchange_open(block);
         result
     }
 

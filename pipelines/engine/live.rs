@@ -20,6 +20,9 @@ const TRENDS: usize = 4;
 /// Bookings that are kept for the board.
 const BOOKED_MAX: usize = 200;
 
+/// Suppressed exceptions in the list, so that lately closed ones have room.
+const SUPPRESSED_MAX: usize = 50;
+
 /// Newest values, lines and bookings. Off (and free) in replay.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Live {
@@ -186,7 +189,7 @@ impl Engine {
         lines.into_iter().take(TRENDS).map(trend).collect()
     }
 
-    /// Open exceptions, the most severe first and of these the newest, then lately closed ones; `response` tells what to
+    /// Open exceptions, the most severe first and of these the newest, then suppressed and lately closed ones; `response` tells what to
     /// do by rule. So in a flood what is left out is what matters least.
     #[must_use]
     pub fn exception_views(&self, response: impl Fn(&str) -> String) -> Vec<ExceptionView> {
@@ -194,7 +197,10 @@ impl Engine {
         open.sort_by_key(|exception| {
             (exception.severity, std::cmp::Reverse(exception.raised_ms), exception.id.clone())
         });
-        let all = open.into_iter().chain(self.exceptions.recent()).take(200);
+        let mut suppressed: Vec<&Exception> = self.exceptions.suppressed().collect();
+        suppressed.sort_by_key(|exception| (std::cmp::Reverse(exception.raised_ms), exception.id.clone()));
+        let others = suppressed.into_iter().take(SUPPRESSED_MAX).chain(self.exceptions.recent());
+        let all = open.into_iter().chain(others).take(200);
         all.map(|exception| view(exception, response(&exception.rule))).collect()
     }
 
@@ -202,6 +208,12 @@ impl Engine {
     #[must_use]
     pub fn exceptions_open(&self) -> u64 {
         self.exceptions.open().count() as u64
+    }
+
+    /// How many go on while another exception holds them back.
+    #[must_use]
+    pub fn exceptions_suppressed(&self) -> u64 {
+        self.exceptions.suppressed().count() as u64
     }
 
     /// Newest bookings first.

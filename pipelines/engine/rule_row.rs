@@ -25,6 +25,8 @@ pub(super) struct RuleRow {
     pub window: Option<(i64, i64)>,
     /// Watermark of its bay when it was judged.
     pub watermark_ms: Option<i64>,
+    /// Arrival of the last row before a silence.
+    pub last_arrived_ms: Option<i64>,
     /// Every column by name, as people read it.
     pub columns: Vec<(String, String)>,
 }
@@ -54,6 +56,7 @@ impl RuleRow {
             limit_max: number(["limit_max", "spec_max"]),
             window: None,
             watermark_ms: None,
+            last_arrived_ms: None,
             columns: columns
                 .map(|(field, column)| {
                     (field.name().clone(), text_of(column.as_ref(), row).unwrap_or_else(|| "–".into()))
@@ -83,6 +86,9 @@ impl RuleRow {
         }
         if let Some(watermark_ms) = self.watermark_ms {
             evidence.insert("watermark_ms".into(), json!(watermark_ms));
+        }
+        if let Some(last_arrived_ms) = self.last_arrived_ms {
+            evidence.insert("last_arrived_ms".into(), json!(last_arrived_ms));
         }
         evidence.insert("limits".into(), json!([self.limit_min, self.limit_max]));
         if self.window.is_none() {

@@ -6,13 +6,25 @@
 
 mod looked;
 
+mod arrival;
+
+mod certain;
+
 mod row_rule;
 
 mod told_rows;
 
+mod verdict;
+
 mod window_rule;
 
 mod windows;
+
+mod heard;
+
+mod silence_rule;
+
+mod silences;
 
 mod view;
 
@@ -25,25 +37,26 @@ use ingest::readings::{NONE, Reason, Reject};
 use ingest::series::SeriesTable;
 use sinks::emission::Emission;
 
+pub(super) use self::arrival::OnArrival;
 pub(super) use self::looked::Verdicts;
-use self::looked::{Look, Looked};
 pub(super) use self::past::{Held, HeldOrder};
 use self::row_rule::RowRule;
 pub(crate) use self::said::Said;
+use self::silence_rule::SilenceRule;
+pub(super) use self::silences::{SilenceState, Silences, Surroundings};
 use self::window_rule::WindowRule;
-use super::bays::Bays;
-use super::block::{Lateness, Rows, Stretch};
-use super::exceptions::{Exceptions, RuleLife};
-use super::{EngineError, rows_error};
+use super::EngineError;
+use super::exceptions::{Causes, RuleLife};
 use crate::config::{ExceptionKind, RuleSettings};
-use crate::plan::{Plan, Planner, Stream, series_batch};
+use crate::plan::{Clearing, Plan, Planner, SilencePlan, Stream, series_batch};
 use crate::window::WindowOperator;
 
 /// All rules and views of a configuration.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rules {
     rows: Vec<RowRule>,
     windows: Vec<WindowRule>,
+    pub(super) silences: Silences,
     /// By series: whether any rule of the fast lane wants it.
     fast: Vec<bool>,
     /// Columns of telemetry that the fast lane needs, ascending.
@@ -67,24 +80,45 @@ impl Rules {
     ///
     /// # Errors
     /// The first that does not compile.
-    pub(super) fn new(settings: &[RuleSettings], correction_horizon_ms: i64) -> Result<Self, EngineError> {
+    pub(super) fn new(
+        settings: &[RuleSettings],
+        correction_horizon_ms: i64,
+        idle_final_ms: i64,
+    ) -> Result<Self, EngineError> {
         let planner = Planner::new();
-        let mut rules = Rules::default();
+        let causes = Causes::new(settings);
+        let (mut rows, mut windows, mut silences) = (Vec::new(), Vec::new(), Vec::new());
         for one in settings {
-            let plan =
-                planner.plan(one).map_err(|source| EngineError::Rule { rule: one.name.clone(), source })?;
+            let wrong = |source| EngineError::Rule { rule: one.name.clone(), source };
+            let plan = planner.plan(one).map_err(wrong)?;
+            let clear_when = one.clear_when.as_deref();
+            let clear_when = clear_when.map(|text| Clearing::new(&planner, text, plan.output_schema()));
+            let clear_when = clear_when.transpose().map_err(wrong)?;
             let needs_steps = plan.uses_step_columns();
-            match plan {
-                Plan::Rows(plan) => rules.rows.push(RowRule {
+            match (plan, one.silent_after) {
+                (Plan::Rows(plan), Some(silent_after)) => {
+                    let silent_after_ms = i64::try_from(silent_after.as_millis()).unwrap_or(i64::MAX);
+                    let expected = SilencePlan::new(&plan, one.key.as_deref(), one.while_step);
+                    let expected = expected.map_err(|refusal| wrong(refusal.locate(&one.sql)))?;
+                    let life = RuleLife::new(one, ExceptionKind::Condition);
+                    silences.push(SilenceRule::new(life, expected, silent_after_ms, one.while_step));
+                }
+                (Plan::Rows(plan), None) => rows.push(RowRule {
                     life: RuleLife::new(one, ExceptionKind::Event),
                     is_view: one.is_view,
                     lane: one.lane,
                     key: one.key.clone(),
+                    waits_its_turn: causes.concern(&one.name),
+                    clear_when: clear_when
+                        .map(|clearing| plan.clearing(&clearing))
+                        .transpose()
+                        .map_err(|source| window_error(&one.name, source))?,
                     plan,
                     scope: Vec::new(),
                 }),
-                Plan::Window(plan) => rules.windows.push(WindowRule {
+                (Plan::Window(plan), _) => windows.push(WindowRule {
                     key: one.key.clone(),
+                    clear_when,
                     scope: Vec::new(),
                     life: RuleLife::new(one, ExceptionKind::Condition),
                     is_view: one.is_view,
@@ -94,9 +128,16 @@ impl Rules {
                 }),
             }
         }
-        rules.fast_columns = condition_columns(rules.rows.iter().filter(|rule| rule.is_fast()));
-        rules.certain_columns = condition_columns(rules.over_readings());
-        Ok(rules)
+        let over_readings = rows.iter().filter(|rule: &&RowRule| rule.plan.stream() == Stream::Telemetry);
+        Ok(Rules {
+            fast: Vec::new(),
+            fast_columns: condition_columns(rows.iter().filter(|rule| rule.is_fast())),
+            certain_columns: condition_columns(over_readings),
+            rows,
+            windows,
+            silences: Silences::new(silences, idle_final_ms),
+            series: 0,
+        })
     }
 
     /// Takes in what is new in `table`.
@@ -104,6 +145,7 @@ impl Rules {
         if table.all().len() == self.series {
             return;
         }
+        self.silences.follow(table);
         let fresh = series_batch(table, self.series);
         for rule in &mut self.windows {
             let within = rule.operator.plan().scope().evaluate(&fresh);
@@ -122,81 +164,6 @@ impl Rules {
             }
         }
         self.series = table.all().len();
-    }
-
-    /// Whether any rule looks at readings on arrival.
-    #[must_use]
-    pub(super) fn has_fast(&self) -> bool {
-        self.rows.iter().any(RowRule::is_fast)
-    }
-
-    /// The rows that the fast lane wants, by `series` and `lateness` of each; `from` is the place of the first.
-    #[must_use]
-    pub(super) fn fast_stretches(&self, series: &[u32], lateness: &[u8], from: usize) -> Vec<Stretch> {
-        let mut stretches: Vec<Stretch> = Vec::new();
-        for (row, series) in series.iter().enumerate() {
-            if !self.fast[*series as usize] || lateness[row] == Lateness::Late as u8 {
-                continue;
-            }
-            match stretches.last_mut() {
-                Some(last) if last.to == from + row => last.to += 1,
-                _ => stretches.push(Stretch { block: 0, from: from + row, to: from + row + 1 }),
-            }
-        }
-        stretches
-    }
-
-    /// The first look of the fast lane.
-    pub(super) fn look_on_arrival(
-        &mut self,
-        rows: Rows<'_>,
-        bays: &Bays,
-        table: &SeriesTable,
-        exceptions: &mut Exceptions,
-        rejects: &mut Vec<Reject>,
-    ) -> Result<(), EngineError> {
-        let batch = rows.batch(&self.fast_columns).map_err(|source| rows_error("telemetry", source))?;
-        let series = rows.copy(|block| &block.readings.series);
-        let (columns, look) = (&self.fast_columns, Look::Arrival);
-        let looked = Looked { rows, series: &series, batch: &batch, columns, look };
-        for rule in self.rows.iter().filter(|rule| rule.is_fast()) {
-            rule.look(looked, bays, table, Verdicts { exceptions, rejects })?;
-        }
-        Ok(())
-    }
-
-    /// The columns that [`Rules::look_when_certain`] needs, ascending.
-    #[must_use]
-    pub(super) fn certain_columns(&self) -> &[usize] {
-        &self.certain_columns
-    }
-
-    fn over_readings(&self) -> impl Iterator<Item = &RowRule> {
-        self.rows.iter().filter(|rule| rule.plan.stream() == Stream::Telemetry)
-    }
-
-    /// The second look of the fast lane, and the only one of other rules over readings. `batch` holds those columns of
-    /// telemetry that are named beside it.
-    pub(super) fn look_when_certain(
-        &self,
-        rows: Rows<'_>,
-        (batch, columns): (&RecordBatch, &[usize]),
-        bays: &Bays,
-        table: &SeriesTable,
-        verdicts: Verdicts<'_>,
-        out: &mut Vec<Emission>,
-    ) -> Result<(), EngineError> {
-        let Verdicts { exceptions, rejects } = verdicts;
-        let series = rows.copy(|block| &block.readings.series);
-        let looked = Looked { rows, series: &series, batch, columns, look: Look::Certain };
-        for rule in self.over_readings() {
-            if rule.is_view {
-                rule.show(looked, rejects, out)?;
-            } else {
-                rule.look(looked, bays, table, Verdicts { exceptions, rejects })?;
-            }
-        }
-        Ok(())
     }
 
     /// Looks at rows of `steps`, `usage` or `checks` as they are told.

@@ -14,7 +14,7 @@ use super::exceptions::Exceptions;
 use super::hold::Hold;
 use super::limits::Assets;
 use super::repeats::Repeats;
-use super::rules::WindowState;
+use super::rules::{SilenceState, WindowState};
 use super::steps::Steps;
 use super::usage::{Amount, Usage};
 use super::{Engine, EngineError};
@@ -38,6 +38,7 @@ struct State {
     usage: Usage,
     exceptions: Exceptions,
     windows: Vec<WindowState>,
+    silences: SilenceState,
     at_ms: i64,
 }
 
@@ -75,6 +76,7 @@ impl Engine {
             usage: self.usage.clone(),
             exceptions: self.exceptions.clone(),
             windows: self.rules.snapshot(self.decoder.series())?,
+            silences: self.rules.silences.snapshot(),
             at_ms: self.at_ms,
         };
         postcard::to_allocvec(&state).map_err(|error| EngineError::State { reason: error.to_string() })
@@ -105,16 +107,17 @@ impl Engine {
         self.bookings = undescribed("bookings", &state.bookings)?;
         self.usage = state.usage;
         self.usage.set_metrics(&config.metrics);
-        self.exceptions = state.exceptions;
+        self.exceptions = state.exceptions.under_settings_of(&self.exceptions);
         self.at_ms = state.at_ms;
         let is_there = |name: &str| config.rules.iter().any(|rule| !rule.is_view && rule.name == name);
         self.exceptions.end_rules(is_there, self.at_ms);
         self.follow_series(true);
+        self.rules.silences.restore(state.silences, &mut self.exceptions, self.at_ms);
         self.rules.restore(&state.windows, self.correction_horizon_ms, self.decoder.series())
     }
 
     /// BLAKE3 over the state, by names and in name order, in lines: counts, bays, open steps, books, registers,
-    /// open exceptions, prints of repeats, rows and bookings that wait, job cards, assets, window state.
+    /// conditions and open exceptions, who was heard when, prints of repeats, rows and bookings that wait, job cards, assets, window state.
     ///
     /// # Errors
     /// As [`Engine::snapshot`].
@@ -160,6 +163,8 @@ impl Engine {
         for open in self.exceptions.open() {
             lines.push(format!("open {} {} {:?}", open.rule, open.id, open.state));
         }
+        lines.extend(self.exceptions.state_lines());
+        lines.extend(self.rules.silences.state_lines(table));
         let channels: Vec<&str> = self.decoder.channels().collect();
         for (channel, prints) in self.repeats.prints() {
             let mut hasher = blake3::Hasher::new();

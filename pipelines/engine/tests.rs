@@ -71,3 +71,57 @@ fn in_a_flood_the_list_keeps_what_matters_most() {
     let newest: Vec<&str> = listed[1..3].iter().map(|view| view.bay.as_str()).collect();
     assert_eq!(newest, ["bay-300", "bay-299"], "of the others the newest");
 }
+
+fn voltage(tool: usize) -> (String, String) {
+    let topic = format!("workshop/lyon/bay-01/supply-{tool}/telemetry");
+    (topic, format!(r#"{{"ts":{AT_MS},"metric":"voltage","value":12.6}}"#))
+}
+
+fn tick(engine: &mut Engine, first_ms: i64, last_ms: i64) {
+    engine.apply(&Entry::Tick { first_ms, last_ms }, &mut Vec::new()).expect("applies");
+}
+
+#[test]
+fn while_the_service_was_not_running_nobody_was_silent() {
+    let mut engine = engine();
+    say(&mut engine, 1, &[voltage(1)]);
+    tick(&mut engine, AT_MS + 1000, AT_MS + 1000);
+    let started = Entry::Configuration { engine: "0.1.0".to_owned(), text: String::new() };
+    engine.apply(&started, &mut Vec::new()).expect("applies");
+    let started_ms = AT_MS + 3_600_000;
+    tick(&mut engine, AT_MS + 2000, started_ms);
+    tick(&mut engine, started_ms + 1000, started_ms + 29_000);
+    assert_eq!(engine.exceptions_open(), 0, "it has been listening for 29 s");
+    tick(&mut engine, started_ms + 30_000, started_ms + 30_000);
+    let listed = engine.exception_views(|_| String::new());
+    assert_eq!(
+        listed.iter().map(|one| (one.rule.as_str(), one.raised_ms)).collect::<Vec<_>>(),
+        [("gateway_down", started_ms + 30_000)]
+    );
+}
+
+#[test]
+fn keys_beyond_the_bound_are_counted_and_not_watched() {
+    let mut engine = engine();
+    let many: Vec<(String, String)> = (0..20_003).map(voltage).collect();
+    say(&mut engine, 1, &many);
+    assert_eq!(engine.counts().keys_unwatched, 3, "of tool_silent; the other rules have few keys");
+}
+
+#[test]
+fn what_is_held_back_neither_counts_as_open_nor_lights_its_bay() {
+    let mut engine = engine();
+    say(&mut engine, 1, &[voltage(1)]);
+    tick(&mut engine, AT_MS + 1000, AT_MS + 31_000);
+    let offline = format!(r#"{{"ts":{},"online":false}}"#, AT_MS + 32_000);
+    say(&mut engine, 2, &[("workshop/lyon/bay-01/tq-1/status".to_owned(), offline)]);
+    assert_eq!((engine.exceptions_open(), engine.exceptions_suppressed()), (1, 1));
+    let bays = engine.bays(AT_MS, 15_000);
+    assert_eq!((bays[0].exceptions_open, bays[0].reason.as_str()), (0, "no step"));
+    let listed = engine.exception_views(|_| String::new());
+    let listed: Vec<(&str, &str)> =
+        listed.iter().map(|one| (one.rule.as_str(), one.state.as_str())).collect();
+    assert_eq!(listed, [("gateway_down", "active"), ("tool_offline", "suppressed")]);
+    let views = engine.exception_views(|_| String::new());
+    assert_eq!(views[1].evidence["cause"], views[0].id.as_str());
+}

@@ -2,7 +2,7 @@
 
 use sinks::emission::Emission;
 
-use super::rules::Verdicts;
+use super::rules::{Surroundings, Verdicts};
 use super::{CARDS_MAX, Engine, EngineError};
 
 impl Engine {
@@ -14,9 +14,11 @@ impl Engine {
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
         let mut at_ms = first_ms;
+        self.rules.silences.begin_ticks(last_ms);
         loop {
             self.tick(at_ms, out)?;
-            match self.bays.next_deadline_ms(at_ms) {
+            let deadlines = [self.bays.next_deadline_ms(at_ms), self.rules.silences.next_deadline_ms(at_ms)];
+            match deadlines.into_iter().flatten().min() {
                 Some(next_ms) if next_ms <= last_ms => at_ms = next_ms,
                 _ => break,
             }
@@ -49,6 +51,9 @@ impl Engine {
         self.rules.close(&self.bays, table, verdicts, out)?;
         let frontier_ms = |site: &str, bay: &str| Some(self.bays.frontier_ms(table.find_bay(site, bay)?));
         self.exceptions.clear_passed(frontier_ms);
+        let around = Surroundings { steps: &self.steps, names: &self.names, table };
+        self.rules.silences.tick(at_ms, around, &mut self.exceptions, &mut self.rejects)?;
+        self.exceptions.release_suppressed();
         self.tell_exceptions(out)?;
         self.tell_rejects(out)
     }

@@ -33,6 +33,7 @@ pub fn text(explanation: &Explanation) -> String {
         let told = match state.state {
             State::Active => "raised".to_owned(),
             State::Latched => "latched: it stays until it is reset".to_owned(),
+            State::Suppressed => "held back by its cause".to_owned(),
             State::Cleared => format!("cleared {}", state.cleared_ms.map_or_else(String::new, time)),
         };
         say("told", told);
@@ -60,6 +61,9 @@ fn cleared(exception: &Exception, evidence: &Value) -> String {
     let why = match evidence["reason"].as_str() {
         Some("rejoined") => " (taken back when its step was known)",
         Some("amended") => " (taken back by a later revision of the booking)",
+        Some("step_ended") => " (its step was finished)",
+        Some("step_paused") => " (its step was paused)",
+        Some("forgotten") => " (nothing was heard of it for very long)",
         Some("rule_removed") => " (its rule was taken out of the configuration)",
         _ => "",
     };

@@ -128,7 +128,7 @@ fn walk_aggregate(exec: &AggregateExec) -> Result<Chain, Refusal> {
     Ok(Chain { source: Source::Groups(Box::new(groups)), conditions: Vec::new(), outputs: identity(&schema) })
 }
 
-fn column_of(schema: &Schema, index: usize) -> Expression {
+pub(crate) fn column_of(schema: &Schema, index: usize) -> Expression {
     Arc::new(Column::new(schema.field(index).name(), index))
 }
 

@@ -119,7 +119,7 @@ fn check_relation(relation: &TableFactor, named: &mut Vec<String>) -> Result<(),
     }
 }
 
-fn check_expression(expression: &ast::Expr) -> Result<(), Refusal> {
+pub(crate) fn check_expression(expression: &ast::Expr) -> Result<(), Refusal> {
     match expression {
         ast::Expr::Function(function) if function.over.is_some() => {
             Err(window_function(&function.name.to_string()))
@@ -164,7 +164,7 @@ pub(crate) fn check_functions(plan: &LogicalPlan) -> Result<(), Refusal> {
     checked.map(|_| ()).map_err(|error: DataFusionError| Refusal::from(error))
 }
 
-fn check_function(expression: &Expr) -> Result<(), Refusal> {
+pub(crate) fn check_function(expression: &Expr) -> Result<(), Refusal> {
     match expression {
         Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
             let name = call.func.name();

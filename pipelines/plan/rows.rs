@@ -8,9 +8,10 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use datafusion::physical_expr::utils::conjunction;
 
-use super::chain::Chain;
-use super::expression::{Expression, FailedRow, isolate, mask, renumber};
-use super::scope::{Scope, split};
+use super::chain::{Chain, column_of};
+use super::clear::Clearing;
+use super::expression::{Expression, FailedRow, isolate, mask, rebase, renumber};
+use super::scope::{Scope, is_of_series, series_places, split};
 use super::stream::Stream;
 use super::{evaluate_all, needed};
 
@@ -137,6 +138,37 @@ impl RowsPlan {
             names.iter().map(|name| self.output.index_of(name)).collect::<std::result::Result<_, _>>()?;
         let outputs: Vec<Expression> = places.iter().map(|&place| self.outputs[place].clone()).collect();
         evaluate_all(&outputs, batch, &Arc::new(self.output.project(&places)?))
+    }
+
+    /// A column of SELECT over the columns of a series (site, bay, tool, metric); none if it reads others.
+    ///
+    /// # Errors
+    /// There is no such column.
+    pub(crate) fn output_of_series(&self, name: &str) -> Result<Option<Expression>> {
+        let output = &self.outputs[self.output.index_of(name)?];
+        let all = self.stream.windowed_schema();
+        let over_all: Vec<Expression> = self.columns.iter().map(|&column| column_of(&all, column)).collect();
+        let over_all = rebase(output, &over_all)?;
+        let is_decided = is_of_series(self.stream, &over_all);
+        is_decided.then(|| renumber(&over_all, &series_places(self.stream), &all)).transpose()
+    }
+
+    /// What is said over columns of SELECT, over those of [`RowsPlan::columns`].
+    ///
+    /// # Errors
+    /// There is no such column.
+    pub fn clearing(&self, clearing: &Clearing) -> Result<Clearing> {
+        let mut outputs = Vec::new();
+        for name in clearing.names() {
+            outputs.push(self.outputs[self.output.index_of(name)?].clone());
+        }
+        Clearing::of(&rebase(clearing.expression(), &outputs)?, &self.input)
+    }
+
+    /// Whether a series decides by itself that its rows match.
+    #[must_use]
+    pub fn matches_by_series(&self) -> bool {
+        self.condition.is_none()
     }
 
     /// Which rows of `batch` (the columns of [`RowsPlan::columns`]) match, and their outputs.

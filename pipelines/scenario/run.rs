@@ -168,6 +168,12 @@ impl<'a> Run<'a> {
         self.engine.counts()
     }
 
+    /// How many exceptions are open.
+    #[must_use]
+    pub fn exceptions_open(&self) -> u64 {
+        self.engine.exceptions_open()
+    }
+
     /// Hashes of all that was told, and of the state.
     ///
     /// # Errors

@@ -80,6 +80,7 @@ fn workshop(bays: usize, now_ms: i64, started_ms: i64) -> View {
         journal_offset: messages / 40,
         epoch: (seconds / 5.0) as u64 + 1200,
         exceptions_open: exceptions.iter().filter(|one| one.is_open()).count() as u64,
+        exceptions_suppressed: exceptions.iter().filter(|one| one.state == "suppressed").count() as u64,
     };
     let usage = vec![UsageView {
         site: "lyon".to_owned(),

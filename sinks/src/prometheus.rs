@@ -21,7 +21,7 @@ pub const LIVE_SKIPPED: &str = "andon_board_pictures_skipped_total";
 type Total = (&'static str, &'static [(&'static str, &'static str)], &'static str, fn(&Counts) -> u64);
 
 /// Totals since the journal began, set from the view.
-const TOTALS: [Total; 20] = [
+const TOTALS: [Total; 21] = [
     ("andon_ingest_messages_total", &[], "Messages in the journal: decoded + undecodable", |c| c.messages),
     ("andon_ingest_decoded_total", &[], "Messages that were understood", |c| c.decoded),
     ("andon_ingest_undecodable_total", &[], "Messages that are in quarantine as a whole", |c| c.undecodable),
@@ -57,17 +57,21 @@ const TOTALS: [Total; 20] = [
     ("andon_usage_unassigned_total", &[], "Consumption and bookings that no step accounts for", |c| {
         c.usage_unassigned
     }),
+    ("andon_keys_unwatched_total", &[], "Rows of keys that rules with silent_after do not watch", |c| {
+        c.keys_unwatched
+    }),
     ("andon_exceptions_total", &[], "Distinct exceptions raised", |c| c.exceptions),
 ];
 
 /// Gauges set from the view.
-const GAUGES: [(&str, &str); 9] = [
+const GAUGES: [(&str, &str); 10] = [
     (BUILD_INFO, "1, with the version as a label"),
     (READY, "1 when restored and subscribed, else 0"),
     (WATERMARK_LAG, "Newest arrival minus the least watermark of the bays that are heard"),
     (MESSAGE_RATE, "Messages a second, over the last seconds"),
     (APPLY_LATENCY, "From arrival to durable and applied, over the last minute, at the quantile"),
     (OPEN, "Exceptions that are open, by severity and state"),
+    (SUPPRESSED, "Exceptions that another one, their cause, holds back"),
     (JOURNAL_OFFSET, "Offset of the newest entry in the journal"),
     (EPOCH, "Number of the newest checkpoint"),
     (LIVE_CLIENTS, "Open streams of /api/v1/live"),
@@ -78,6 +82,7 @@ const WATERMARK_LAG: &str = "andon_watermark_lag_seconds";
 const MESSAGE_RATE: &str = "andon_ingest_messages_per_second";
 const APPLY_LATENCY: &str = "andon_apply_latency_seconds";
 const OPEN: &str = "andon_exceptions_open";
+const SUPPRESSED: &str = "andon_exceptions_suppressed";
 const JOURNAL_OFFSET: &str = "andon_journal_offset";
 const EPOCH: &str = "andon_epoch";
 const LIVE_CLIENTS: &str = "andon_board_live_clients";
@@ -231,6 +236,7 @@ fn set_gauges(view: &View) {
     metrics::gauge!(APPLY_LATENCY, "quantile" => "0.5").set(seconds(status.latency_ms.p50));
     metrics::gauge!(APPLY_LATENCY, "quantile" => "0.99").set(seconds(status.latency_ms.p99));
     metrics::gauge!(APPLY_LATENCY, "quantile" => "1").set(seconds(status.latency_ms.max));
+    metrics::gauge!(SUPPRESSED).set(status.exceptions_suppressed as f64);
     metrics::gauge!(JOURNAL_OFFSET).set(status.journal_offset as f64);
     metrics::gauge!(EPOCH).set(status.epoch as f64);
 }

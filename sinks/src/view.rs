@@ -13,7 +13,7 @@ pub struct View {
     pub at_ms: i64,
     pub status: Status,
     pub bays: Vec<Bay>,
-    /// Open ones first, newest first; then the newest closed ones. At most 200.
+    /// Open ones first, then suppressed ones, newest first; then the newest closed ones. At most 200.
     pub exceptions: Vec<ExceptionView>,
     /// Newest bookings first, at most 200.
     pub usage: Vec<UsageView>,
@@ -36,6 +36,8 @@ pub struct Status {
     pub journal_offset: u64,
     pub epoch: u64,
     pub exceptions_open: u64,
+    /// Those that go on while another exception, their cause, holds them back: nobody is called.
+    pub exceptions_suppressed: u64,
 }
 
 /// The conservation law: messages = decoded + undecodable; readings = applied + duplicates + quarantined;
@@ -67,6 +69,8 @@ pub struct Counts {
     pub windows_missed: u64,
     /// Bookings and consumption that no step on the bay accounts for: they are in no usage.
     pub usage_unassigned: u64,
+    /// Rows of keys that a rule with `silent_after` does not watch, for it watches too many of their site.
+    pub keys_unwatched: u64,
     /// Distinct exceptions raised.
     pub exceptions: u64,
 }
@@ -178,7 +182,7 @@ pub struct ExceptionView {
     pub step: Option<String>,
     pub raised_ms: i64,
     pub cleared_ms: Option<i64>,
-    /// `active`, `latched` or `cleared`.
+    /// `active`, `latched`, `suppressed` or `cleared`.
     pub state: String,
     pub value: Option<f64>,
     pub limit_min: Option<f64>,
@@ -190,10 +194,10 @@ pub struct ExceptionView {
 }
 
 impl ExceptionView {
-    /// Whether it still needs somebody: it is active, or latched until it is reset.
+    /// Whether it needs somebody: it is active, or latched until it is reset.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.state != "cleared"
+        ["active", "latched"].contains(&self.state.as_str())
     }
 }
 
@@ -222,6 +226,13 @@ mod tests {
         let trend = Trend { points, ..Trend::default() };
         let text = serde_json::to_string(&trend).expect("a trend is JSON");
         assert!(text.ends_with(r#""points":[87.253,0.3,-1234.6,0.0,98765000.0,1e-30,null]}"#), "{text}");
+    }
+
+    #[test]
+    fn what_another_exception_holds_back_calls_for_nobody() {
+        let states = ["active", "latched", "suppressed", "cleared"];
+        let open = states.map(|state| ExceptionView { state: state.to_owned(), ..ExceptionView::default() });
+        assert_eq!(open.map(|one| one.is_open()), [true, true, false, false]);
     }
 
     proptest! {

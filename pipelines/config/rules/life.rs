@@ -1,9 +1,9 @@
 //! What of a rule's life fits what it judges: known only once its SQL is planned.
 
 use super::Rule;
-use crate::config::mistake::Mistake;
+use crate::config::mistake::{Fault, Mistake};
 use crate::config::{ExceptionKind, Lane, RuleSettings};
-use crate::plan::{Plan, PlanError, Planner, Stream};
+use crate::plan::{Clearing, Plan, PlanError, Planner, SilencePlan, Stream};
 
 /// Plans a rule's SQL.
 pub(in crate::config) type PlanRule<'a> = &'a dyn Fn(&RuleSettings) -> Result<Planned, PlanError>;
@@ -14,6 +14,10 @@ pub(in crate::config) struct Planned {
     /// Names of the columns of SELECT.
     pub(in crate::config) columns: Vec<String>,
     pub(in crate::config) looks_at: LooksAt,
+    /// Why `clear_when` does not compile.
+    pub(in crate::config) clear_when: Option<PlanError>,
+    /// Why nothing can be expected by `silent_after`.
+    pub(in crate::config) silence: Option<Fault>,
 }
 
 /// What a rule judges.
@@ -33,8 +37,26 @@ pub(in crate::config) fn planned(planner: &Planner, rule: &RuleSettings) -> Resu
         Plan::Rows(rows) if rows.stream() == Stream::Telemetry => LooksAt::Readings,
         Plan::Rows(rows) => LooksAt::Rows(rows.stream()),
     };
-    let columns = plan.output_schema().fields().iter().map(|field| field.name().clone()).collect();
-    Ok(Planned { columns, looks_at })
+    let columns: Vec<String> =
+        plan.output_schema().fields().iter().map(|field| field.name().clone()).collect();
+    let clear_when =
+        rule.clear_when.as_deref().map(|text| Clearing::new(planner, text, plan.output_schema()));
+    let key_is_there = rule.key.iter().flatten().all(|name| columns.contains(name));
+    let silence = match &plan {
+        // A key that is not there is told as for every rule.
+        Plan::Rows(rows) if rule.silent_after.is_some() && looks_at == LooksAt::Readings && key_is_there => {
+            let planned = SilencePlan::new(rows, rule.key.as_deref(), rule.while_step);
+            planned.err().map(|refusal| Fault::new(refusal.message, refusal.remedy))
+        }
+        _ => None,
+    };
+    Ok(Planned { columns, looks_at, clear_when: clear_when.and_then(Result::err), silence })
+}
+
+/// What a rule makes where its file does not say.
+pub(super) fn default_kind(looks_at: LooksAt, settings: &RuleSettings) -> ExceptionKind {
+    let is_condition = looks_at == LooksAt::Windows || settings.silent_after.is_some();
+    if is_condition { ExceptionKind::Condition } else { ExceptionKind::Event }
 }
 
 impl Rule {
@@ -59,8 +81,7 @@ impl Rule {
                 say(self.kind_at, format!("`kind = \"condition\"`: {of}"), "leave `kind` out");
             }
         }
-        let default =
-            if looks_at == LooksAt::Windows { ExceptionKind::Condition } else { ExceptionKind::Event };
+        let default = default_kind(looks_at, &self.settings);
         // With a kind, or the instant lane, the file alone has told already.
         let is_said = kind.is_some() || *lane == Lane::Instant;
         if default == ExceptionKind::Event && !is_said && !(raise_after.is_zero() && clear_after.is_zero()) {
@@ -74,6 +95,81 @@ impl Rule {
         if key.is_some() && kind.unwrap_or(default) == ExceptionKind::Event {
             let message = "`key` tells conditions apart, and each event is an exception of its own";
             say(self.key_at, message.to_owned(), "leave `key` out, or add `kind = \"condition\"`");
+        }
+        if kind.unwrap_or(default) == ExceptionKind::Event && self.settings.silent_after.is_none() {
+            let are_over = "events are over when they have happened";
+            let remedy = match looks_at {
+                LooksAt::Rows(_) => "leave it out",
+                _ => "add `kind = \"condition\"`, or leave it out",
+            };
+            if self.settings.clear_when.is_some() {
+                let message = format!("`clear_when` has no meaning here: {are_over}");
+                say(self.clear_at, message, remedy);
+            }
+            if !self.settings.realarm_after.is_zero() {
+                let message = format!("`realarm_after` has no meaning here: {are_over}");
+                say(self.realarm_at, message, remedy);
+            }
+        }
+        if self.settings.latch && !self.settings.suppressed_by.is_empty() {
+            let message =
+                "`suppressed_by` and `latch`: what must be reset by a person is not to be held back";
+            say(self.suppressed_at, message.to_owned(), "leave one of them out");
+        }
+        mistakes.extend(self.check_silence(looks_at));
+        mistakes
+    }
+
+    /// What does not go with `silent_after`, and what needs it.
+    fn check_silence(&self, looks_at: LooksAt) -> Vec<Mistake> {
+        let settings = &self.settings;
+        let mut mistakes = Vec::new();
+        let mut say = |at, message: &str, remedy: &str| {
+            mistakes.push(self.mistake(at, message.to_owned(), remedy.to_owned()));
+        };
+        if settings.silent_after.is_none() {
+            if settings.while_step {
+                let message = "`while` tells when silence counts, and the rule has no `silent_after`";
+                say(
+                    self.while_at,
+                    message,
+                    "add for example `silent_after = \"15min\"`, or leave `while` out",
+                );
+            }
+            return mistakes;
+        }
+        match looks_at {
+            LooksAt::Readings => {}
+            LooksAt::Windows => {
+                let message = "`silent_after` over windows: a window without rows is none";
+                say(
+                    self.silent_at,
+                    message,
+                    "write the single rows that are expected: SELECT … FROM telemetry",
+                );
+            }
+            LooksAt::Rows(_) => {
+                let message = "`silent_after` is for readings: steps and bookings are not sent regularly";
+                say(self.silent_at, message, "read single rows FROM telemetry");
+            }
+        }
+        if settings.lane == Lane::Instant {
+            let message =
+                "`lane` has no meaning with `silent_after`: rows are seen as they arrive, absence at ticks";
+            say(self.lane_at, message, "leave `lane` out");
+        }
+        if settings.kind == Some(ExceptionKind::Event) {
+            let message = "`kind = \"event\"`: silence goes on until something is heard";
+            say(self.kind_at, message, "leave `kind` out");
+        }
+        if !settings.raise_after.is_zero() || !settings.clear_after.is_zero() {
+            let message =
+                "a delay beside `silent_after`: silence is raised after that time and cleared when it ends";
+            say(self.delay_at, message, "leave `raise_after` and `clear_after` out");
+        }
+        if settings.clear_when.is_some() {
+            let message = "`clear_when` beside `silent_after`: silence clears when something is heard";
+            say(self.clear_at, message, "leave it out");
         }
         mistakes
     }

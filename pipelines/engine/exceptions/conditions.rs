@@ -6,7 +6,31 @@ use serde_json::json;
 
 use super::super::ids::row_id;
 use super::super::rule_row::RuleRow;
-use super::{Condition, Exception, Exceptions, ReadingPlace, RuleLife, State, new_exception, with_evidence};
+use super::{
+    Condition, Exception, Exceptions, Origin, ReadingPlace, RuleLife, State, new_exception, with_evidence,
+};
+
+/// What a row says of its condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::engine) enum Says {
+    /// The SQL matches.
+    Wrong,
+    /// It does not, and what clears (`clear_when`) is not true either: nothing opens or closes, and delays begin anew.
+    Between,
+    Right,
+}
+
+impl Says {
+    /// Of a row that matches or not, where `clears` tells what is right again.
+    #[must_use]
+    pub(in crate::engine) fn of(matches: bool, clears: bool) -> Self {
+        match (matches, clears) {
+            (true, _) => Says::Wrong,
+            (false, false) => Says::Between,
+            (false, true) => Says::Right,
+        }
+    }
+}
 
 impl Exceptions {
     /// A reading was judged on arrival by a condition rule, and matched.
@@ -42,22 +66,34 @@ impl Exceptions {
         if condition.matches_since_ms == Some(ts_ms) {
             condition.matches_since_ms = None;
         }
-        if let Some(open) = condition.open.take_if(|open| open.raised_ms == ts_ms) {
+        let opened_ms = condition.opened_ms;
+        if let Some(open) = condition.open.take_if(|_| opened_ms == ts_ms) {
             let evidence = with_evidence(&open.evidence, "reason", json!("rejoined"));
-            self.tell(Exception { state: State::Cleared, cleared_ms: Some(ts_ms), evidence, ..open });
+            let cleared = Exception { state: State::Cleared, cleared_ms: Some(ts_ms), evidence, ..open };
+            // Before it was opened again it was one all the same; else it never was.
+            let again_for_ms = if condition.realarms > 0 { rule.realarm_after_ms } else { 0 };
+            condition.close(&cleared, again_for_ms);
+            self.tell(cleared);
         }
     }
 
     /// Whether a verdict that does not match can change anything for `rule`.
     #[must_use]
     pub(in crate::engine) fn has_conditions(&self, rule: &RuleLife) -> bool {
-        let from = (Arc::clone(&rule.name), String::new());
-        self.conditions.range(from..).next().is_some_and(|((name, _), _)| *name == rule.name)
+        self.conditions_of(&rule.name).next().is_some()
+    }
+
+    pub(super) fn conditions_of(
+        &self,
+        rule: &Arc<str>,
+    ) -> impl Iterator<Item = (&(Arc<str>, String), &Condition)> {
+        let from = (Arc::clone(rule), String::new());
+        self.conditions.range(from..).take_while(move |((name, _), _)| name == rule)
     }
 
     /// A row of `key` was judged by a condition rule.
-    pub(in crate::engine) fn judge(&mut self, rule: &RuleLife, key: &str, matches: bool, row: &RuleRow) {
-        self.judge_joined(rule, key, matches, row, false);
+    pub(in crate::engine) fn judge(&mut self, rule: &RuleLife, key: &str, says: Says, row: &RuleRow) {
+        self.judge_joined(rule, key, says, row, false);
     }
 
     /// The same, `late_join` if the row matches only since its step is certain.
@@ -65,7 +101,7 @@ impl Exceptions {
         &mut self,
         rule: &RuleLife,
         key: &str,
-        matches: bool,
+        says: Says,
         row: &RuleRow,
         late_join: bool,
     ) {
@@ -76,39 +112,92 @@ impl Exceptions {
                 return;
             }
             // It had been right for long enough before this row, whether or not a tick came between.
-            if matches && let Some(cleared) = condition.take_right_before(ts_ms - 1) {
+            if says != Says::Right
+                && let Some(cleared) = condition.take_right_before(ts_ms - 1)
+            {
                 self.tell(cleared);
             }
-        } else if !matches {
+        } else if says != Says::Wrong {
             return;
         }
-        let condition = self.conditions.entry(slot).or_default();
+        let condition = self.conditions.entry(slot.clone()).or_default();
         condition.newest_ms = Some(ts_ms);
         condition.clear_after_ms = rule.clear_after_ms;
-        if matches {
-            condition.misses_since_ms = None;
-            let since_ms = *condition.matches_since_ms.get_or_insert(ts_ms);
-            if condition.open.is_none() && ts_ms - since_ms >= rule.raise_after_ms {
-                let id = row_id(&rule.name, &[key.as_bytes(), &ts_ms.to_le_bytes()]);
-                let mut evidence = row.evidence();
-                if late_join {
-                    evidence.insert("late_join".into(), json!(true));
-                }
-                let exception = new_exception(rule, row, id, State::Active, None, evidence);
-                condition.open = Some(exception.clone());
-                self.raise(exception);
-            }
-            return;
+        condition.realarm_after_ms = rule.realarm_after_ms;
+        if says != Says::Wrong {
+            condition.matches_since_ms = None;
         }
-        condition.matches_since_ms = None;
-        condition.misses_since_ms.get_or_insert(ts_ms);
-        if rule.latch {
-            if let Some(open) = condition.open.take() {
-                let latched = Exception { state: State::Latched, ..open };
-                self.latched.insert(latched.id.clone(), latched.clone());
-                self.tell(latched);
+        match says {
+            Says::Wrong => {
+                condition.misses_since_ms = None;
+                let since_ms = *condition.matches_since_ms.get_or_insert(ts_ms);
+                if condition.open.is_none() && ts_ms - since_ms >= rule.raise_after_ms {
+                    self.open_condition(rule, slot, row, since_ms, late_join);
+                }
             }
-        } else if let Some(cleared) = condition.take_right_before(ts_ms) {
+            Says::Between => condition.misses_since_ms = None,
+            Says::Right => {
+                condition.misses_since_ms.get_or_insert(ts_ms);
+                if rule.latch {
+                    if let Some(open) = condition.open.take() {
+                        let latched = Exception { state: State::Latched, ..open };
+                        self.latched.insert(latched.id.clone(), latched.clone());
+                        self.tell(latched);
+                    }
+                } else if let Some(cleared) = condition.take_right_before(ts_ms) {
+                    self.tell(cleared);
+                }
+            }
+        }
+    }
+
+    /// A condition that has matched since `since_ms` is raised by `row`; the last one of its key is opened again if it
+    /// was cleared so short a time before.
+    fn open_condition(
+        &mut self,
+        rule: &RuleLife,
+        slot: (Arc<str>, String),
+        row: &RuleRow,
+        since_ms: i64,
+        late_join: bool,
+    ) {
+        let mut evidence = row.evidence();
+        if late_join {
+            evidence.insert("late_join".into(), json!(true));
+        }
+        let condition = self.conditions.entry(slot.clone()).or_default();
+        condition.opened_ms = row.ts_ms;
+        let again_until_ms = condition.again_until_ms;
+        let again = condition.ended.take().filter(|_| since_ms <= again_until_ms);
+        condition.realarms = if again.is_some() { condition.realarms + 1 } else { 0 };
+        if again.is_some() {
+            evidence.insert("realarms".into(), json!(condition.realarms));
+        }
+        let is_new = again.is_none();
+        let (id, raised_ms) = match again {
+            Some(again) => (again.id, again.raised_ms),
+            None => (row_id(&rule.name, &[slot.1.as_bytes(), &row.ts_ms.to_le_bytes()]), row.ts_ms),
+        };
+        let exception = new_exception(rule, row, id, State::Active, None, evidence);
+        let exception = Exception { raised_ms, ..exception };
+        condition.open = Some(exception.clone());
+        let origin = Origin::Condition(slot.0, slot.1);
+        if is_new { self.raise(exception, origin) } else { self.begin(exception, origin) }
+    }
+
+    /// Ends what is open of `key` for a `reason` that no row gives.
+    pub(in crate::engine) fn end(&mut self, rule: &Arc<str>, key: &str, at_ms: i64, reason: &str) {
+        let Some(condition) = self.conditions.get_mut(&(Arc::clone(rule), key.to_owned())) else {
+            return;
+        };
+        condition.matches_since_ms = None;
+        if let Some(open) = condition.open.take() {
+            let evidence = with_evidence(&open.evidence, "reason", json!(reason));
+            let cleared_ms = at_ms.max(condition.opened_ms);
+            condition.newest_ms = condition.newest_ms.max(Some(cleared_ms));
+            let cleared_ms = Some(cleared_ms);
+            let cleared = Exception { state: State::Cleared, cleared_ms, evidence, ..open };
+            condition.close(&cleared, condition.realarm_after_ms);
             self.tell(cleared);
         }
     }
@@ -175,6 +264,17 @@ impl Condition {
     fn take_right_before(&mut self, at_ms: i64) -> Option<Exception> {
         let clears_ms = self.misses_since_ms?.saturating_add(self.clear_after_ms);
         let open = self.open.take_if(|_| clears_ms <= at_ms)?;
-        Some(Exception { state: State::Cleared, cleared_ms: Some(clears_ms), ..open })
+        let cleared = Exception { state: State::Cleared, cleared_ms: Some(clears_ms), ..open };
+        self.close(&cleared, self.realarm_after_ms);
+        Some(cleared)
+    }
+
+    /// What was open is `cleared`, and the same again if it is wrong again within `again_for_ms`. What comes and goes
+    /// within one millisecond has one id, so that is one in any case.
+    fn close(&mut self, cleared: &Exception, again_for_ms: i64) {
+        let cleared_ms = cleared.cleared_ms.unwrap_or(self.opened_ms);
+        self.again_until_ms = cleared_ms.saturating_add(again_for_ms);
+        let may_come_again = again_for_ms > 0 || cleared_ms == self.opened_ms;
+        self.ended = may_come_again.then(|| cleared.clone());
     }
 }

@@ -7,14 +7,14 @@ use serde_json::json;
 use super::super::ids::row_id;
 use super::super::rule_row::RuleRow;
 use super::{
-    AMENDABLE_MAX, Exception, Exceptions, ReadingPlace, RuleLife, State, new_exception, with_evidence,
+    AMENDABLE_MAX, Exception, Exceptions, Origin, ReadingPlace, RuleLife, State, new_exception, with_evidence,
 };
 
 impl Exceptions {
     /// A row matched an event rule, with a step that is certain.
     pub(in crate::engine) fn event(&mut self, rule: &RuleLife, row: &RuleRow) {
         let exception = self.new_event(rule, row, false);
-        self.raise(exception);
+        self.raise(exception, Origin::None);
     }
 
     /// A reading matched an event rule on arrival.
@@ -26,7 +26,7 @@ impl Exceptions {
     ) {
         let exception = self.new_event(rule, row, false);
         self.arrived.entry(place).or_default().push(exception.clone());
-        self.raise(exception);
+        self.raise(exception, Origin::Reading(place));
     }
 
     /// The step of a reading is certain now; `row` if it (still) matches the event rule.
@@ -41,7 +41,7 @@ impl Exceptions {
         match (before, row) {
             (None, Some(row)) => {
                 let exception = self.new_event(rule, row, true);
-                self.raise(exception);
+                self.raise(exception, Origin::None);
             }
             (Some(before), None) => {
                 self.latched.remove(&before.id);
@@ -50,7 +50,7 @@ impl Exceptions {
                 self.tell(Exception { state: State::Cleared, cleared_ms, evidence, ..before });
             }
             (Some(before), Some(row)) => {
-                let certain = self.new_event(rule, row, false);
+                let certain = as_suppressed(&before, self.new_event(rule, row, false));
                 let says = |one: &Exception| {
                     (one.job.clone(), one.step.clone(), one.limit_min, one.limit_max, one.message.clone())
                 };
@@ -96,12 +96,13 @@ impl Exceptions {
             (None, Some(row)) => {
                 let id = row_id(&rule.name, &[booking.as_bytes()]);
                 let exception = Exception { id, ..self.new_event(rule, row, false) };
-                self.raise(exception.clone());
+                self.raise(exception.clone(), Origin::Booking(slot.0.clone(), slot.1.clone()));
                 exception
             }
             (Some((before, was_taken_back)), Some(row)) => {
                 let now = self.new_event(rule, row, false);
                 let now = Exception { id: before.id.clone(), raised_ms: before.raised_ms, ..now };
+                let now = as_suppressed(before, now);
                 if !was_taken_back && (now.value, &now.message) == (before.value, &before.message) {
                     return;
                 }
@@ -141,4 +142,14 @@ impl Exceptions {
         }
         new_exception(rule, row, id, state, cleared_ms, evidence)
     }
+}
+
+/// What is said anew of an event: suppressed as it was when it was first told.
+fn as_suppressed(before: &Exception, now: Exception) -> Exception {
+    if before.state != State::Suppressed {
+        return now;
+    }
+    let told: serde_json::Value = serde_json::from_str(&before.evidence).unwrap_or_default();
+    let evidence = with_evidence(&now.evidence, "cause", told["cause"].clone());
+    Exception { state: State::Suppressed, evidence, ..now }
 }

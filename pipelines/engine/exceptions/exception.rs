@@ -33,6 +33,8 @@ pub(crate) struct Exception {
 pub(crate) enum State {
     Active,
     Latched,
+    /// Goes on, or was an event, while an open exception of another rule is its cause: nobody is called.
+    Suppressed,
     Cleared,
 }
 
@@ -43,12 +45,20 @@ impl State {
         match self {
             State::Active => "active",
             State::Latched => "latched",
+            State::Suppressed => "suppressed",
             State::Cleared => "cleared",
         }
     }
 }
 
 impl Exception {
+    /// Whether its last word before it was cleared was that it is suppressed.
+    #[must_use]
+    pub(super) fn was_suppressed(&self) -> bool {
+        let evidence: serde_json::Value = serde_json::from_str(&self.evidence).unwrap_or_default();
+        evidence.get("cause").is_some()
+    }
+
     /// Id of this state of it; what is said anew, on other evidence, is another.
     #[must_use]
     pub(crate) fn row_id(&self) -> String {

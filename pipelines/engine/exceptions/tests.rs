@@ -9,6 +9,7 @@ fn rule(kind: ExceptionKind, raise_after_ms: i64, clear_after_ms: i64) -> RuleLi
         latch: false,
         raise_after_ms,
         clear_after_ms,
+        realarm_after_ms: 0,
         message: "{bay} has {value} bar".into(),
     }
 }
@@ -23,14 +24,19 @@ fn row(ts_ms: i64) -> RuleRow {
     }
 }
 
-/// Judges `10 yes` lines; tells what changed as `10 active` lines.
+/// Judges `10 yes` lines (`between`: it neither matches nor clears); tells what changed as `10 active` lines.
 fn story(rule: &RuleLife, lines: &str) -> String {
     let mut exceptions = Exceptions::default();
     let mut told = Vec::new();
     for line in lines.split(',').map(str::trim) {
         let (ts_ms, verdict) = line.split_once(' ').expect("time and verdict");
         let ts_ms = ts_ms.parse().expect("a time");
-        exceptions.judge(rule, "lyon/bay-01", verdict == "yes", &row(ts_ms));
+        let says = match verdict {
+            "yes" => Says::Wrong,
+            "between" => Says::Between,
+            _ => Says::Right,
+        };
+        exceptions.judge(rule, "lyon/bay-01", says, &row(ts_ms));
         for change in exceptions.take_changes() {
             told.push(format!("{} {}", ts_ms, change.state.as_str()));
         }
@@ -58,6 +64,50 @@ fn delays_count_in_event_time() {
 fn an_older_verdict_changes_nothing() {
     let rule = rule(ExceptionKind::Condition, 0, 0);
     assert_eq!(story(&rule, "10 yes, 5 no, 20 no, 15 yes"), "10 active, 20 cleared");
+}
+
+#[test]
+fn between_the_two_thresholds_nothing_opens_or_closes_and_delays_begin_anew() {
+    let plain = rule(ExceptionKind::Condition, 0, 0);
+    assert_eq!(story(&plain, "10 between, 20 yes, 30 between, 40 no, 50 between"), "20 active, 40 cleared");
+    let delayed = rule(ExceptionKind::Condition, 20, 30);
+    assert_eq!(story(&delayed, "10 yes, 20 between, 35 yes, 54 yes, 55 yes"), "55 active");
+    assert_eq!(
+        story(&delayed, "0 yes, 20 yes, 30 no, 50 between, 70 no, 99 no, 100 no"),
+        "20 active, 100 cleared"
+    );
+}
+
+#[test]
+fn what_chatters_is_one_exception() {
+    let chattering = RuleLife { realarm_after_ms: 20, ..rule(ExceptionKind::Condition, 0, 0) };
+    let mut exceptions = Exceptions::default();
+    let mut ids = Vec::new();
+    for (ts_ms, says) in
+        [(10, Says::Wrong), (20, Says::Right), (40, Says::Wrong), (50, Says::Right), (71, Says::Wrong)]
+    {
+        exceptions.judge(&chattering, "lyon/bay-01", says, &row(ts_ms));
+        for change in exceptions.take_changes() {
+            let evidence: Value = serde_json::from_str(&change.evidence).expect("JSON");
+            ids.push((change.id, change.state, change.raised_ms, evidence["realarms"].as_u64()));
+        }
+    }
+    let states: Vec<_> =
+        ids.iter().map(|(_, state, raised_ms, realarms)| (*state, *raised_ms, *realarms)).collect();
+    let (active, cleared) = (State::Active, State::Cleared);
+    let once = Some(1);
+    assert_eq!(
+        states,
+        [
+            (active, 10, None),
+            (cleared, 10, None),
+            (active, 10, once),
+            (cleared, 10, once),
+            (active, 71, None)
+        ]
+    );
+    assert!(ids[..4].iter().all(|(id, ..)| *id == ids[0].0) && ids[4].0 != ids[0].0);
+    assert_eq!(exceptions.raised, 2);
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl Recount {
     ) -> Result<Self, EngineError> {
         let once = RuleSettings { lane: Lane::Final, ..rule.clone() };
         let horizon_ms = i64::try_from(settings.correction_horizon.as_millis()).unwrap_or(i64::MAX);
-        let rules = Rules::new(&[once], horizon_ms)?;
+        let rules = Rules::new(&[once], horizon_ms, i64::MAX)?;
         Ok(Recount { rules, start_ms, rejects: Vec::new(), said: Vec::new() })
     }
 

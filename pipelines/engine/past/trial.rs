@@ -51,10 +51,10 @@ impl Trial {
             Mode::AsArrived => millis(settings.correction_horizon),
         };
         Ok(Trial {
-            rules: Rules::new(&once, horizon_ms)?,
+            rules: Rules::new(&once, horizon_ms, i64::MAX)?,
             held: Held::default(),
             waits: waits.map(|rule| rule.name.clone()).collect(),
-            exceptions: Exceptions::default(),
+            exceptions: Exceptions::new(&once),
             rejects: Vec::new(),
             failed: 0,
             failure: None,
@@ -145,6 +145,7 @@ impl Trial {
         let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
         self.rules.close(bays, table, verdicts, &mut out)?;
         self.exceptions.clear_passed(|site, bay| Some(bays.frontier_ms(table.find_bay(site, bay)?)));
+        self.exceptions.release_suppressed();
         self.count_rejects();
         Ok(())
     }

@@ -10,12 +10,12 @@ use ingest::series::SeriesTable;
 use super::super::EngineError;
 use super::super::bays::Bays;
 use super::super::block::Rows;
-use super::super::exceptions::Exceptions;
+use super::super::exceptions::{Exceptions, Says};
 use super::super::rows_error;
 use super::super::rule_row::RuleRow;
 use super::Rules;
 use super::looked::{Look, Looked, Verdicts};
-use super::row_rule::{RowRule, Verdict};
+use super::row_rule::{JudgedRow, RowRule};
 use crate::config::ExceptionKind;
 use crate::plan::{Stream, WindowKind};
 use crate::schema::TELEMETRY;
@@ -61,6 +61,7 @@ struct Waiting {
     /// Ordinal of the message and place there.
     reading: (u64, u32),
     key: HeldKey,
+    says: Says,
     found: Option<Box<RuleRow>>,
 }
 
@@ -131,13 +132,14 @@ impl Rules {
                 continue;
             }
             if rule.life.kind != ExceptionKind::Condition || !waits(&rule.life.name) {
-                rule.look(looked, bays, table, Verdicts { exceptions, rejects })?;
+                let say = |exceptions: &mut Exceptions, verdict| rule.apply(looked.look, verdict, exceptions);
+                rule.look(looked, bays, table, Verdicts { exceptions, rejects }, say)?;
                 continue;
             }
             let Some(judged) = rule.judge_readings(looked, rejects)? else { continue };
             let of_rule = held.rules.entry(place).or_default();
-            rule.each(looked, &judged, bays, true, |verdict| {
-                of_rule.entry(verdict.block.bay[verdict.row]).or_default().push(rule.waiting(verdict, table));
+            rule.each(looked, &judged, bays, true, rejects, |row| {
+                of_rule.entry(row.block.bay[row.row]).or_default().push(rule.waiting(row, table));
             })?;
         }
         Ok(())
@@ -160,22 +162,21 @@ impl Rules {
                 HeldOrder::Time => due.sort_by_key(|waiting| (waiting.ts_ms, waiting.reading)),
             }
             let rule = &self.rows[*place];
-            for Waiting { ts_ms, key, found, .. } in due {
+            for Waiting { ts_ms, key, says, found, .. } in due {
                 let key = match key {
                     HeldKey::Series(series) => rule.key_of(None, 0, table, series),
                     HeldKey::Named(key) => key.into(),
                 };
-                let is_match = found.is_some();
                 let judged = found.map_or_else(|| RuleRow { ts_ms, ..RuleRow::default() }, |found| *found);
-                exceptions.judge(&rule.life, &key, is_match, &judged);
+                exceptions.judge(&rule.life, &key, says, &judged);
             }
         }
     }
 }
 
 impl RowRule {
-    fn waiting(&self, verdict: Verdict<'_>, table: &SeriesTable) -> Waiting {
-        let Verdict { at, block, row, keys, found } = verdict;
+    fn waiting(&self, judged: JudgedRow<'_>, table: &SeriesTable) -> Waiting {
+        let JudgedRow { at, block, row, keys, says, found } = judged;
         let readings = &block.readings;
         let series = readings.series[row];
         Waiting {
@@ -185,6 +186,7 @@ impl RowRule {
                 None => HeldKey::Series(series),
                 Some(_) => HeldKey::Named(self.key_of(keys, at, table, series).into()),
             },
+            says,
             found: found.map(Box::new),
         }
     }

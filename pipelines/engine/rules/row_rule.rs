@@ -14,15 +14,16 @@ use sinks::emission::Emission;
 
 use super::super::bays::Bays;
 use super::super::block::{Block, Rows};
-use super::super::exceptions::RuleLife;
+use super::super::exceptions::{Exceptions, RuleLife, Says};
 use super::super::ids::{reading_id, row_id};
 use super::super::rule_row::{RuleRow, text_of};
 use super::super::{EngineError, rows_error};
 use super::looked::{Look, Looked, Verdicts};
+use super::verdict::Verdict;
 use super::view::view_rows;
 use super::{failed_row, window_error};
 use crate::config::{ExceptionKind, Lane};
-use crate::plan::{RowsPlan, Stream};
+use crate::plan::{Clearing, RowsPlan, Stream};
 
 /// A rule or view over single rows.
 #[derive(Debug)]
@@ -32,7 +33,11 @@ pub(super) struct RowRule {
     pub lane: Lane,
     /// Columns that name one condition; none for the series itself.
     pub key: Option<Vec<String>>,
+    /// It holds other rules back, or is held back: on arrival its verdicts have their effect message by message.
+    pub waits_its_turn: bool,
     pub plan: RowsPlan,
+    /// What clears a condition, where it is not whatever does not match. Over the columns of the plan.
+    pub clear_when: Option<Clearing>,
     /// By series: whether it is in the rule's scope.
     pub scope: Vec<bool>,
 }
@@ -47,14 +52,16 @@ pub(super) struct Judged {
     output: RecordBatch,
 }
 
-/// What a rule says of one row.
-pub(super) struct Verdict<'a> {
+/// A row that a rule has judged.
+pub(super) struct JudgedRow<'a> {
     /// Place among the rows in scope.
     pub at: usize,
     pub block: &'a Block,
     pub row: usize,
     /// The columns of [`RowRule::key`] for each row in scope.
     pub keys: Option<&'a RecordBatch>,
+    /// Of its condition.
+    pub says: Says,
     /// If it matches.
     pub found: Option<RuleRow>,
 }
@@ -113,13 +120,14 @@ impl RowRule {
         Rows { stretches: &stretches, joined, ..rows }.batch(self.plan.columns())
     }
 
-    /// Looks at readings and judges them.
+    /// Looks at readings and hands over what there is to say of them, in their order.
     pub(super) fn look(
         &self,
         looked: Looked<'_>,
         bays: &Bays,
         table: &SeriesTable,
         verdicts: Verdicts<'_>,
+        mut say: impl FnMut(&mut Exceptions, Verdict),
     ) -> Result<(), EngineError> {
         let Verdicts { exceptions, rejects } = verdicts;
         let Some(judged) = self.judge_readings(looked, rejects)? else { return Ok(()) };
@@ -131,35 +139,15 @@ impl RowRule {
             (true, true) => exceptions.awaits_any_match(),
             (false, _) => is_second && exceptions.awaits_any(),
         };
-        self.each(looked, &judged, bays, all_count, |Verdict { at, block, row, keys, found }| {
-            let (readings, is_match) = (&block.readings, found.is_some());
+        self.each(looked, &judged, bays, all_count, rejects, |row| {
+            let JudgedRow { at, block, row, keys, says, found } = row;
+            let readings = &block.readings;
+            let key = match is_condition {
+                true => self.key_of(keys, at, table, readings.series[row]),
+                false => String::new(),
+            };
             let (reading, ts_ms) = ((readings.message[row], readings.index[row]), readings.ts_ms[row]);
-            if is_condition {
-                let key = self.key_of(keys, at, table, readings.series[row]);
-                let judged = found.unwrap_or_else(|| RuleRow { ts_ms, ..RuleRow::default() });
-                if !is_second {
-                    if is_match && self.is_fast() {
-                        exceptions.matched_on_arrival(&self.life, reading);
-                    }
-                    exceptions.judge(&self.life, &key, is_match, &judged);
-                } else if exceptions.take_match(&self.life, reading) {
-                    if !is_match {
-                        exceptions.condition_rejoined(&self.life, &key, ts_ms);
-                    }
-                } else if is_match {
-                    exceptions.judge_joined(&self.life, &key, true, &judged, true);
-                }
-            } else if looked.look == Look::Arrival {
-                if let Some(found) = &found {
-                    exceptions.event_on_arrival(&self.life, reading, found);
-                }
-            } else if self.is_fast() {
-                if is_match || exceptions.awaits(reading) {
-                    exceptions.event_rejoined(&self.life, reading, ts_ms, found.as_ref());
-                }
-            } else if let Some(found) = &found {
-                exceptions.event(&self.life, found);
-            }
+            say(exceptions, Verdict { reading, ts_ms, key, says, found });
         })
     }
 
@@ -169,13 +157,16 @@ impl RowRule {
         looked: Looked<'_>,
         rejects: &mut Vec<Reject>,
     ) -> Result<Option<Judged>, EngineError> {
-        self.judge(looked, |position, reason| {
-            if looked.look == Look::Certain || !self.is_fast() {
-                let place = looked.rows.locate(&[position]).next();
-                let message = place.map_or(0, |(block, row)| looked.rows.blocks[block].readings.message[row]);
-                rejects.push(failed_row(&self.life.name, message, &reason));
-            }
-        })
+        self.judge(looked, |position, reason| self.fail(looked, position, &reason, rejects))
+    }
+
+    /// An expression has failed on a row: the last look at it tells.
+    fn fail(&self, looked: Looked<'_>, position: u32, reason: &str, rejects: &mut Vec<Reject>) {
+        if looked.look == Look::Certain || !self.is_fast() {
+            let place = looked.rows.locate(&[position]).next();
+            let message = place.map_or(0, |(block, row)| looked.rows.blocks[block].readings.message[row]);
+            rejects.push(failed_row(&self.life.name, message, reason));
+        }
     }
 
     /// Hands the rows that match to `take`, in their order, and those that do not if `all_count`.
@@ -185,19 +176,33 @@ impl RowRule {
         judged: &Judged,
         bays: &Bays,
         all_count: bool,
-        mut take: impl FnMut(Verdict<'_>),
+        rejects: &mut Vec<Reject>,
+        mut take: impl FnMut(JudgedRow<'_>),
     ) -> Result<(), EngineError> {
         let Judged { selected, matches, output } = judged;
         if matches.true_count() == 0 && !all_count {
             return Ok(());
         }
         let rows = looked.rows;
-        // Keys that no series gives are columns of SELECT, which only rows that match have.
+        let is_condition = self.life.kind == ExceptionKind::Condition;
+        let wrong = |source| rows_error(&self.life.name, source);
+        // Keys that no series gives, and what clears, are of columns of SELECT, which only rows that match have.
         let keys = match &self.key {
-            Some(names) if self.life.kind == ExceptionKind::Condition => {
-                let wanted = self.wanted(rows, selected);
-                let wanted = wanted.map_err(|source| rows_error(&self.life.name, source))?;
-                self.plan.named_outputs(names, &wanted).ok()
+            Some(names) if is_condition => {
+                self.plan.named_outputs(names, &self.wanted(rows, selected).map_err(wrong)?).ok()
+            }
+            _ => None,
+        };
+        let is_second = looked.look == Look::Certain && self.is_fast();
+        let clears = match &self.clear_when {
+            Some(clearing) if is_condition && !is_second => {
+                let evaluated = clearing.evaluate(&self.wanted(rows, selected).map_err(wrong)?);
+                let (clears, failures) = evaluated.map_err(|source| window_error(&self.life.name, source))?;
+                // Of a row that matches it does not matter what would clear it.
+                for failure in failures.into_iter().filter(|failure| !matches.value(failure.row)) {
+                    self.fail(looked, selected[failure.row], &failure.error, rejects);
+                }
+                Some(clears)
             }
             _ => None,
         };
@@ -219,7 +224,8 @@ impl RowRule {
                 }
                 found
             });
-            take(Verdict { at, block, row, keys: keys.as_ref(), found });
+            let says = Says::of(is_match, clears.as_ref().is_none_or(|clears| clears.value(at)));
+            take(JudgedRow { at, block, row, keys: keys.as_ref(), says, found });
         }
         Ok(())
     }

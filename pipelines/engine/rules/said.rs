@@ -4,6 +4,7 @@ use ingest::series::SeriesTable;
 
 use super::super::EngineError;
 use super::super::bays::Bays;
+use super::super::exceptions::Says;
 use super::super::rule_row::RuleRow;
 use super::windows::Watermarks;
 use super::{Rules, window_error};
@@ -93,6 +94,7 @@ impl super::WindowRule {
             let window = SaidWindow { start_ms, end_ms, key, revision, is_final };
             Said::new(&found, &self.life.message, closed.matches.value(row), Some(window))
         };
-        self.judged_rows(closed).into_iter().map(said).collect()
+        let says: Vec<Says> = closed.matches.values().iter().map(|matches| Says::of(matches, true)).collect();
+        self.judged_rows(closed, &says).into_iter().map(said).collect()
     }
 }

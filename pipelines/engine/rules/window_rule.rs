@@ -9,7 +9,7 @@ use ingest::series::SeriesTable;
 use sinks::emission::Emission;
 
 use super::super::block::Rows;
-use super::super::exceptions::{Exceptions, RuleLife};
+use super::super::exceptions::{Exceptions, RuleLife, Says};
 use super::super::ids::row_id;
 use super::super::rule_row::{RuleRow, text_of, time_of};
 use super::super::{EngineError, rows_error};
@@ -17,7 +17,7 @@ use super::looked::Verdicts;
 use super::view::view_rows;
 use super::{failed_row, window_error};
 use crate::config::ExceptionKind;
-use crate::plan::{FailedRow, WindowKind};
+use crate::plan::{Clearing, FailedRow, WindowKind};
 use crate::window::{Closed, FailedGroup, Input, WindowError, WindowOperator};
 
 /// A rule or view over windows.
@@ -28,6 +28,8 @@ pub(super) struct WindowRule {
     /// Columns of SELECT that name one condition; none for the keys of GROUP BY without the window's.
     pub key: Option<Vec<String>>,
     pub operator: WindowOperator,
+    /// What clears a condition, where it is not whatever does not match.
+    pub clear_when: Option<Clearing>,
     pub needs_steps: bool,
     /// By series: whether it is in the query's scope.
     pub scope: Vec<bool>,
@@ -160,7 +162,8 @@ impl WindowRule {
             if self.is_view {
                 self.show(closed, out)?;
             } else if !closed.is_withdrawn {
-                self.judge(closed, &watermark_ms, verdicts.exceptions);
+                let said = self.says(closed, verdicts.rejects)?;
+                self.judge(closed, &said, &watermark_ms, verdicts.exceptions);
             }
         }
         Ok(())
@@ -177,20 +180,36 @@ impl WindowRule {
         Reject { detail, ..reject }
     }
 
+    /// What each row says of its condition.
+    fn says(&self, closed: &Closed, rejects: &mut Vec<Reject>) -> Result<Vec<Says>, EngineError> {
+        let clears = match &self.clear_when {
+            Some(clearing) => {
+                let evaluated = clearing.evaluate(&closed.rows);
+                let (clears, failures) = evaluated.map_err(|source| window_error(&self.life.name, source))?;
+                let failures = failures.iter().filter(|failure| !closed.matches.value(failure.row));
+                rejects.extend(failures.map(|failure| failed_row(&self.life.name, 0, &failure.error)));
+                Some(clears)
+            }
+            None => None,
+        };
+        let clears = |row| clears.as_ref().is_none_or(|clears| clears.value(row));
+        Ok((0..closed.rows.num_rows()).map(|row| Says::of(closed.matches.value(row), clears(row))).collect())
+    }
+
     fn judge(
         &self,
         closed: &Closed,
+        said: &[Says],
         watermark_ms: impl Fn(&str, &str) -> Option<i64>,
         exceptions: &mut Exceptions,
     ) {
         let is_event = self.life.kind == ExceptionKind::Event;
-        for (key, row) in self.judged_rows(closed) {
-            let matches = closed.matches.value(row);
+        for (key, row) in self.judged_rows(closed, said) {
             if closed.ends_ms[row] == i64::MAX {
                 // A step is judged when it is finished.
                 continue;
             }
-            if !matches && (is_event || !exceptions.has_conditions(&self.life)) {
+            if said[row] != Says::Wrong && (is_event || !exceptions.has_conditions(&self.life)) {
                 continue;
             }
             let (start_ms, end_ms) = (closed.starts_ms[row], closed.ends_ms[row]);
@@ -200,7 +219,7 @@ impl WindowRule {
             found.window = Some((start_ms, end_ms));
             found.watermark_ms = found.bay.as_deref().and_then(|bay| watermark_ms(&found.site, bay));
             if !is_event {
-                exceptions.judge(&self.life, &key, matches, &found);
+                exceptions.judge(&self.life, &key, said[row], &found);
             } else if closed.is_new[row] {
                 exceptions.event(&self.life, &found);
             }
@@ -208,8 +227,8 @@ impl WindowRule {
     }
 
     /// The rows to judge, each with its condition's key. Where several groups of a window are one condition, a row that
-    /// matches speaks for it.
-    pub(super) fn judged_rows(&self, closed: &Closed) -> Vec<(String, usize)> {
+    /// matches speaks for it, and if there is none, one that does not clear.
+    pub(super) fn judged_rows(&self, closed: &Closed, said: &[Says]) -> Vec<(String, usize)> {
         let rows = 0..closed.rows.num_rows();
         let Some(columns) = &self.key else {
             return rows.map(|row| (key_text(&closed.keys, row), row)).collect();
@@ -222,7 +241,7 @@ impl WindowRule {
             };
             let key = columns.iter().map(|name| part(name).unwrap_or_default()).collect::<Vec<_>>().join("/");
             let spoken = of_key.entry(key).or_insert(row);
-            if !closed.matches.value(*spoken) && closed.matches.value(row) {
+            if said[row] < said[*spoken] {
                 *spoken = row;
             }
         }

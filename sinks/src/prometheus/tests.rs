@@ -9,6 +9,7 @@ fn busy_view() -> View {
         watermark_lag_ms: Some(1500),
         latency_ms: Latency { p50: 4.0, p99: 12.0, max: 40.0 },
         exceptions_open: 5,
+        exceptions_suppressed: 7,
         ..Status::default()
     };
     let exception = |severity: &str, state: &str| ExceptionView {
@@ -20,6 +21,7 @@ fn busy_view() -> View {
         exception("critical", "active"),
         exception("critical", "latched"),
         exception("critical", "cleared"),
+        exception("high", "suppressed"),
         exception("low", "active"),
     ];
     View { status, exceptions, ..View::default() }
@@ -61,6 +63,8 @@ fn open_exceptions_add_up_to_the_services_own_count() {
     let text = Prometheus::new("1.2.3").render(&busy_view());
     assert_sample(&text, "andon_exceptions_open{severity=\"critical\",state=\"active\"}", 1.0);
     assert_sample(&text, "andon_exceptions_open{severity=\"critical\",state=\"latched\"}", 1.0);
+    assert_sample(&text, "andon_exceptions_open{severity=\"high\",state=\"active\"}", 0.0);
+    assert_sample(&text, "andon_exceptions_suppressed", 7.0);
     assert_sample(&text, "andon_exceptions_open{severity=\"beyond_list\",state=\"active\"}", 2.0);
     let sum: f64 = samples(&text)
         .iter()

@@ -3,6 +3,7 @@
 import { SEVERITY_RANK, element, icon, keep, number, setAttribute, setIcon, setText, span, time } from "./words.js";
 
 const open = document.getElementById("open");
+const held = document.getElementById("held");
 const closed = document.getElementById("closed");
 const filter = document.getElementById("filter");
 const announcement = document.getElementById("announcement");
@@ -30,14 +31,17 @@ filter.addEventListener("click", () => {
 /** Shows `exceptions`; `open_total` is the service's own count, as the list is bounded. */
 export function showExceptions(exceptions, open_total) {
   const wanted = exceptions.filter((one) => !only || (one.site === only.site && one.bay === only.bay));
-  const isOpen = (one) => one.state !== "cleared";
+  const isOpen = (one) => one.state === "active" || one.state === "latched";
   const rank = (one) => SEVERITY_RANK[one.severity] ?? 9;
   const worst = (a, b) => rank(a) - rank(b) || b.raised_ms - a.raised_ms;
   const openOnes = wanted.filter(isOpen).sort(worst);
-  const closedOnes = wanted.filter((one) => !isOpen(one)).slice(0, CLOSED_MAX);
+  const heldOnes = wanted.filter((one) => one.state === "suppressed");
+  const closedOnes = wanted.filter((one) => one.state === "cleared").slice(0, CLOSED_MAX);
   keep(open, openOnes, (one) => one.id, make, update);
+  keep(held, heldOnes, (one) => one.id, make, update);
   keep(closed, closedOnes, (one) => one.id, make, update);
   document.getElementById("none-open").hidden = openOnes.length > 0;
+  document.getElementById("held-title").hidden = heldOnes.length === 0;
   document.getElementById("closed-title").hidden = closedOnes.length === 0;
   const total = only ? openOnes.length : Math.max(open_total, openOnes.length);
   setText(document.getElementById("open-count"), `${total} open`);
@@ -53,7 +57,7 @@ export function showExceptions(exceptions, open_total) {
 
 /** Lets ages run on to `now_ms`. */
 export function runExceptions(now_ms) {
-  for (const item of open.children) {
+  for (const item of [...open.children, ...held.children]) {
     setText(item.parts.age, span(now_ms - item.shown.raised_ms));
   }
   for (const item of closed.children) {
@@ -123,6 +127,7 @@ function showEvidence(item) {
     ["raised", time(one.raised_ms)],
     ["cleared", one.cleared_ms === null ? null : time(one.cleared_ms)],
     ["state", one.state],
+    ["held back by", one.evidence?.cause ?? null],
     ["site", one.site],
     ["id", one.id],
   ].filter(([, value]) => value !== null && value !== "");

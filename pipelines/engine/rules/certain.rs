@@ -1,0 +1,54 @@
+//! What rules say of rows whose step is certain: the second look of the fast lane, the only one of the others.
+
+use arrow::array::RecordBatch;
+use ingest::series::SeriesTable;
+use sinks::emission::Emission;
+
+use super::super::EngineError;
+use super::super::bays::Bays;
+use super::super::block::Rows;
+use super::super::exceptions::Exceptions;
+use super::Rules;
+use super::looked::{Look, Looked, Verdicts};
+use super::row_rule::RowRule;
+use super::verdict::Verdict;
+use crate::plan::Stream;
+
+impl Rules {
+    /// The columns that [`Rules::look_when_certain`] needs, ascending.
+    #[must_use]
+    pub(in crate::engine) fn certain_columns(&self) -> &[usize] {
+        &self.certain_columns
+    }
+
+    pub(super) fn over_readings(&self) -> impl Iterator<Item = &RowRule> {
+        self.rows.iter().filter(|rule| rule.plan.stream() == Stream::Telemetry)
+    }
+
+    /// The second look of the fast lane, and the only one of other rules over readings. `batch` holds those columns of
+    /// telemetry that are named beside it.
+    pub(in crate::engine) fn look_when_certain(
+        &self,
+        rows: Rows<'_>,
+        (batch, columns): (&RecordBatch, &[usize]),
+        bays: &Bays,
+        table: &SeriesTable,
+        verdicts: Verdicts<'_>,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        let Verdicts { exceptions, rejects } = verdicts;
+        let series = rows.copy(|block| &block.readings.series);
+        let looked = Looked { rows, series: &series, batch, columns, look: Look::Certain };
+        for rule in self.over_readings() {
+            if rule.is_view {
+                rule.show(looked, rejects, out)?;
+            } else {
+                let say = |exceptions: &mut Exceptions, verdict: Verdict| {
+                    rule.apply(looked.look, verdict, exceptions);
+                };
+                rule.look(looked, bays, table, Verdicts { exceptions, rejects }, say)?;
+            }
+        }
+        Ok(())
+    }
+}
