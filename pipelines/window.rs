@@ -84,7 +84,7 @@ pub struct Pushed {
 #[derive(Debug)]
 pub enum WindowOperator {
     /// Over windows that the clock makes.
-    Panes(PaneOperator),
+    Panes(Box<PaneOperator>),
     /// Over windows that the rows or the work make.
     Spans(Box<SpanOperator>),
 }
@@ -100,7 +100,9 @@ impl WindowOperator {
         let kind = match &plan.kind {
             WindowKind::Fixed(windows) => {
                 let operator = PaneOperator::new(Arc::new(plan.clone()), *windows, horizon_ms);
-                return operator.map(WindowOperator::Panes).map_err(WindowError::State);
+                return operator
+                    .map(|panes| WindowOperator::Panes(Box::new(panes)))
+                    .map_err(WindowError::State);
             }
             WindowKind::Session { gap_ms, .. } => SpanKind::Session { gap_ms: *gap_ms },
             WindowKind::Step => SpanKind::Step,

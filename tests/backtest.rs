@@ -154,7 +154,13 @@ fn as_arrived_the_engines_own_exceptions_come_out_again() {
         format!("{head}{}", text.lines().map(reworded).collect::<String>())
     });
     let stored = report.stored.as_ref().expect("history has exceptions");
-    assert_eq!(stored.exceptions, SHOP.exceptions);
+    // What goes by silence is left out: history does not tell what did not arrive.
+    let of_silence = count(
+        "SELECT count(DISTINCT id) AS n FROM exceptions WHERE rule IN ('gateway_down', 'bay_silent', 'tool_silent', \
+         'step_idle')",
+    );
+    assert!(of_silence > 0, "a bay's gateway was lost");
+    assert_eq!(stored.exceptions, SHOP.exceptions - of_silence);
     assert!(SHOP.exceptions > 300, "{} is few", SHOP.exceptions);
     assert!(stored.of_first_look < 5, "{stored:?}");
     assert_eq!(stored.same + stored.of_first_look, stored.exceptions, "{stored:?}");

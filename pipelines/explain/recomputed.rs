@@ -57,6 +57,7 @@ pub(super) fn recompute(history: &Path, found: &Found, config: &Config) -> Resul
     let plan = plan.map_err(|source| EngineError::Rule { rule: rule.name.clone(), source })?;
     let evidence = found.evidence();
     let again = match plan {
+        Plan::Rows(_) if rule.silent_after.is_some() => of_silence(last, &evidence, rule),
         Plan::Rows(plan) => of_row(history, last, &evidence, rule, &plan)?,
         Plan::Window(plan) => of_window(history, last, &evidence, rule, &plan, config)?,
     };
@@ -65,6 +66,26 @@ pub(super) fn recompute(history: &Path, found: &Found, config: &Config) -> Resul
         is_same_version: *rule.version == *last.rule_version,
         again,
     })
+}
+
+/// Silence is asked of its evidence: what did not arrive is in no history.
+fn of_silence(last: &Exception, evidence: &Value, rule: &RuleSettings) -> Result<Again, String> {
+    let Some(arrived_ms) = evidence["last_arrived_ms"].as_i64() else {
+        return Err("it does not rest on silence, and the rule waits for silence now".into());
+    };
+    let allowed_ms = rule.silent_after.map_or(0, |allowed| allowed.as_millis());
+    let allowed_ms = i64::try_from(allowed_ms).unwrap_or(i64::MAX);
+    let silent_ms = last.raised_ms.saturating_sub(arrived_ms);
+    // Where it counts within a step alone, it may count from the step's start.
+    let is_same = if rule.while_step { silent_ms >= allowed_ms } else { silent_ms == allowed_ms };
+    let seconds = |ms: i64| std::time::Duration::from_millis(ms.unsigned_abs()).as_secs_f64();
+    let said = format!(
+        "nothing had arrived for {} s when it was raised, and the rule allows {} s",
+        seconds(silent_ms),
+        seconds(allowed_ms)
+    );
+    let message = last.message.clone();
+    Ok(Again { is_same, matches: silent_ms >= allowed_ms, value: None, message, said: vec![said] })
 }
 
 fn of_row(

@@ -13,6 +13,8 @@ pub(super) struct Rules {
     pub shared: Vec<RuleSettings>,
     pub old: Vec<RuleSettings>,
     pub new: Vec<RuleSettings>,
+    /// Names of rules over silence: history does not tell what did not arrive.
+    pub of_silence: Vec<String>,
 }
 
 impl Rules {
@@ -23,9 +25,21 @@ impl Rules {
     pub(super) fn new(request: &Request<'_>) -> Result<Self, BacktestError> {
         let wanted =
             |rule: &&RuleSettings| !rule.is_view && request.rule.is_none_or(|name| name == rule.name);
-        let of =
-            |rules: &[RuleSettings]| -> Vec<RuleSettings> { rules.iter().filter(wanted).cloned().collect() };
-        let (old, new) = (of(&request.old.rules), of(&request.new.rules));
+        let of = |rules: &[RuleSettings], is_of_silence: bool| -> Vec<RuleSettings> {
+            let silent = |rule: &&RuleSettings| rule.silent_after.is_some() == is_of_silence;
+            rules.iter().filter(wanted).filter(silent).cloned().collect()
+        };
+        let (old, new) = (of(&request.old.rules, false), of(&request.new.rules, false));
+        let all_of_silence = [of(&request.old.rules, true), of(&request.new.rules, true)].concat();
+        let mut of_silence: Vec<String> = all_of_silence.into_iter().map(|rule| rule.name).collect();
+        of_silence.sort();
+        of_silence.dedup();
+        if let (true, true, [name, ..]) = (old.is_empty(), new.is_empty(), of_silence.as_slice()) {
+            return Err(BacktestError::Input {
+                what: format!("rule `{name}` goes by what does not arrive, which history does not tell"),
+                remedy: "replay a recording with it: `andon replay` has the time of every arrival".into(),
+            });
+        }
         if old.is_empty() && new.is_empty() {
             return Err(no_rule(request));
         }
@@ -34,7 +48,7 @@ impl Rules {
         };
         let (shared, only_old): (Vec<_>, Vec<_>) = old.into_iter().partition(|rule| has(&new, rule));
         let only_new = new.into_iter().filter(|rule| !has(&shared, rule)).collect();
-        Ok(Rules { shared, old: only_old, new: only_new })
+        Ok(Rules { shared, old: only_old, new: only_new, of_silence })
     }
 }
 

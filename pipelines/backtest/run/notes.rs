@@ -14,6 +14,12 @@ pub(super) fn notes(request: &Request<'_>, rules: &Rules, trials: [&Trial; 3]) -
             rules.shared.len()
         ));
     }
+    if !rules.of_silence.is_empty() {
+        notes.push(format!(
+            "rules over silence were left out, for history does not tell what did not arrive: {}",
+            rules.of_silence.join(", ")
+        ));
+    }
     if !is_same_time(&request.old.engine, &request.new.engine) {
         notes.push(
             "the settings of time in [engine] differ: lateness was decided when history was made, and both were \
