@@ -13,6 +13,7 @@ mod clear;
 pub(crate) mod expression;
 mod function;
 pub(crate) mod key;
+mod percentile;
 mod refusal;
 mod rows;
 mod scope;

@@ -13,10 +13,11 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature,
 };
 
+use super::percentile::Percentile;
 use crate::window::exact::{ExactSquares, ExactSum};
 use crate::window::fused::{Fold, Spread};
 
-/// Puts them in the place of DataFusion's own, whose sums depend on the order of rows.
+/// Puts them in the place of DataFusion's own, whose sums depend on the order of rows; and `percentile` beside them.
 ///
 /// # Errors
 /// The registry takes no aggregates.
@@ -31,15 +32,23 @@ pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     ] {
         registry.register_udaf(Arc::new(AggregateUDF::from(Exact { inner, of })))?;
     }
+    registry.register_udaf(Arc::new(AggregateUDF::from(Percentile::new())))?;
     Ok(())
 }
 
 /// What is asked of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Of {
+pub(super) enum Of {
     Sum,
     Average,
-    Spread { sample: bool, root: bool },
+    Spread {
+        sample: bool,
+        root: bool,
+    },
+    /// `share` as the bits of a fraction.
+    Percentile {
+        share: u64,
+    },
 }
 
 /// One of DataFusion's aggregates, exact over fractions.
@@ -50,7 +59,7 @@ struct Exact {
 }
 
 /// A state that an aggregate of fractions is made of.
-trait State: Fold + Clone + std::fmt::Debug + Send + Sync + 'static {
+pub(super) trait State: Fold + Clone + std::fmt::Debug + Send + Sync + 'static {
     fn result(&self, of: Of) -> Option<f64>;
     /// Number of values, and the rest as bytes.
     fn encode(&self, bytes: &mut Vec<u8>) -> u64;
@@ -156,8 +165,7 @@ impl AggregateUDFImpl for Exact {
         if !Self::is_ours(args.input_fields, args.is_distinct) {
             return self.inner.state_fields(args);
         }
-        let field = |name: &str, kind| Arc::new(Field::new(format!("{}[{name}]", args.name), kind, false));
-        Ok(vec![field("count", DataType::UInt64), field("exact", DataType::Binary)])
+        Ok(state_fields(args.name).map(|(name, kind)| Arc::new(Field::new(name, kind, false))).to_vec())
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
@@ -179,11 +187,16 @@ impl AggregateUDFImpl for Exact {
     }
 }
 
+/// Name and type of the two columns that a state is.
+pub(super) fn state_fields(name: &str) -> [(String, DataType); 2] {
+    [(format!("{name}[count]"), DataType::UInt64), (format!("{name}[state]"), DataType::Binary)]
+}
+
 /// Without GROUP BY.
 #[derive(Debug)]
-struct Single<S> {
-    of: Of,
-    state: S,
+pub(super) struct Single<S> {
+    pub of: Of,
+    pub state: S,
 }
 
 impl<S: State> Accumulator for Single<S> {
@@ -214,9 +227,9 @@ impl<S: State> Accumulator for Single<S> {
 
 /// A state for each group.
 #[derive(Debug)]
-struct Each<S> {
-    of: Of,
-    states: Vec<S>,
+pub(super) struct Each<S> {
+    pub of: Of,
+    pub states: Vec<S>,
 }
 
 impl<S: State> GroupsAccumulator for Each<S> {

@@ -148,6 +148,10 @@ pub(super) fn state_of(
     let arguments = aggregate.arguments.iter().map(|one| place_in(&mut rows.arguments, one)).collect();
     let other = Other { function: Arc::clone(function), arguments, filter };
     other.function.create_accumulator().and_then(|_| other.accumulator()).map_err(|error| {
+        if name == "percentile" {
+            let message = "percentile takes a value and a share from 0 to 1";
+            return Refusal::new(name, message, "write percentile(value, 0.95)");
+        }
         let message = format!("{name} does not take this: {}", plain_text(&error));
         Refusal::new(name, message, format!("write {name}(CAST(… AS VARCHAR)) or another function"))
     })?;

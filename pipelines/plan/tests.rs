@@ -395,6 +395,10 @@ fn what_cannot_run_on_a_stream_is_refused_with_what_to_write_instead() {
                 .to_owned(),
         ),
         (
+            "SELECT site, percentile(value, 95) FROM tumble(telemetry, ts, INTERVAL '1 second') GROUP BY site, window_start",
+            "1:14: percentile takes a value and a share from 0 to 1; write percentile(value, 0.95)".to_owned(),
+        ),
+        (
             "SELECT site, covar_pop(value, seq) FROM tumble(telemetry, ts, INTERVAL '1 second') GROUP BY site, window_start",
             "1:14: covar_pop gives other digits after a restart; use corr, stddev or avg".to_owned(),
         ),

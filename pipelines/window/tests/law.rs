@@ -57,12 +57,12 @@ const QUERIES: [&str; 14] = [
     "SELECT bay, window_end, sum(value) AS total, corr(value, seq) AS c, min(text) AS t \
      FROM hop(telemetry, ts, INTERVAL '7 seconds', INTERVAL '7 seconds') GROUP BY site, bay, window_start, window_end",
     "SELECT site, bay, tool, metric, window_start, window_end, count(*) AS n, sum(value) AS total, avg(value) AS mean, \
-     max(value) AS most, stddev(value) AS s FROM session(telemetry, ts, INTERVAL '3 seconds', site, bay, tool, metric) \
+     max(value) AS most, stddev(value) AS s, percentile(value, 0.9) AS high FROM session(telemetry, ts, INTERVAL '3 seconds', site, bay, tool, metric) \
      WHERE metric <> 'angle' GROUP BY site, bay, tool, metric, window_start, window_end",
     "SELECT site, job, window_start, window_end, sum(value) FILTER (WHERE metric = 'torque') AS total, median(value) AS m, \
      count(DISTINCT tool) AS tools, min(text) AS t FROM session(telemetry, ts, INTERVAL '700 milliseconds', site, job) \
      GROUP BY site, job, window_start, window_end HAVING count(*) > 1",
-    "SELECT window_start, window_end, count(*) AS n, var_pop(value) AS v FROM session(telemetry, ts, INTERVAL '2 seconds', metric) \
+    "SELECT window_start, window_end, count(*) AS n, var_pop(value) AS v, percentile(value, 0.5) AS mid FROM session(telemetry, ts, INTERVAL '2 seconds', metric) \
      GROUP BY metric, window_start, window_end",
 ];
 
