@@ -2,13 +2,15 @@
 //!
 //! A sum is kept as a whole number of units so small that usual values are whole: adding is exact, so order cannot
 //! matter. A stream sees rows in another order than history does, and panes, sessions and partitions are merged;
-//! all of them give the same sum. What does not fit the fixed units (beyond 2^46, below 2^-28, infinite, not a
-//! number) goes to the side, where numbers have no bounds: slower, and as exact.
+//! all of them give the same sum. What does not fit the fixed units (from 2^27 on, smaller than 2^-19 with all of its
+//! digits, infinite, not a number) goes to the side, where numbers have no bounds: slower, and as exact.
 
 use num_bigint::{BigInt, Sign};
 
 /// A unit of [`ExactSum`] is 2 to this.
-const SUM_EXPONENT: i32 = -80;
+const SUM_EXPONENT: i32 = -71;
+/// So many low bits of a sum are counted by themselves.
+const LOW_BITS: i32 = 47;
 /// A unit of [`ExactSquares`] is 2 to this.
 const SQUARES_EXPONENT: i32 = -176;
 /// A unit at the side: what the square of the least number has.
@@ -24,10 +26,13 @@ struct Side {
     special: f64,
 }
 
-/// An exact sum of numbers.
+/// An exact sum of numbers, in two parts that each add without a carry.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ExactSum {
-    units: i128,
+    /// In units of 2^-24.
+    high: i64,
+    /// In units of 2^-71.
+    low: i64,
     side: Option<Box<Side>>,
 }
 
@@ -44,28 +49,31 @@ impl ExactSum {
     /// Adds a value.
     #[inline]
     pub(crate) fn add(&mut self, value: f64) {
-        /// Exponent field of the numbers whose last bit is a unit.
-        const FIRST: u64 = (SUM_EXPONENT - LEAST_EXPONENT) as u64 + 1;
-        /// So that a unit's number has 126 bits at most.
-        const SHIFT_MAX: u64 = 73;
-        let bits = value.to_bits();
-        let shift = ((bits >> 52) & 0x7ff).wrapping_sub(FIRST);
-        let is_zero = bits << 1 == 0;
-        if shift <= SHIFT_MAX || is_zero {
-            let whole = if is_zero { 0 } else { bits & ((1 << 52) - 1) | 1 << 52 };
-            let units = i128::from(whole) << (shift & 127);
-            let sign = i128::from(bits.cast_signed() >> 63);
-            let (sum, is_over) = self.units.overflowing_add((units ^ sign) - sign);
-            if !is_over {
-                self.units = sum;
-                return;
-            }
+        /// One and a half times 2 to so much that the last bit of a sum with it is a unit of the high, or the low part:
+        /// adding it cuts a number there, and the bits count its units.
+        const HIGH: f64 = 1.5 * power_of_two(SUM_EXPONENT + LOW_BITS + 52);
+        const LOW: f64 = 1.5 * power_of_two(SUM_EXPONENT + 52);
+        /// What can be cut so.
+        const BOUND: f64 = power_of_two(SUM_EXPONENT + LOW_BITS + 51);
+        let at_high = value + HIGH;
+        let rest = value - (at_high - HIGH);
+        let at_low = rest + LOW;
+        let is_whole = at_low - LOW == rest;
+        let units = |cut: f64, by: f64| cut.to_bits().cast_signed().wrapping_sub(by.to_bits().cast_signed());
+        let (high, is_over) = self.high.overflowing_add(units(at_high, HIGH));
+        let (low, is_over_too) = self.low.overflowing_add(units(at_low, LOW));
+        if (value.abs() < BOUND) & is_whole & !is_over & !is_over_too {
+            (self.high, self.low) = (high, low);
+        } else {
+            self.add_aside(value);
         }
-        self.add_aside(value);
     }
 
     #[cold]
     fn add_aside(&mut self, value: f64) {
+        if self.carry() {
+            return self.add(value);
+        }
         let side = self.side.get_or_insert_default();
         if !value.is_finite() {
             side.special += value;
@@ -76,14 +84,25 @@ impl ExactSum {
         side.units += if is_negative { -units } else { units };
     }
 
+    /// Moves what the low part has gathered over to the high one; whether there was much.
+    fn carry(&mut self) -> bool {
+        let carried = self.low >> LOW_BITS;
+        let high = self.high.checked_add(carried).filter(|_| self.low.unsigned_abs() > 1 << 61);
+        if let Some(high) = high {
+            (self.high, self.low) = (high, self.low - (carried << LOW_BITS));
+        }
+        high.is_some()
+    }
+
     /// Adds all that `other` has.
     pub(crate) fn merge(&mut self, other: &ExactSum) {
-        let (sum, is_over) = self.units.overflowing_add(other.units);
-        if is_over {
-            let side = self.side.get_or_insert_default();
-            side.units += BigInt::from(other.units) << (SUM_EXPONENT - SIDE_EXPONENT);
+        self.carry();
+        let sums = self.high.checked_add(other.high).zip(self.low.checked_add(other.low));
+        if let Some(sums) = sums {
+            (self.high, self.low) = sums;
         } else {
-            self.units = sum;
+            let side = self.side.get_or_insert_default();
+            side.units += BigInt::from(other.units()) << (SUM_EXPONENT - SIDE_EXPONENT);
         }
         merge_sides(&mut self.side, other.side.as_deref());
     }
@@ -92,21 +111,26 @@ impl ExactSum {
     pub(crate) fn value(&self) -> f64 {
         match &self.side {
             #[expect(clippy::cast_precision_loss, reason = "this is the one rounding")]
-            None => self.units as f64 * power_of_two(SUM_EXPONENT),
+            None => self.units() as f64 * power_of_two(SUM_EXPONENT),
             Some(side) => side.value(&self.whole()),
         }
     }
 
+    /// What fits, in units.
+    fn units(&self) -> i128 {
+        (i128::from(self.high) << LOW_BITS) + i128::from(self.low)
+    }
+
     /// All of it in units of the side.
     fn whole(&self) -> BigInt {
-        let own = BigInt::from(self.units) << (SUM_EXPONENT - SIDE_EXPONENT);
+        let own = BigInt::from(self.units()) << (SUM_EXPONENT - SIDE_EXPONENT);
         own + self.side.as_ref().map(|side| &side.units).unwrap_or(&BigInt::ZERO)
     }
 
     /// Its state, the same for the same sum.
     pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
         match &self.side {
-            None => bytes.extend_from_slice(&self.units.to_le_bytes()),
+            None => bytes.extend_from_slice(&self.units().to_le_bytes()),
             Some(side) => side.encode(&self.whole(), 16, bytes),
         }
     }
@@ -114,7 +138,10 @@ impl ExactSum {
     /// What [`ExactSum::encode`] wrote; `None` if these are no such bytes.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (units, side) = bytes.split_first_chunk()?;
-        Some(ExactSum { units: i128::from_le_bytes(*units), side: Side::decode(side)? })
+        let units = i128::from_le_bytes(*units);
+        let high = i64::try_from(units >> LOW_BITS).ok()?;
+        let low = i64::try_from(units - (i128::from(high) << LOW_BITS)).ok()?;
+        Some(ExactSum { high, low, side: Side::decode(side)? })
     }
 }
 
@@ -180,7 +207,7 @@ impl ExactSquares {
     /// The sum of the squares of the distances of `count` values, whose sum is `sum`, from their mean, times `count`.
     pub(crate) fn spread(&self, count: u64, sum: &ExactSum) -> f64 {
         if self.side.is_none() && sum.side.is_none() {
-            let own = BigInt::from(sum.units);
+            let own = BigInt::from(sum.units());
             let of_sum = (&own * &own) << (2 * SUM_EXPONENT - SQUARES_EXPONENT);
             return rounded(&(self.fixed() * count - of_sum), SQUARES_EXPONENT);
         }

@@ -4,6 +4,7 @@
 //! it longer, or joins two; places are used again when the correction horizon has passed. A session that a correction
 //! makes begin earlier, or joins to another, is another window: the one that was told is withdrawn.
 
+mod calendar;
 mod closing;
 mod routing;
 mod snapshot;
@@ -14,9 +15,10 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use ingest::series::SeriesTable;
 
+use self::calendar::Calendar;
 use super::closed::OPEN;
 use super::frontier::Closers;
-use super::groups::GroupTable;
+use super::groups::{GroupTable, OUTSIDE};
 use super::pane::Pane;
 use super::series::OfSeries;
 use super::{Input, WindowError};
@@ -79,8 +81,9 @@ pub struct SpanOperator {
     free: Vec<u32>,
     /// Places of each group's spans, by start.
     of_group: Vec<Vec<u32>>,
-    /// (closer, when, place): each span once.
-    due: BTreeSet<(u32, i64, u32)>,
+    /// The last of each, which most rows belong to; [`OUTSIDE`] for none.
+    newest: Vec<u32>,
+    calendar: Calendar,
     /// Spans to look at, at the next close, whatever time it is.
     changed: BTreeSet<u32>,
     withdrawn: Vec<Withdrawn>,
@@ -101,7 +104,8 @@ impl SpanOperator {
             spans: Vec::new(),
             free: Vec::new(),
             of_group: Vec::new(),
-            due: BTreeSet::new(),
+            newest: Vec::new(),
+            calendar: Calendar::default(),
             changed: BTreeSet::new(),
             withdrawn: Vec::new(),
             open_runs: BTreeMap::new(),
@@ -135,9 +139,8 @@ impl SpanOperator {
 
     fn set_due(&mut self, place: u32, due_ms: i64) {
         let span = &mut self.spans[place as usize];
-        self.due.remove(&(span.closer, span.due_ms, place));
         span.due_ms = due_ms;
-        self.due.insert((span.closer, due_ms, place));
+        self.calendar.put(span.closer, due_ms, place);
     }
 
     /// Makes a span, at a place of its own.
@@ -155,12 +158,14 @@ impl SpanOperator {
         let group = span.group as usize;
         if self.of_group.len() <= group {
             self.of_group.resize(group + 1, Vec::new());
+            self.newest.resize(group + 1, OUTSIDE);
         }
         let spans = &self.spans;
         let of_group = &mut self.of_group[group];
         let at = of_group.partition_point(|&known| spans[known as usize].start_ms < span.start_ms);
         of_group.insert(at, place);
-        self.due.insert((span.closer, span.due_ms, place));
+        self.newest[group] = of_group.last().copied().unwrap_or(OUTSIDE);
+        self.calendar.put(span.closer, span.due_ms, place);
         if self.kind == SpanKind::Step && span.ended_ms == OPEN {
             self.open_runs.entry((span.bay, span.start_ms)).or_default().push(place);
         }
@@ -170,8 +175,9 @@ impl SpanOperator {
     /// Forgets a span.
     fn drop_span(&mut self, place: u32) {
         let span = self.spans[place as usize];
-        self.due.remove(&(span.closer, span.due_ms, place));
-        self.of_group[span.group as usize].retain(|&known| known != place);
+        let of_group = &mut self.of_group[span.group as usize];
+        of_group.retain(|&known| known != place);
+        self.newest[span.group as usize] = of_group.last().copied().unwrap_or(OUTSIDE);
         if self.kind == SpanKind::Step && span.ended_ms == OPEN {
             let run = (span.bay, span.start_ms);
             let of_run = self.open_runs.get_mut(&run).expect("each step that goes on is listed");
@@ -182,6 +188,8 @@ impl SpanOperator {
         }
         self.changed.remove(&place);
         self.states.reset(place);
+        // What the calendar says of this place means nothing from here on.
+        self.spans[place as usize].closer = OUTSIDE;
         self.free.push(place);
     }
 

@@ -13,12 +13,23 @@ impl SpanOperator {
     /// See [`super::super::WindowOperator::close`].
     pub(in crate::window) fn close(&mut self, frontier: &Frontier, out: &mut Vec<Closed>) -> Result<()> {
         self.closers.advance(frontier);
-        let mut looked_at = std::mem::take(&mut self.changed);
+        let mut looked_at: Vec<u32> = std::mem::take(&mut self.changed).into_iter().collect();
         for closer in self.closers.all() {
             let seen_ms = self.closers.seen(closer);
-            let passed = self.due.range((closer, i64::MIN, 0)..=(closer, seen_ms, u32::MAX));
-            looked_at.extend(passed.map(|&(_, _, place)| place));
+            for place in self.calendar.take(closer, seen_ms) {
+                let Span { closer: own, due_ms, .. } = self.spans[place as usize];
+                if own == closer && due_ms <= seen_ms {
+                    looked_at.push(place);
+                } else if own == closer
+                    && due_ms < i64::MAX
+                    && due_ms.div_euclid(1000) <= seen_ms.div_euclid(1000)
+                {
+                    self.calendar.put(closer, due_ms, place);
+                }
+            }
         }
+        looked_at.sort_unstable();
+        looked_at.dedup();
         let (mut chosen, mut shown, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
         self.states.grow(self.spans.len());
         self.states.marks_mut();
@@ -66,15 +77,17 @@ impl SpanOperator {
             return Ok(());
         }
         let seen_ms = self.closers.seen(bay);
-        let of_bay = self.due.range((bay, i64::MIN, 0)..=(bay, i64::MAX, u32::MAX));
-        let is_open = |place: &u32| self.end_of(&self.spans[*place as usize]) > seen_ms;
+        let is_open = |place: &u32| {
+            let span = &self.spans[*place as usize];
+            span.closer == bay && self.end_of(span) > seen_ms
+        };
         let is_new = |place: &u32| match self.states.marks.get(*place as usize) {
             // One that was final has grown again: it is told when it is final once more.
             Some(mark) => !mark.is_final && (mark.revision == 0 || mark.changed),
             None => true,
         };
-        let chosen = of_bay.map(|&(_, _, place)| place).filter(is_open).filter(is_new);
-        let chosen: Vec<u32> = chosen.collect();
+        let all = self.of_group.iter().flatten().copied();
+        let chosen: Vec<u32> = all.filter(is_open).filter(is_new).collect();
         self.tell(&chosen, false, out)
     }
 

@@ -19,8 +19,7 @@ impl SpanOperator {
         self.states.grow(self.spans.len());
         let groups = self.of_rows.as_mut().unwrap_or(&mut self.of_series.groups);
         groups.settle()?;
-        // Those that no watermark will show any more count as forgotten, whether or not a tick came between.
-        let mut places: Vec<u32> = self.due.iter().map(|&(_, _, place)| place).collect();
+        let mut places: Vec<u32> = self.of_group.iter().flatten().copied().collect();
         let key = |place: &u32| {
             let span = &self.spans[*place as usize];
             (groups.rank(span.group), span.start_ms)
