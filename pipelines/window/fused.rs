@@ -1,4 +1,4 @@
-//! States of our own for the aggregates that most rules use: one line of the cache for all of them together. None
+//! States of our own for the aggregates that most rules use: one load and one store for all of them together. None
 //! depends on the order of its values, so states can be merged.
 
 use super::exact::{ExactSquares, ExactSum};
@@ -6,7 +6,7 @@ use super::exact::{ExactSquares, ExactSum};
 /// count, sum, min and max of one column in one group. An empty minimum is `f64::MAX` and not infinity, as in
 /// DataFusion's accumulators.
 #[derive(Clone, Debug, PartialEq)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub(crate) struct Measure {
     pub sum: ExactSum,
     pub count: u64,
@@ -53,12 +53,9 @@ impl Fold for Measure {
     fn fold(&mut self, value: f64) {
         self.count += 1;
         self.sum.add(value);
-        if !(value >= self.min) {
-            self.min = value;
-        }
-        if !(value <= self.max) {
-            self.max = value;
-        }
+        // Chosen, not branched: which of values in no order is the least nobody can foretell.
+        self.min = if !(value >= self.min) { value } else { self.min };
+        self.max = if !(value <= self.max) { value } else { self.max };
     }
 
     #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "as above")]
