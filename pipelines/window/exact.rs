@@ -5,7 +5,11 @@
 //! all of them give the same sum. What does not fit the fixed units (from 2^27 on, smaller than 2^-19 with all of its
 //! digits, infinite, not a number) goes to the side, where numbers have no bounds: slower, and as exact.
 
-use num_bigint::{BigInt, Sign};
+mod side;
+
+use num_bigint::BigInt;
+
+use self::side::{SIDE_EXPONENT, Side, merge_sides, parts, power_of_two, rounded};
 
 /// A unit of [`ExactSum`] is 2 to this.
 const SUM_EXPONENT: i32 = -71;
@@ -13,18 +17,6 @@ const SUM_EXPONENT: i32 = -71;
 const LOW_BITS: i32 = 47;
 /// A unit of [`ExactSquares`] is 2 to this.
 const SQUARES_EXPONENT: i32 = -176;
-/// A unit at the side: what the square of the least number has.
-const SIDE_EXPONENT: i32 = 2 * LEAST_EXPONENT;
-/// Of the least number above zero.
-const LEAST_EXPONENT: i32 = -1074;
-
-/// What does not fit fixed units.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Side {
-    units: BigInt,
-    /// Sum of the infinities and of what is no number; zero if there were none.
-    special: f64,
-}
 
 /// An exact sum of numbers, in two parts that each add without a carry.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,15 +26,6 @@ pub(crate) struct ExactSum {
     /// In units of 2^-71.
     low: i64,
     side: Option<Box<Side>>,
-}
-
-/// A finite number as a whole number and the power of two that it is a multiple of.
-fn parts(value: f64) -> (u64, i32, bool) {
-    let bits = value.to_bits();
-    let (exponent, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
-    let whole = if exponent == 0 { fraction } else { fraction | 1 << 52 };
-    let exponent = i32::try_from(exponent.max(1)).expect("eleven bits");
-    (whole, exponent - 1 + LEAST_EXPONENT, bits >> 63 == 1)
 }
 
 impl ExactSum {
@@ -237,70 +220,5 @@ impl ExactSquares {
         let (high, side) = rest.split_first_chunk()?;
         let (low, high) = (u128::from_le_bytes(*low), i128::from_le_bytes(*high));
         Some(ExactSquares { low, high, side: Side::decode(side)? })
-    }
-}
-
-impl Side {
-    fn value(&self, whole: &BigInt) -> f64 {
-        if self.special == 0.0 { rounded(whole, SIDE_EXPONENT) } else { self.special }
-    }
-
-    /// `whole` is all of the sum: how much of it lies here depends on how it came about.
-    fn encode(&self, whole: &BigInt, fixed_bytes: usize, bytes: &mut Vec<u8>) {
-        bytes.extend(std::iter::repeat_n(0, fixed_bytes));
-        let special = if self.special.is_nan() { f64::NAN } else { self.special };
-        bytes.extend_from_slice(&special.to_le_bytes());
-        bytes.extend(whole.to_signed_bytes_le());
-    }
-
-    #[expect(clippy::option_option, reason = "no side is no mistake")]
-    fn decode(bytes: &[u8]) -> Option<Option<Box<Self>>> {
-        if bytes.is_empty() {
-            return Some(None);
-        }
-        let (special, units) = bytes.split_first_chunk()?;
-        let units = BigInt::from_signed_bytes_le(units);
-        Some(Some(Box::new(Side { units, special: f64::from_le_bytes(*special) })))
-    }
-}
-
-fn merge_sides(side: &mut Option<Box<Side>>, other: Option<&Side>) {
-    if let Some(other) = other {
-        let side = side.get_or_insert_default();
-        side.units += &other.units;
-        side.special += other.special;
-    }
-}
-
-/// The number nearest to `units` times 2 to the `exponent`; of two that are as near, the even one.
-fn rounded(units: &BigInt, exponent: i32) -> f64 {
-    let magnitude = units.magnitude();
-    let bits = i32::try_from(magnitude.bits()).unwrap_or(i32::MAX);
-    let last = (exponent + bits - 53).max(LEAST_EXPONENT);
-    let cut = last - exponent;
-    let whole = if cut <= 0 {
-        magnitude << -cut
-    } else {
-        let kept = magnitude >> cut;
-        let rest = magnitude - (&kept << cut);
-        let half = num_bigint::BigUint::from(1u8) << (cut - 1);
-        let is_up = rest > half || (rest == half && kept.bit(0));
-        kept + u8::from(is_up)
-    };
-    let whole = u64::try_from(whole).expect("53 bits, or one more after rounding");
-    if last > 971 {
-        return if units.sign() == Sign::Minus { f64::NEG_INFINITY } else { f64::INFINITY };
-    }
-    #[expect(clippy::cast_precision_loss, reason = "53 bits and a power of two are exact")]
-    let value = whole as f64 * power_of_two(last);
-    if units.sign() == Sign::Minus { -value } else { value }
-}
-
-/// 2 to the `exponent`, from -1074 to 1023.
-const fn power_of_two(exponent: i32) -> f64 {
-    if exponent >= -1022 {
-        f64::from_bits(((exponent + 1023) as u64) << 52)
-    } else {
-        f64::from_bits(1 << (exponent - LEAST_EXPONENT))
     }
 }
