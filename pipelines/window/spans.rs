@@ -162,7 +162,11 @@ impl SpanOperator {
         }
         let spans = &self.spans;
         let of_group = &mut self.of_group[group];
-        let at = of_group.partition_point(|&known| spans[known as usize].start_ms < span.start_ms);
+        let is_before = |known: &u32| spans[*known as usize].start_ms < span.start_ms;
+        let at = match of_group.last() {
+            Some(last) if !is_before(last) => of_group.partition_point(is_before),
+            _ => of_group.len(),
+        };
         of_group.insert(at, place);
         self.newest[group] = of_group.last().copied().unwrap_or(OUTSIDE);
         self.calendar.put(span.closer, span.due_ms, place);

@@ -130,17 +130,21 @@ impl SpanOperator {
     /// The session of a row, and a second one that the row joins to it. None if the correction horizon has passed.
     fn session_of(&mut self, row: Row, gap_ms: i64) -> (Option<u32>, Option<u32>) {
         let newest = self.newest.get(row.group as usize).copied().unwrap_or(OUTSIDE);
-        if let Some(span) = self.spans.get_mut(newest as usize)
-            && row.ts_ms >= span.start_ms
-            && row.ts_ms < span.last_ms.saturating_add(gap_ms)
-        {
-            span.last_ms = span.last_ms.max(row.ts_ms);
-            return (Some(newest), None);
+        let mut is_after_all = true;
+        if let Some(span) = self.spans.get_mut(newest as usize) {
+            is_after_all = row.ts_ms >= span.start_ms;
+            if is_after_all && row.ts_ms < span.last_ms.saturating_add(gap_ms) {
+                span.last_ms = span.last_ms.max(row.ts_ms);
+                return (Some(newest), None);
+            }
         }
         let empty: &[u32] = &[];
         let places = self.of_group.get(row.group as usize).map_or(empty, Vec::as_slice);
         // The last that begins no later than the row, and the first that begins after it.
-        let at = places.partition_point(|&place| self.spans[place as usize].start_ms <= row.ts_ms);
+        let at = match is_after_all {
+            true => places.len(),
+            false => places.partition_point(|&place| self.spans[place as usize].start_ms <= row.ts_ms),
+        };
         let reaches = |place: &u32| row.ts_ms < self.spans[*place as usize].last_ms.saturating_add(gap_ms);
         let before = places[..at].last().copied().filter(reaches);
         let is_near = |place: &u32| self.spans[*place as usize].start_ms < row.ts_ms.saturating_add(gap_ms);
