@@ -129,6 +129,19 @@ impl Bays {
         time.moved = true;
     }
 
+    /// Bays that have come further, with the time before which nothing of them is expected any more; ascending.
+    #[must_use]
+    pub(super) fn until(&self, ticked: &Ticked) -> Vec<(u32, i64)> {
+        let mut until: Vec<(u32, i64)> =
+            ticked.moved.iter().map(|&bay| (bay, self.frontier_ms(bay))).collect();
+        for &bay in ticked.released.iter().chain(&ticked.closed) {
+            until.retain(|(known, _)| *known != bay);
+            until.push((bay, i64::MAX));
+        }
+        until.sort_unstable();
+        until
+    }
+
     /// The second `at_ms` has passed.
     pub(super) fn tick(&mut self, at_ms: i64) -> Ticked {
         let mut ticked = Ticked::default();

@@ -34,13 +34,7 @@ impl Engine {
         self.at_ms = at_ms;
         self.clock.tick(at_ms);
         let ticked = self.bays.tick(at_ms);
-        let mut until: Vec<(u32, i64)> =
-            ticked.moved.iter().map(|&bay| (bay, self.bays.frontier_ms(bay))).collect();
-        for &bay in ticked.released.iter().chain(&ticked.closed) {
-            until.retain(|(known, _)| *known != bay);
-            until.push((bay, i64::MAX));
-        }
-        until.sort_unstable();
+        let until = self.bays.until(&ticked);
         self.pass(&until, out)?;
         let table = self.decoder.series();
         for &bay in &ticked.released {

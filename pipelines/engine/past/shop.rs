@@ -119,14 +119,7 @@ impl Shop {
     /// The second `at_ms` has passed.
     pub(crate) fn tick(&mut self, at_ms: i64) -> Passed {
         let ticked = self.bays.tick(at_ms);
-        let mut until: Vec<(u32, i64)> =
-            ticked.moved.iter().map(|&bay| (bay, self.bays.frontier_ms(bay))).collect();
-        for &bay in ticked.released.iter().chain(&ticked.closed) {
-            until.retain(|(known, _)| *known != bay);
-            until.push((bay, i64::MAX));
-        }
-        until.sort_unstable();
-        Passed { until, released: ticked.released }
+        Passed { until: self.bays.until(&ticked), released: ticked.released }
     }
 
     /// The next second after `at_ms` at which something can happen though nothing arrives.

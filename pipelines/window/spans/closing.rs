@@ -20,10 +20,8 @@ impl SpanOperator {
                 let Span { closer: own, due_ms, .. } = self.spans[place as usize];
                 if own == closer && due_ms <= seen_ms {
                     looked_at.push(place);
-                } else if own == closer
-                    && due_ms < i64::MAX
-                    && due_ms.div_euclid(1000) <= seen_ms.div_euclid(1000)
-                {
+                } else if own == closer && due_ms.div_euclid(1000) == seen_ms.div_euclid(1000) {
+                    // Later within this second.
                     self.calendar.put(closer, due_ms, place);
                 }
             }
