@@ -1,13 +1,14 @@
 //! Rows of telemetry as the engine holds them.
 
 mod columns;
+mod rows;
 
 use std::sync::Arc;
 
 use ingest::readings::Readings;
 
 pub(super) use self::columns::{floats, numbers, times};
-use super::names::Names;
+pub(super) use self::rows::Rows;
 
 /// Readings that have been applied, in message order. Full at [`BLOCK_ROWS`].
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -99,104 +100,5 @@ impl Joined {
         self.run.reserve(rows);
         self.spec_min.reserve(rows);
         self.spec_max.reserve(rows);
-    }
-
-    /// What it says of the rows at `positions`.
-    fn pick(&self, positions: &[u32]) -> Joined {
-        let limits = |of: &[f64]| positions.iter().map(|&position| of[position as usize]).collect();
-        Joined {
-            run: positions.iter().map(|&position| self.run[position as usize]).collect(),
-            spec_min: limits(&self.spec_min),
-            spec_max: limits(&self.spec_max),
-            runs: self.runs.clone(),
-        }
-    }
-}
-
-/// Some rows of some blocks, to be turned into columns.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rows<'a> {
-    pub blocks: &'a [&'a Block],
-    pub stretches: &'a [Stretch],
-    pub names: &'a Names,
-    /// Where the step columns are asked for; else they are null.
-    pub joined: Option<&'a Joined>,
-}
-
-impl Rows<'_> {
-    /// How many rows there are.
-    #[must_use]
-    pub(super) fn len(&self) -> usize {
-        self.stretches.iter().map(|stretch| stretch.to - stretch.from).sum()
-    }
-
-    /// One column of each row, copied.
-    pub(super) fn copy<T: Copy>(&self, column: impl Fn(&Block) -> &[T]) -> Vec<T> {
-        let mut copied = Vec::with_capacity(self.len());
-        for stretch in self.stretches {
-            let rows = &column(self.blocks[stretch.block])[stretch.from..stretch.to];
-            if let [row] = rows {
-                copied.push(*row);
-            } else {
-                copied.extend_from_slice(rows);
-            }
-        }
-        copied
-    }
-
-    /// Start and end of each row's run of a step; empty where no step is asked for.
-    pub(super) fn runs_ms(&self) -> Vec<(i64, i64)> {
-        let Some(joined) = self.joined else { return Vec::new() };
-        let of = |&run: &u32| joined.runs.get(run as usize).map_or(crate::window::NO_RUN, |run| run.run_ms);
-        joined.run.iter().map(of).collect()
-    }
-
-    /// Where the rows at `positions` (ascending, counted over all stretches) are: block number and row.
-    pub(super) fn locate(&self, positions: &[u32]) -> impl Iterator<Item = (usize, usize)> {
-        let mut stretches = self.stretches.iter();
-        let (mut current, mut before) = (stretches.next(), 0);
-        positions.iter().map_while(move |&position| {
-            while let Some(stretch) = current {
-                let at = stretch.from + position as usize - before;
-                if at < stretch.to {
-                    return Some((stretch.block, at));
-                }
-                before += stretch.to - stretch.from;
-                current = stretches.next();
-            }
-            None
-        })
-    }
-
-    /// The rows at `positions` alone.
-    #[must_use]
-    pub(super) fn pick(&self, positions: &[u32]) -> (Vec<Stretch>, Joined) {
-        let mut stretches: Vec<Stretch> = Vec::new();
-        for (block, row) in self.locate(positions) {
-            match stretches.last_mut() {
-                Some(last) if last.block == block && last.to == row => last.to += 1,
-                _ => stretches.push(Stretch { block, from: row, to: row + 1 }),
-            }
-        }
-        (stretches, self.joined.map(|joined| joined.pick(positions)).unwrap_or_default())
-    }
-
-    /// Whether any of them is late.
-    #[must_use]
-    pub(super) fn has_late(&self) -> bool {
-        let is_late = |stretch: &Stretch| {
-            let lateness = &self.blocks[stretch.block].lateness[stretch.from..stretch.to];
-            lateness.contains(&(Lateness::Late as u8))
-        };
-        self.stretches.iter().any(is_late)
-    }
-
-    /// The late ones alone, or the others.
-    #[must_use]
-    pub(super) fn of_lateness(&self, is_late: bool) -> (Vec<Stretch>, Joined) {
-        let lateness = self.copy(|block| &block.lateness);
-        let wanted =
-            (0..).zip(&lateness).filter(|(_, lateness)| (**lateness == Lateness::Late as u8) == is_late);
-        self.pick(&wanted.map(|(position, _)| position).collect::<Vec<u32>>())
     }
 }

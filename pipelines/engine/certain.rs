@@ -46,20 +46,22 @@ impl Engine {
         let rows = Rows {
             blocks: &blocks,
             stretches: &released.stretches,
+            at: None,
             names: &self.names,
             joined: Some(&joined),
         };
         let told = if self.tells_telemetry { &self.all_columns } else { self.rules.certain_columns() };
+        let told = &told.to_vec();
         let batch = rows.batch(told).map_err(|source| rows_error("telemetry", source))?;
         // Late rows are told, and neither judged nor folded: a batch over history leaves them out as well.
         let parts = rows.has_late().then(|| (rows.of_lateness(true), rows.of_lateness(false)));
         let (rows, judged) = match &parts {
             None => (rows, batch.clone()),
-            Some(((late, late_joined), (in_time, in_time_joined))) => {
-                let late = Rows { stretches: late, joined: Some(late_joined), ..rows };
+            Some((late, in_time)) => {
+                let late = Rows { at: Some(late), ..rows };
                 let late = late.batch(&self.all_columns).map_err(|source| rows_error("late", source))?;
                 out.push(Emission { stream: "late".into(), rows: late });
-                let rows = Rows { stretches: in_time, joined: Some(in_time_joined), ..rows };
+                let rows = Rows { at: Some(in_time), ..rows };
                 (rows, rows.batch(told).map_err(|source| rows_error("telemetry", source))?)
             }
         };

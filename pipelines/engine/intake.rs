@@ -236,7 +236,7 @@ impl Engine {
         said: &mut Vec<(u64, OnArrival)>,
     ) -> Result<(), EngineError> {
         let blocks = [block];
-        let rows = Rows { blocks: &blocks, stretches: expected, names: &self.names, joined: None };
+        let rows = Rows { blocks: &blocks, stretches: expected, at: None, names: &self.names, joined: None };
         if !expected.is_empty() {
             self.counts.keys_unwatched += self.rules.hear_expected(rows, said, &mut self.rejects)?;
         }
@@ -282,10 +282,11 @@ impl Engine {
         let next = self.spare.pop().unwrap_or_default();
         let block = self.exchange_open(next);
         self.follow_series(false);
+        self.rules.silences.seal(&block.readings);
         let whole = [Stretch { block: 0, from: 0, to: block.readings.len() }];
-        let rows = Rows { blocks: &[&block], stretches: &whole, names: &self.names, joined: None };
-        let in_time = rows.has_late().then(|| rows.of_lateness(false).0);
-        let rows = Rows { stretches: in_time.as_deref().unwrap_or(&whole), ..rows };
+        let rows = Rows { blocks: &[&block], stretches: &whole, at: None, names: &self.names, joined: None };
+        let in_time = rows.has_late().then(|| rows.of_lateness(false));
+        let rows = Rows { at: in_time.as_deref(), ..rows };
         self.counts.windows_missed += self.rules.fold(rows, self.decoder.series(), &mut self.rejects)?;
         self.hold.take(block);
         Ok(())

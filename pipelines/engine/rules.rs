@@ -6,6 +6,8 @@
 
 mod looked;
 
+mod routes;
+
 mod arrival;
 
 mod certain;
@@ -21,6 +23,8 @@ mod window_rule;
 mod windows;
 
 mod heard;
+
+mod listening;
 
 mod silence_rule;
 
@@ -40,6 +44,7 @@ use sinks::emission::Emission;
 pub(super) use self::arrival::OnArrival;
 pub(super) use self::looked::Verdicts;
 pub(super) use self::past::{Held, HeldOrder};
+use self::routes::Routes;
 use self::row_rule::RowRule;
 pub(crate) use self::said::Said;
 use self::silence_rule::SilenceRule;
@@ -48,7 +53,7 @@ use self::window_rule::WindowRule;
 use super::EngineError;
 use super::exceptions::{Causes, RuleLife};
 use crate::config::{ExceptionKind, RuleSettings};
-use crate::plan::{Clearing, Plan, Planner, SilencePlan, Stream, series_batch};
+use crate::plan::{Clearing, Plan, Planner, Scope, SilencePlan, Stream, series_batch};
 use crate::window::WindowOperator;
 
 /// All rules and views of a configuration.
@@ -56,6 +61,10 @@ use crate::window::WindowOperator;
 pub(super) struct Rules {
     rows: Vec<RowRule>,
     windows: Vec<WindowRule>,
+    /// Readings to `rows`.
+    row_routes: Routes,
+    /// Readings to `windows`: to those that need no step, and to those that do.
+    window_routes: [Routes; 2],
     pub(super) silences: Silences,
     /// By series: whether any rule of the fast lane wants it.
     fast: Vec<bool>,
@@ -114,12 +123,10 @@ impl Rules {
                         .transpose()
                         .map_err(|source| window_error(&one.name, source))?,
                     plan,
-                    scope: Vec::new(),
                 }),
                 (Plan::Window(plan), _) => windows.push(WindowRule {
                     key: one.key.clone(),
                     clear_when,
-                    scope: Vec::new(),
                     life: RuleLife::new(one, ExceptionKind::Condition),
                     is_view: one.is_view,
                     needs_steps,
@@ -133,6 +140,8 @@ impl Rules {
             fast: Vec::new(),
             fast_columns: condition_columns(rows.iter().filter(|rule| rule.is_fast())),
             certain_columns: condition_columns(over_readings),
+            row_routes: Routes::new(rows.len()),
+            window_routes: [Routes::new(windows.len()), Routes::new(windows.len())],
             rows,
             windows,
             silences: Silences::new(silences, idle_final_ms),
@@ -147,22 +156,31 @@ impl Rules {
         }
         self.silences.follow(table);
         let fresh = series_batch(table, self.series);
-        for rule in &mut self.windows {
-            let within = rule.operator.plan().scope().evaluate(&fresh);
-            let within = within.expect("a scope cannot fail: the planner saw to it");
-            rule.scope.extend(within.values());
-        }
-        self.fast.resize(table.all().len(), false);
-        for rule in self.rows.iter_mut().filter(|rule| rule.plan.stream() == Stream::Telemetry) {
-            let within =
-                rule.plan.scope().evaluate(&fresh).expect("a scope cannot fail: the planner saw to it");
-            rule.scope.extend(within.values());
-            if rule.is_fast() {
-                for (fast, within) in self.fast[self.series..].iter_mut().zip(&rule.scope[self.series..]) {
-                    *fast |= within;
-                }
+        let within =
+            |scope: &Scope| scope.evaluate(&fresh).expect("a scope cannot fail: the planner saw to it");
+        let mut wanted = [Vec::new(), Vec::new()];
+        for (number, rule) in self.windows.iter().enumerate() {
+            let plan = rule.operator.plan();
+            if plan.stream() == Stream::Telemetry {
+                wanted[usize::from(rule.needs_steps)].push((number, within(plan.scope())));
             }
         }
+        for (routes, wanted) in self.window_routes.iter_mut().zip(&wanted) {
+            routes.follow(fresh.num_rows(), wanted);
+        }
+        let mut wanted = Vec::new();
+        self.fast.resize(table.all().len(), false);
+        for (number, rule) in self.rows.iter().enumerate() {
+            if rule.plan.stream() == Stream::Telemetry {
+                let within = within(rule.plan.scope());
+                if rule.is_fast() {
+                    let fast = self.fast[self.series..].iter_mut();
+                    fast.zip(within.values()).for_each(|(fast, within)| *fast |= within);
+                }
+                wanted.push((number, within));
+            }
+        }
+        self.row_routes.follow(fresh.num_rows(), &wanted);
         self.series = table.all().len();
     }
 

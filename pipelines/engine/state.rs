@@ -21,7 +21,7 @@ use super::{Engine, EngineError};
 use crate::config::Config;
 
 /// Changes with what [`State`] holds.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct State {

@@ -28,6 +28,7 @@ pub struct RowsPlan {
     condition_alone: Option<Expression>,
     outputs: Vec<Expression>,
     output: SchemaRef,
+    no_rows: RecordBatch,
     hash: String,
 }
 
@@ -62,6 +63,7 @@ impl RowsPlan {
             condition_columns,
             condition_alone,
             outputs,
+            no_rows: RecordBatch::new_empty(output.clone()),
             output,
             hash,
         })
@@ -89,6 +91,12 @@ impl RowsPlan {
     #[must_use]
     pub fn output_schema(&self) -> &SchemaRef {
         &self.output
+    }
+
+    /// The columns of SELECT, without rows.
+    #[must_use]
+    pub fn no_rows(&self) -> &RecordBatch {
+        &self.no_rows
     }
 
     /// Hex digits that change with the query.
@@ -182,7 +190,7 @@ impl RowsPlan {
         };
         let count = rows.true_count();
         if count == 0 {
-            return Ok(Matches { rows, output: RecordBatch::new_empty(self.output.clone()) });
+            return Ok(Matches { rows, output: self.no_rows.clone() });
         }
         let output = if count == batch.num_rows() {
             self.outputs(batch)?

@@ -19,6 +19,8 @@ use super::windowed::RowExpressions;
 pub(crate) struct States {
     /// count, sum, min, max of a Float64 argument.
     pub measures: Vec<Measured>,
+    /// Whether anything reads the sum of each of them: exact sums are what costs.
+    pub sums: Vec<bool>,
     /// count, mean, sum of squares of a Float64 argument.
     pub spreads: Vec<Measured>,
     /// count(*) FILTER (WHERE …).
@@ -107,7 +109,10 @@ pub(super) fn state_of(
             };
             if let Some(result) = fused {
                 let measured = measured(&mut rows.arguments);
-                return Ok(result(place_in(&mut states.measures, &measured)));
+                let place = place_in(&mut states.measures, &measured);
+                states.sums.resize(states.measures.len(), false);
+                states.sums[place] |= matches!(name, "sum" | "avg");
+                return Ok(result(place));
             }
             let spread = match name {
                 "stddev" => Some((true, true)),

@@ -14,6 +14,18 @@ pub(crate) struct Measure {
     pub max: f64,
 }
 
+impl Measure {
+    /// Takes a value in, but for the sum.
+    #[inline]
+    #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN replaces and is replaced, as in DataFusion")]
+    pub(crate) fn range(&mut self, value: f64) {
+        self.count += 1;
+        // Chosen, not branched: which of values in no order is the least nobody can foretell.
+        self.min = if !(value >= self.min) { value } else { self.min };
+        self.max = if !(value <= self.max) { value } else { self.max };
+    }
+}
+
 impl Default for Measure {
     fn default() -> Self {
         Measure { sum: ExactSum::default(), count: 0, min: f64::MAX, max: f64::MIN }
@@ -49,13 +61,9 @@ pub(crate) trait Fold: Default {
 
 impl Fold for Measure {
     #[inline]
-    #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN replaces and is replaced, as in DataFusion")]
     fn fold(&mut self, value: f64) {
-        self.count += 1;
         self.sum.add(value);
-        // Chosen, not branched: which of values in no order is the least nobody can foretell.
-        self.min = if !(value >= self.min) { value } else { self.min };
-        self.max = if !(value <= self.max) { value } else { self.max };
+        self.range(value);
     }
 
     #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "as above")]
@@ -89,14 +97,20 @@ impl Fold for Spread {
     }
 }
 
-/// Folds `values[row]` into `states[groups[row]]` for each of `rows` (all, if `None`), in order, but for rows
+/// Lets `fold` take `values[row]` into `states[groups[row]]` for each of `rows` (all, if `None`), in order, but for rows
 /// outside.
 #[inline]
-pub(crate) fn fold_rows<S: Fold>(states: &mut [S], rows: Option<&[u32]>, groups: &[u32], values: &[f64]) {
+pub(crate) fn fold_rows<S>(
+    states: &mut [S],
+    rows: Option<&[u32]>,
+    groups: &[u32],
+    values: &[f64],
+    fold: impl Fn(&mut S, f64),
+) {
     let mut fold = |group: u32, value: f64| {
         // What is outside has no state.
         if let Some(state) = states.get_mut(group as usize) {
-            state.fold(value);
+            fold(state, value);
         }
     };
     match rows {

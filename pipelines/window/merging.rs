@@ -7,6 +7,7 @@ use super::fused::{Fold, Measure, Spread};
 use super::groups::OUTSIDE;
 use super::mark::Mark;
 use super::pane::Pane;
+use crate::plan::state::States;
 
 impl Pane {
     /// Forgets one group; its place among the others stays taken until the pane is made anew.
@@ -18,6 +19,29 @@ impl Pane {
         self.beside.get_mut(group).into_iter().for_each(|rows| *rows = 0);
         self.marks.get_mut(group).into_iter().for_each(|mark| *mark = Mark::default());
         self.others_places.get_mut(group).into_iter().for_each(|place| *place = OUTSIDE);
+    }
+
+    /// Takes all groups of `other` in, which keeps them; there must be none of DataFusion's accumulators.
+    pub(crate) fn merge_all(&mut self, states: &States, other: &Pane) {
+        self.grow(other.len());
+        if !self.marks.is_empty() {
+            for group in 0..other.len() {
+                self.marks[group].changed |= other.rows_of(states, group) > 0;
+            }
+        }
+        for (into, from) in self.measures.iter_mut().zip(&other.measures) {
+            into.iter_mut().zip(from).for_each(|(into, from)| into.merge(from));
+        }
+        for (into, from) in self.spreads.iter_mut().zip(&other.spreads) {
+            into.iter_mut().zip(from).for_each(|(into, from)| into.merge(from));
+        }
+        for (into, from) in self.counts.iter_mut().zip(&other.counts) {
+            into.iter_mut().zip(from).for_each(|(into, from)| *into += from);
+        }
+        if !other.beside.is_empty() {
+            self.beside.resize(self.len(), 0);
+            self.beside.iter_mut().zip(&other.beside).for_each(|(into, from)| *into += from);
+        }
     }
 
     /// Takes what group `from` has over into group `into`, but for what was said of it.

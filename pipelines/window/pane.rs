@@ -9,7 +9,7 @@ use arrow::datatypes::Float64Type;
 use datafusion::common::Result;
 use datafusion::logical_expr::GroupsAccumulator;
 
-use super::fused::{Measure, Spread, count_rows, fold_rows};
+use super::fused::{Fold, Measure, Spread, count_rows, fold_rows};
 use super::groups::{GroupTable, OUTSIDE};
 use super::mark::Mark;
 use crate::plan::state::{Measured, States};
@@ -129,19 +129,20 @@ impl Pane {
     ) -> Result<()> {
         let count = groups.len();
         let each = || each(rows, count);
-        for (measured, into) in states.measures.iter().zip(&mut self.measures) {
+        for ((measured, with_sum), into) in states.measures.iter().zip(&states.sums).zip(&mut self.measures) {
             let values = evaluated.arguments[measured.argument].as_primitive::<Float64Type>();
-            match chosen(measured, groups, values, evaluated) {
-                None => fold_rows(into, rows, groups, values.values()),
-                Some(chosen) => fold_rows(into, rows, &chosen, values.values()),
+            let chosen = chosen(measured, groups, values, evaluated);
+            let groups = chosen.as_deref().unwrap_or(groups);
+            match with_sum {
+                true => fold_rows(into, rows, groups, values.values(), Measure::fold),
+                false => fold_rows(into, rows, groups, values.values(), Measure::range),
             }
         }
         for (measured, into) in states.spreads.iter().zip(&mut self.spreads) {
             let values = evaluated.arguments[measured.argument].as_primitive::<Float64Type>();
-            match chosen(measured, groups, values, evaluated) {
-                None => fold_rows(into, rows, groups, values.values()),
-                Some(chosen) => fold_rows(into, rows, &chosen, values.values()),
-            }
+            let chosen = chosen(measured, groups, values, evaluated);
+            let groups = chosen.as_deref().unwrap_or(groups);
+            fold_rows(into, rows, groups, values.values(), Spread::fold);
         }
         for (filter, into) in states.counts.iter().zip(&mut self.counts) {
             let filter = &evaluated.filters[*filter];

@@ -1,6 +1,7 @@
 //! Windows that the clock makes: rows go to their windows unsorted, each window has its states of all groups.
 
 mod closing;
+mod pending;
 mod routing;
 mod snapshot;
 
@@ -33,6 +34,8 @@ pub struct PaneOperator {
     pane_groups: Option<GroupTable>,
     closers: Closers,
     panes: BTreeMap<i64, Slot>,
+    /// Where windows overlap: slides that have not gone into their windows, by start.
+    pending: BTreeMap<i64, Box<Pane>>,
     spare: Vec<Pane>,
 }
 
@@ -54,13 +57,14 @@ impl PaneOperator {
             closers: Closers::new(plan.closes),
             plan,
             panes: BTreeMap::new(),
+            pending: BTreeMap::new(),
             spare: Vec::new(),
         })
     }
 
-    /// How many windows it holds, those kept for correction included.
+    /// How many windows it holds, those kept for correction included, and slides.
     pub(super) fn len(&self) -> usize {
-        self.panes.len()
+        self.panes.len() + self.pending.len()
     }
 
     pub(super) fn codes(&mut self, input: &Input<'_>, table: &SeriesTable) -> Result<Vec<u32>> {

@@ -14,7 +14,7 @@ use crate::plan::WindowPlan;
 use crate::plan::key::Closes;
 
 /// Changes with the layout of the bytes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// A snapshot that cannot be taken over.
 #[derive(Debug, thiserror::Error)]
@@ -38,11 +38,14 @@ pub(super) struct Header {
     seen: Vec<(String, String, i64)>,
     /// Starts of the windows whose sections follow; none where windows are rows of a section.
     pub windows: Vec<i64>,
+    /// Starts of the slides whose sections follow those.
+    pub slides: Vec<i64>,
 }
 
 impl Header {
     pub(super) fn new(plan: &WindowPlan, closers: &Closers, table: &SeriesTable, windows: Vec<i64>) -> Self {
-        Header { format: FORMAT, plan: plan.hash().to_owned(), seen: closers.by_name(table), windows }
+        let (plan, seen) = (plan.hash().to_owned(), closers.by_name(table));
+        Header { format: FORMAT, plan, seen, windows, slides: Vec::new() }
     }
 
     pub(super) fn encode(&self) -> Result<Vec<u8>> {

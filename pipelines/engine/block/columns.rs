@@ -67,8 +67,9 @@ impl Rows<'_> {
     }
 
     fn limits(&self, of: impl Fn(&Joined) -> &[f64]) -> ArrayRef {
-        match self.joined.map(of) {
-            Some(limits) if limits.iter().any(|limit| !limit.is_nan()) => floats(limits.to_vec()),
+        let limits = self.joined.map(|joined| self.copy_joined(of(joined)));
+        match limits {
+            Some(limits) if limits.iter().any(|limit| !limit.is_nan()) => floats(limits),
             _ => Arc::new(Float64Array::new_null(self.len())),
         }
     }
@@ -79,19 +80,17 @@ impl Rows<'_> {
         let mut digits = itoa::Buffer::new();
         let mut ends = Vec::with_capacity(rows + 1);
         ends.push(0_i32);
-        for stretch in self.stretches {
-            let readings = &self.blocks[stretch.block].readings;
-            for row in stretch.from..stretch.to {
-                bytes.extend_from_slice(digits.format(readings.message[row]).as_bytes());
-                bytes.push(b'-');
-                match readings.index[row] {
-                    0 => bytes.push(b'0'),
-                    index => bytes.extend_from_slice(digits.format(index).as_bytes()),
-                }
-                #[expect(clippy::cast_possible_wrap, reason = "a batch of ids is far below 2 GiB")]
-                ends.push(bytes.len() as i32);
+        self.each(|block, row| {
+            let readings = &self.blocks[block].readings;
+            bytes.extend_from_slice(digits.format(readings.message[row]).as_bytes());
+            bytes.push(b'-');
+            match readings.index[row] {
+                0 => bytes.push(b'0'),
+                index => bytes.extend_from_slice(digits.format(index).as_bytes()),
             }
-        }
+            #[expect(clippy::cast_possible_wrap, reason = "a batch of ids is far below 2 GiB")]
+            ends.push(bytes.len() as i32);
+        });
         StringArray::new(OffsetBuffer::new(ScalarBuffer::from(ends)), bytes.into(), None)
     }
 
@@ -99,14 +98,13 @@ impl Rows<'_> {
         if self.stretches.iter().all(|stretch| self.blocks[stretch.block].readings.texts.is_empty()) {
             return StringArray::new_null(self.len());
         }
-        let rows = self.stretches.iter().flat_map(|stretch| {
-            let readings = &self.blocks[stretch.block].readings;
-            (stretch.from..stretch.to).map(|row| {
-                let text = readings.text[row];
-                (text > 0).then(|| readings.texts[text as usize - 1].as_ref())
-            })
+        let mut texts = StringBuilder::with_capacity(self.len(), 0);
+        self.each(|block, row| {
+            let readings = &self.blocks[block].readings;
+            let text = readings.text[row];
+            texts.append_option((text > 0).then(|| readings.texts[text as usize - 1].as_ref()));
         });
-        rows.collect()
+        texts.finish()
     }
 
     fn tags(&self, kind: &DataType) -> Result<ArrayRef, ArrowError> {
@@ -121,18 +119,20 @@ impl Rows<'_> {
             .iter()
             .map(|block| block.readings.tag_sets.iter().map(|set| tags::pairs(set)).collect())
             .collect();
-        for stretch in self.stretches {
-            for row in stretch.from..stretch.to {
-                let set = self.blocks[stretch.block].readings.tags[row];
-                if set > 0 {
-                    for (key, value) in &parsed[stretch.block][set as usize - 1] {
-                        tags.keys().append_value(key);
-                        tags.values().append_value(value);
-                    }
+        let mut done = Ok(());
+        self.each(|block, row| {
+            let set = self.blocks[block].readings.tags[row];
+            if set > 0 {
+                for (key, value) in &parsed[block][set as usize - 1] {
+                    tags.keys().append_value(key);
+                    tags.values().append_value(value);
                 }
-                tags.append(set > 0)?;
             }
-        }
+            if done.is_ok() {
+                done = tags.append(set > 0);
+            }
+        });
+        done?;
         Ok(Arc::new(tags.finish()))
     }
 
@@ -150,13 +150,12 @@ impl Rows<'_> {
             _ => run.technician.clone(),
         };
         let names: Vec<Option<Arc<str>>> = joined.runs.iter().map(name).collect();
-        let keys = if names.iter().all(Option::is_some) {
-            // "No step" and "null" are the same number.
-            joined.run.clone()
-        } else {
-            let known = |&run: &u32| names.get(run as usize).is_some_and(Option::is_some);
-            joined.run.iter().map(|run| if known(run) { *run } else { Names::NULL }).collect()
-        };
+        // "No step" and "null" are the same number.
+        let mut keys = self.copy_joined(&joined.run);
+        if !names.iter().all(Option::is_some) {
+            let is_known = |run: u32| names.get(run as usize).is_some_and(Option::is_some);
+            keys.iter_mut().filter(|run| !is_known(**run)).for_each(|run| *run = Names::NULL);
+        }
         let values = names.iter().map(|name| name.as_deref().unwrap_or(""));
         // A dictionary that all keys are null in still needs a value to point at.
         let values = StringArray::from_iter_values(values.chain(std::iter::once("")));

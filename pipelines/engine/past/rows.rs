@@ -49,15 +49,12 @@ impl PastRows {
             spec_max: self.joined.spec_max[start..end].to_vec(),
             runs: self.joined.runs.clone(),
         };
-        let part =
-            Part { block: &self.block, stretches: vec![Stretch { block: 0, from: start, to: end }], joined };
+        let whole = Stretch { block: 0, from: start, to: end };
+        let part = Part { block: &self.block, whole, at: None, joined };
         let blocks = [part.block];
         let rows = part.rows(&blocks, shop.names());
-        if !rows.has_late() {
-            return part;
-        }
-        let (stretches, joined) = rows.of_lateness(false);
-        Part { block: &self.block, stretches, joined }
+        let at = rows.has_late().then(|| rows.of_lateness(false));
+        Part { at, ..part }
     }
 }
 
@@ -65,12 +62,15 @@ impl PastRows {
 #[derive(Debug)]
 pub(crate) struct Part<'a> {
     pub(super) block: &'a Block,
-    stretches: Vec<Stretch>,
+    whole: Stretch,
+    /// Places of those that were not late, if any was.
+    at: Option<Vec<u32>>,
     joined: Joined,
 }
 
 impl Part<'_> {
     pub(super) fn rows<'b>(&'b self, blocks: &'b [&'b Block; 1], names: &'b Names) -> Rows<'b> {
-        Rows { blocks, stretches: &self.stretches, names, joined: Some(&self.joined) }
+        let stretches = std::slice::from_ref(&self.whole);
+        Rows { blocks, stretches, at: self.at.as_deref(), names, joined: Some(&self.joined) }
     }
 }

@@ -26,6 +26,14 @@ pub(in crate::engine) enum OnArrival {
     Heard { rule: usize, key: String, arrived_ms: i64 },
 }
 
+impl OnArrival {
+    /// The number of its rule among those of its kind.
+    pub(super) fn rule(&self) -> usize {
+        let (OnArrival::Row { rule, .. } | OnArrival::Heard { rule, .. }) = self;
+        *rule
+    }
+}
+
 impl Rules {
     /// Whether any rule looks at readings on arrival.
     #[must_use]
@@ -92,7 +100,8 @@ impl Rules {
         let batch = rows.batch(&self.fast_columns).map_err(|source| rows_error("telemetry", source))?;
         let series = rows.copy(|block| &block.readings.series);
         let (columns, look) = (&self.fast_columns, Look::Arrival);
-        let looked = Looked { rows, series: &series, batch: &batch, columns, look };
+        let looked = Looked { rows, batch: &batch, columns, look };
+        self.row_routes.split(&series);
         for (number, rule) in self.rows.iter().enumerate().filter(|(_, rule)| rule.is_fast()) {
             let say = |exceptions: &mut Exceptions, verdict: Verdict| {
                 if rule.waits_its_turn {
@@ -104,7 +113,8 @@ impl Rules {
                     rule.apply(look, verdict, exceptions);
                 }
             };
-            rule.look(looked, bays, table, Verdicts { exceptions, rejects }, say)?;
+            let selected = self.row_routes.of(number);
+            rule.look(looked, selected, bays, table, Verdicts { exceptions, rejects }, say)?;
         }
         Ok(())
     }

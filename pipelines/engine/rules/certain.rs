@@ -28,7 +28,7 @@ impl Rules {
     /// The second look of the fast lane, and the only one of other rules over readings. `batch` holds those columns of
     /// telemetry that are named beside it.
     pub(in crate::engine) fn look_when_certain(
-        &self,
+        &mut self,
         rows: Rows<'_>,
         (batch, columns): (&RecordBatch, &[usize]),
         bays: &Bays,
@@ -38,15 +38,17 @@ impl Rules {
     ) -> Result<(), EngineError> {
         let Verdicts { exceptions, rejects } = verdicts;
         let series = rows.copy(|block| &block.readings.series);
-        let looked = Looked { rows, series: &series, batch, columns, look: Look::Certain };
-        for rule in self.over_readings() {
+        let looked = Looked { rows, batch, columns, look: Look::Certain };
+        self.row_routes.split(&series);
+        for (number, rule) in self.rows.iter().enumerate() {
+            let selected = self.row_routes.of(number);
             if rule.is_view {
-                rule.show(looked, rejects, out)?;
+                rule.show(looked, selected, rejects, out)?;
             } else {
                 let say = |exceptions: &mut Exceptions, verdict: Verdict| {
                     rule.apply(looked.look, verdict, exceptions);
                 };
-                rule.look(looked, bays, table, Verdicts { exceptions, rejects }, say)?;
+                rule.look(looked, selected, bays, table, Verdicts { exceptions, rejects }, say)?;
             }
         }
         Ok(())

@@ -12,24 +12,30 @@ use super::failed_row;
 use super::silences::Surroundings;
 use crate::plan::SilencePlan;
 
-/// The last row of a key, and whether its silence is open.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(in crate::engine) struct Heard {
+/// A row that has arrived, as far as its key's silence asks for it.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+pub(in crate::engine) struct LastRow {
     pub arrived_ms: i64,
     pub message: u64,
-    index: u32,
-    series: u32,
+    pub index: u32,
+    pub series: u32,
     ts_ms: i64,
     value: f64,
     unit: u16,
+}
+
+/// The last row of a key, and whether its silence is open.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(in crate::engine) struct Heard {
+    pub last: LastRow,
     pub is_open: bool,
     /// Within which it was raised, of a rule that counts while a step is active.
     pub run: Option<RunId>,
 }
 
-impl Heard {
+impl LastRow {
     pub(super) fn of(readings: &Readings, row: usize) -> Self {
-        Heard {
+        LastRow {
             arrived_ms: readings.arrived_ms[row],
             message: readings.message[row],
             index: readings.index[row],
@@ -37,15 +43,25 @@ impl Heard {
             ts_ms: readings.ts_ms[row],
             value: readings.value[row],
             unit: readings.unit[row],
-            is_open: false,
-            run: None,
         }
+    }
+
+    /// Where it stands among all rows.
+    pub(super) fn place(&self) -> (u64, u32) {
+        (self.message, self.index)
+    }
+}
+
+impl Heard {
+    pub(super) fn of(readings: &Readings, row: usize) -> Self {
+        Heard { last: LastRow::of(readings, row), is_open: false, run: None }
     }
 
     /// By names, for the hash of the state.
     pub(super) fn line(&self, rule: &str, key: &str, table: &SeriesTable) -> String {
-        let Heard { arrived_ms, message, index, ts_ms, is_open, run, .. } = self;
-        let (series, value) = (table.get(self.series), self.value.to_bits());
+        let LastRow { arrived_ms, message, index, ts_ms, .. } = self.last;
+        let (series, value) = (table.get(self.last.series), self.last.value.to_bits());
+        let Heard { is_open, run, .. } = self;
         format!(
             "silence {rule} {key} {arrived_ms} {message}-{index} {ts_ms} {series:?} {value} {is_open} {run:?}"
         )
@@ -67,25 +83,25 @@ pub(super) fn end_of(run: Option<RunId>, steps: Option<&BaySteps>) -> (Option<i6
 pub(super) fn row_of(
     life: &RuleLife,
     plan: &SilencePlan,
-    heard: &Heard,
+    last: &LastRow,
     raised_ms: i64,
     run: Option<&Run>,
     around: Surroundings<'_>,
     rejects: &mut Vec<Reject>,
 ) -> RuleRow {
     let mut block = Block::default();
-    block.readings.message.push(heard.message);
-    block.readings.index.push(heard.index);
-    block.readings.ts_ms.push(heard.ts_ms);
-    block.readings.arrived_ms.push(heard.arrived_ms);
-    block.readings.series.push(heard.series);
+    block.readings.message.push(last.message);
+    block.readings.index.push(last.index);
+    block.readings.ts_ms.push(last.ts_ms);
+    block.readings.arrived_ms.push(last.arrived_ms);
+    block.readings.series.push(last.series);
     block.readings.boot.push(NONE);
     block.readings.seq.push(NONE);
-    block.readings.value.push(heard.value);
+    block.readings.value.push(last.value);
     block.readings.text.push(0);
-    block.readings.unit.push(heard.unit);
+    block.readings.unit.push(last.unit);
     block.readings.tags.push(0);
-    block.bay.push(around.table.bay_of()[heard.series as usize]);
+    block.bay.push(around.table.bay_of()[last.series as usize]);
     block.lateness.push(0);
     let joined = Joined {
         run: vec![if run.is_some() { 0 } else { NO_RUN }],
@@ -96,17 +112,18 @@ pub(super) fn row_of(
     let rows = Rows {
         blocks: &[&block],
         stretches: &[Stretch { block: 0, from: 0, to: 1 }],
+        at: None,
         names: around.names,
         joined: Some(&joined),
     };
-    let id = reading_id(heard.message, heard.index);
+    let id = reading_id(last.message, last.index);
     let output = rows.batch(plan.rows().columns()).map_err(datafusion::error::DataFusionError::from);
     let mut row = match output.and_then(|batch| plan.rows().outputs(&batch)) {
         Ok(output) => RuleRow::new(&output, 0, id, raised_ms),
         // The silence is told, whatever SELECT makes of the last row.
         Err(error) => {
-            rejects.push(failed_row(&life.name, heard.message, &error.strip_backtrace()));
-            let names = around.table.get(heard.series);
+            rejects.push(failed_row(&life.name, last.message, &error.strip_backtrace()));
+            let names = around.table.get(last.series);
             let name = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
             let (bay, tool) = (name(&names.bay), name(&names.tool));
             RuleRow {
@@ -123,7 +140,7 @@ pub(super) fn row_of(
     row.tool = row.tool.filter(|_| plan.is_of("tool"));
     row.job = run.map(|run| run.job.to_string());
     row.step = run.map(|run| run.step.to_string());
-    row.last_arrived_ms = Some(heard.arrived_ms);
+    row.last_arrived_ms = Some(last.arrived_ms);
     row
 }
 

@@ -23,8 +23,6 @@ pub(crate) struct Verdicts<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Looked<'a> {
     pub rows: Rows<'a>,
-    /// Series of each row.
-    pub series: &'a [u32],
     /// Some columns of each row.
     pub batch: &'a RecordBatch,
     /// Which columns of the stream these are, ascending.

@@ -114,7 +114,7 @@ impl Rules {
 
     /// Judges readings of history. Verdicts on the conditions that `waits` names go to `held`.
     pub(crate) fn look_at_past(
-        &self,
+        &mut self,
         rows: Rows<'_>,
         bays: &Bays,
         table: &SeriesTable,
@@ -123,20 +123,19 @@ impl Rules {
         waits: impl Fn(&str) -> bool,
     ) -> Result<(), EngineError> {
         let Verdicts { exceptions, rejects } = verdicts;
-        let columns = self.certain_columns();
+        let columns = &self.certain_columns;
         let batch = rows.batch(columns).map_err(|source| rows_error("telemetry", source))?;
         let series = rows.copy(|block| &block.readings.series);
-        let looked = Looked { rows, series: &series, batch: &batch, columns, look: Look::Certain };
+        let looked = Looked { rows, batch: &batch, columns, look: Look::Certain };
+        self.row_routes.split(&series);
         for (place, rule) in self.rows.iter().enumerate() {
-            if rule.plan.stream() != Stream::Telemetry {
-                continue;
-            }
+            let selected = self.row_routes.of(place);
             if rule.life.kind != ExceptionKind::Condition || !waits(&rule.life.name) {
                 let say = |exceptions: &mut Exceptions, verdict| rule.apply(looked.look, verdict, exceptions);
-                rule.look(looked, bays, table, Verdicts { exceptions, rejects }, say)?;
+                rule.look(looked, selected, bays, table, Verdicts { exceptions, rejects }, say)?;
                 continue;
             }
-            let Some(judged) = rule.judge_readings(looked, rejects)? else { continue };
+            let Some(judged) = rule.judge_readings(looked, selected, rejects)? else { continue };
             let of_rule = held.rules.entry(place).or_default();
             rule.each(looked, &judged, bays, true, rejects, |row| {
                 of_rule.entry(row.block.bay[row.row]).or_default().push(rule.waiting(row, table));

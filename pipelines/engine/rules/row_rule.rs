@@ -38,14 +38,12 @@ pub(super) struct RowRule {
     pub plan: RowsPlan,
     /// What clears a condition, where it is not whatever does not match. Over the columns of the plan.
     pub clear_when: Option<Clearing>,
-    /// By series: whether it is in the rule's scope.
-    pub scope: Vec<bool>,
 }
 
 /// What a rule says of the rows of its scope.
-pub(super) struct Judged {
+pub(super) struct Judged<'a> {
     /// Place among the rows looked at, of each row in scope.
-    selected: Vec<u32>,
+    selected: &'a [u32],
     /// A bit for each of these.
     matches: BooleanArray,
     /// The columns of SELECT of each row that matches.
@@ -71,22 +69,21 @@ impl RowRule {
         self.lane == Lane::Instant && self.plan.stream() == Stream::Telemetry && !self.is_view
     }
 
-    /// Judges the rows of the rule's scope; none if there are none. Rows on which an expression fails do not
-    /// match and are handed to `failed`.
-    fn judge(
+    /// Judges the rows of the rule's scope, which are `selected`; none if there are none. Rows on which an expression
+    /// fails do not match and are handed to `failed`.
+    fn judge<'a>(
         &self,
         looked: Looked<'_>,
+        selected: &'a [u32],
         mut failed: impl FnMut(u32, String),
-    ) -> Result<Option<Judged>, EngineError> {
-        let in_scope = (0..).zip(looked.series).filter(|(_, series)| self.scope[**series as usize]);
-        let selected: Vec<u32> = in_scope.map(|(position, _)| position).collect();
+    ) -> Result<Option<Judged<'a>>, EngineError> {
         if selected.is_empty() {
             return Ok(None);
         }
         let wrong = |source| rows_error(&self.life.name, source);
-        if let Ok(matches) = self.matches(looked, &selected) {
+        if let Ok(matches) = self.matches(looked, selected) {
             if matches.true_count() == 0 {
-                let output = RecordBatch::new_empty(self.plan.output_schema().clone());
+                let output = self.plan.no_rows().clone();
                 return Ok(Some(Judged { selected, matches, output }));
             }
             let matching = selected.iter().zip(matches.values()).filter(|(_, matches)| *matches);
@@ -96,7 +93,7 @@ impl RowRule {
                 return Ok(Some(Judged { selected, matches, output }));
             }
         }
-        let wanted = self.wanted(looked.rows, &selected).map_err(wrong)?;
+        let wanted = self.wanted(looked.rows, selected).map_err(wrong)?;
         let each = self.plan.evaluate_each(&wanted);
         let (found, failures) = each.map_err(|source| window_error(&self.life.name, source))?;
         failures.into_iter().for_each(|failure| failed(selected[failure.row], failure.error));
@@ -115,22 +112,21 @@ impl RowRule {
 
     /// The columns that the whole plan wants, of the rows at `positions`.
     fn wanted(&self, rows: Rows<'_>, positions: &[u32]) -> Result<RecordBatch, arrow::error::ArrowError> {
-        let (stretches, joined) = rows.pick(positions);
-        let joined = rows.joined.map(|_| &joined);
-        Rows { stretches: &stretches, joined, ..rows }.batch(self.plan.columns())
+        Rows { at: Some(&rows.pick(positions)), ..rows }.batch(self.plan.columns())
     }
 
-    /// Looks at readings and hands over what there is to say of them, in their order.
+    /// Looks at the `selected` readings, those of its scope, and hands over what there is to say of them, in their order.
     pub(super) fn look(
         &self,
         looked: Looked<'_>,
+        selected: &[u32],
         bays: &Bays,
         table: &SeriesTable,
         verdicts: Verdicts<'_>,
         mut say: impl FnMut(&mut Exceptions, Verdict),
     ) -> Result<(), EngineError> {
         let Verdicts { exceptions, rejects } = verdicts;
-        let Some(judged) = self.judge_readings(looked, rejects)? else { return Ok(()) };
+        let Some(judged) = self.judge_readings(looked, selected, rejects)? else { return Ok(()) };
         let is_condition = self.life.kind == ExceptionKind::Condition;
         let is_second = looked.look == Look::Certain && self.is_fast();
         // Whether a row that does not match changes anything: the first match of a condition may be among these.
@@ -152,12 +148,13 @@ impl RowRule {
     }
 
     /// Judges readings; of those on which an expression fails the last look tells.
-    pub(super) fn judge_readings(
+    pub(super) fn judge_readings<'a>(
         &self,
         looked: Looked<'_>,
+        selected: &'a [u32],
         rejects: &mut Vec<Reject>,
-    ) -> Result<Option<Judged>, EngineError> {
-        self.judge(looked, |position, reason| self.fail(looked, position, &reason, rejects))
+    ) -> Result<Option<Judged<'a>>, EngineError> {
+        self.judge(looked, selected, |position, reason| self.fail(looked, position, &reason, rejects))
     }
 
     /// An expression has failed on a row: the last look at it tells.
@@ -173,7 +170,7 @@ impl RowRule {
     pub(super) fn each<'a>(
         &self,
         looked: Looked<'a>,
-        judged: &Judged,
+        judged: &Judged<'_>,
         bays: &Bays,
         all_count: bool,
         rejects: &mut Vec<Reject>,
@@ -250,6 +247,7 @@ impl RowRule {
     pub(super) fn show(
         &self,
         looked: Looked<'_>,
+        selected: &[u32],
         rejects: &mut Vec<Reject>,
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
@@ -259,7 +257,9 @@ impl RowRule {
             let message = message.map_or(0, |(block, row)| rows.blocks[block].readings.message[row]);
             rejects.push(failed_row(&self.life.name, message, &reason));
         };
-        let Some(Judged { selected, matches, output }) = self.judge(looked, failed)? else { return Ok(()) };
+        let Some(Judged { selected, matches, output }) = self.judge(looked, selected, failed)? else {
+            return Ok(());
+        };
         let matching = selected.iter().zip(matches.values()).filter(|(_, matches)| *matches);
         let matching: Vec<u32> = matching.map(|(position, _)| *position).collect();
         let ids = rows.locate(&matching).map(|(block, row)| {

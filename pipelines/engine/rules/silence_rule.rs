@@ -11,7 +11,8 @@ use super::super::exceptions::{Exceptions, RuleLife, Says};
 use super::super::rule_row::{RuleRow, text_of};
 use super::super::steps::BaySteps;
 use super::arrival::OnArrival;
-use super::heard::{Heard, end_of, row_of};
+use super::heard::{Heard, LastRow, end_of, row_of};
+use super::listening::Listening;
 use super::silences::Surroundings;
 use crate::plan::SilencePlan;
 
@@ -43,7 +44,17 @@ struct Watched {
     key: String,
     site: Box<str>,
     bay: u32,
+    /// Where series alone tell which rows are expected: those of the key.
+    series: Vec<u32>,
+    /// There, its row may be older than the last one.
     heard: Option<Heard>,
+}
+
+impl Watched {
+    /// Whether the next row of it says something.
+    fn is_awaited(&self) -> bool {
+        self.heard.as_ref().is_none_or(|heard| heard.is_open)
+    }
 }
 
 impl SilenceRule {
@@ -79,6 +90,7 @@ impl SilenceRule {
         table: &SeriesTable,
         first: usize,
         looked_at: &mut [bool],
+        listening: &mut Listening,
     ) {
         let within = self.plan.rows().scope().evaluate(fresh);
         let within = within.expect("a scope cannot fail: the planner saw to it");
@@ -94,17 +106,25 @@ impl SilenceRule {
                 let number = u32::try_from(self.keys.len()).expect("keys are fewer than series");
                 let (site, bay) = (table.all()[first + row].site.clone(), table.bay_of()[first + row]);
                 self.numbers.insert(key.clone(), number);
-                self.keys.push(Watched { key, site, bay, heard: None });
+                self.keys.push(Watched { key, site, bay, series: Vec::new(), heard: None });
                 number
             });
             self.key_of.push(number);
-            looked_at[first + row] |= !self.hears_all();
+            if self.hears_all() {
+                let watched = &mut self.keys[number as usize];
+                let series = u32::try_from(first + row).expect("series are numbered in u32");
+                watched.series.push(series);
+                if watched.is_awaited() {
+                    listening.await_(&[series], true);
+                }
+            } else {
+                looked_at[first + row] = true;
+            }
         }
     }
 
-    /// A row has arrived that is expected, if its series is. `number` is that of this rule. Gives 1 if it is of a key
-    /// beyond the bound.
-    #[inline]
+    /// A row has arrived that is expected, if its series is, of a rule that must look at rows. `number` is that of this
+    /// rule. Gives 1 if it is of a key beyond the bound.
     pub(super) fn hear(
         &mut self,
         number: usize,
@@ -125,6 +145,26 @@ impl SilenceRule {
         }
     }
 
+    /// The same of a rule that expects whole series, whose last row is noted: says something if its key was awaited.
+    pub(super) fn hear_awaited(
+        &mut self,
+        number: usize,
+        readings: &Readings,
+        row: usize,
+        said: &mut Vec<(u64, OnArrival)>,
+        listening: &mut Listening,
+    ) -> u64 {
+        let key = self.key_of[readings.series[row] as usize] as usize;
+        if key == NO_KEY as usize || !self.keys[key].is_awaited() {
+            return 0;
+        }
+        let unwatched = self.hear_anew(number, key, readings, row, said);
+        if unwatched == 0 {
+            listening.await_(&self.keys[key].series, false);
+        }
+        unwatched
+    }
+
     #[cold]
     fn hear_anew(
         &mut self,
@@ -136,11 +176,9 @@ impl SilenceRule {
     ) -> u64 {
         let Watched { key, site, heard, .. } = &mut self.keys[key];
         let now = Heard::of(readings, row);
+        let LastRow { message, arrived_ms, .. } = now.last;
         if heard.is_some() {
-            said.push((
-                now.message,
-                OnArrival::Heard { rule: number, key: key.clone(), arrived_ms: now.arrived_ms },
-            ));
+            said.push((message, OnArrival::Heard { rule: number, key: key.clone(), arrived_ms }));
         } else {
             let known = self.known_of_site.entry(site.clone()).or_default();
             if *known >= KEYS_PER_SITE_MAX {
@@ -148,7 +186,7 @@ impl SilenceRule {
             }
             *known += 1;
         }
-        self.next_ms = self.next_ms.min(now.arrived_ms.saturating_add(self.silent_after_ms));
+        self.next_ms = self.next_ms.min(arrived_ms.saturating_add(self.silent_after_ms));
         *heard = Some(now);
         0
     }
@@ -166,6 +204,7 @@ impl SilenceRule {
         listening_ms: i64,
         idle_final_ms: i64,
         around: Surroundings<'_>,
+        listening: &mut Listening,
         exceptions: &mut Exceptions,
         rejects: &mut Vec<Reject>,
     ) -> Result<(), EngineError> {
@@ -173,9 +212,16 @@ impl SilenceRule {
             return Ok(());
         }
         let mut next_ms = i64::MAX;
+        let forgotten_after_ms = idle_final_ms.max(self.silent_after_ms);
         for watched in &mut self.keys {
-            let Watched { key, site, bay, heard: Some(heard) } = watched else { continue };
-            let heard_ms = heard.arrived_ms.max(listening_ms);
+            let was_awaited = watched.is_awaited();
+            let Watched { key, site, bay, series, heard: Some(heard) } = watched else { continue };
+            // Whoever is not due by an older row is not by a newer one.
+            let old_ms = heard.last.arrived_ms.max(listening_ms);
+            if old_ms.saturating_add(self.silent_after_ms) <= at_ms {
+                heard.last = listening.last_of(series).unwrap_or(heard.last);
+            }
+            let heard_ms = heard.last.arrived_ms.max(listening_ms);
             let run = self.while_step.then(|| around.steps.bay(*bay).and_then(BaySteps::current)).flatten();
             let since_ms = match (self.while_step, run) {
                 (false, _) => Some(heard_ms),
@@ -192,41 +238,55 @@ impl SilenceRule {
                 heard.is_open = false;
             }
             if !heard.is_open && due_ms <= at_ms {
-                let row = row_of(&self.life, &self.plan, heard, due_ms, run, around, rejects);
+                let row = row_of(&self.life, &self.plan, &heard.last, due_ms, run, around, rejects);
                 exceptions.judge(&self.life, key, Says::Wrong, &row);
                 heard.is_open = true;
                 heard.run = run.map(|run| run.id);
             }
-            let forgotten_ms = heard_ms.saturating_add(idle_final_ms.max(self.silent_after_ms));
+            let forgotten_ms = heard_ms.saturating_add(forgotten_after_ms);
             if forgotten_ms <= at_ms {
                 exceptions.end(&self.life.name, key, forgotten_ms, "forgotten");
                 if let Some(known) = self.known_of_site.get_mut(site) {
                     *known -= 1;
                 }
                 watched.heard = None;
-                continue;
+            } else {
+                next_ms = next_ms.min(forgotten_ms);
+                if !heard.is_open {
+                    next_ms = next_ms.min(due_ms);
+                }
             }
-            next_ms = next_ms.min(forgotten_ms);
-            if !heard.is_open {
-                next_ms = next_ms.min(due_ms);
+            if watched.is_awaited() != was_awaited {
+                listening.await_(&watched.series, !was_awaited);
             }
         }
         self.next_ms = next_ms;
         Ok(())
     }
 
-    /// What was heard, by key.
-    pub(super) fn heard(&self) -> impl Iterator<Item = (String, Heard)> {
-        let heard = |watched: &Watched| Some((watched.key.clone(), watched.heard.clone()?));
+    /// What was heard, by key, once the open block is sealed.
+    pub(super) fn heard(&self, listening: &Listening) -> impl Iterator<Item = (String, Heard)> {
+        let heard = |watched: &Watched| {
+            let heard = watched.heard.clone()?;
+            let last = listening.last_of(&watched.series).unwrap_or(heard.last);
+            Some((watched.key.clone(), Heard { last, ..heard }))
+        };
         self.keys.iter().filter_map(heard)
     }
 
     /// Goes on with a key of a checkpoint; false if it is not watched any more.
-    pub(super) fn restore(&mut self, key: &str, heard: Heard) -> bool {
+    pub(super) fn restore(&mut self, key: &str, heard: Heard, listening: &mut Listening) -> bool {
         let Some(&number) = self.numbers.get(key) else { return false };
+        let hears_all = self.hears_all();
         let watched = &mut self.keys[number as usize];
         *self.known_of_site.entry(watched.site.clone()).or_default() += 1;
+        if hears_all {
+            listening.restore(heard.last);
+        }
         watched.heard = Some(heard);
+        if !watched.is_awaited() {
+            listening.await_(&watched.series, false);
+        }
         true
     }
 }

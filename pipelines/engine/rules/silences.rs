@@ -15,6 +15,7 @@ use super::super::steps::Steps;
 use super::super::{EngineError, rows_error};
 use super::arrival::OnArrival;
 use super::heard::Heard;
+use super::listening::Listening;
 use super::silence_rule::SilenceRule;
 use super::{failed_row, window_error};
 use crate::plan::series_batch;
@@ -25,6 +26,9 @@ pub(in crate::engine) struct Silences {
     pub(super) rules: Vec<SilenceRule>,
     /// By series: whether rows of it must be looked at to know whether they are expected.
     looked_at: Vec<bool>,
+    listening: Listening,
+    /// Whether any rule expects whole series.
+    any_hears_all: bool,
     /// Keys without a row for so long are forgotten.
     idle_final_ms: i64,
     /// From then on the service has listened without a break.
@@ -55,8 +59,10 @@ impl Silences {
     #[must_use]
     pub(super) fn new(rules: Vec<SilenceRule>, idle_final_ms: i64) -> Self {
         Silences {
+            any_hears_all: rules.iter().any(SilenceRule::hears_all),
             rules,
             looked_at: Vec::new(),
+            listening: Listening::default(),
             idle_final_ms,
             listening_ms: i64::MIN,
             is_starting: false,
@@ -71,8 +77,9 @@ impl Silences {
         }
         let fresh = series_batch(table, self.series);
         self.looked_at.resize(table.all().len(), false);
+        self.listening.grow(table.all().len());
         for rule in &mut self.rules {
-            rule.follow(&fresh, table, self.series, &mut self.looked_at);
+            rule.follow(&fresh, table, self.series, &mut self.looked_at, &mut self.listening);
         }
         self.series = table.all().len();
     }
@@ -89,7 +96,8 @@ impl Silences {
         }
     }
 
-    /// Rows `from..to` have arrived; `said` gets what they end. Gives how many came of keys that are not watched.
+    /// Rows `from..to` of the open block have arrived; `said` gets what they end. Gives how many came of keys that are
+    /// not watched.
     pub(super) fn hear(
         &mut self,
         readings: &Readings,
@@ -97,13 +105,31 @@ impl Silences {
         to: usize,
         said: &mut Vec<(u64, OnArrival)>,
     ) -> u64 {
-        let mut unwatched = 0;
-        for (number, rule) in self.rules.iter_mut().enumerate().filter(|(_, rule)| rule.hears_all()) {
-            for row in from..to {
-                unwatched += rule.hear(number, readings, row, said);
+        if !self.any_hears_all {
+            return 0;
+        }
+        let (mut unwatched, first) = (0, said.len());
+        for (row, &series) in (from..to).zip(&readings.series[from..to]) {
+            if self.listening.hear(series, row) {
+                unwatched += self.hear_awaited(readings, row, said);
             }
         }
+        // Of a message, rule by rule.
+        said[first..].sort_by_key(|(_, said)| said.rule());
         unwatched
+    }
+
+    #[cold]
+    fn hear_awaited(&mut self, readings: &Readings, row: usize, said: &mut Vec<(u64, OnArrival)>) -> u64 {
+        let rules = self.rules.iter_mut().enumerate().filter(|(_, rule)| rule.hears_all());
+        rules.map(|(number, rule)| rule.hear_awaited(number, readings, row, said, &mut self.listening)).sum()
+    }
+
+    /// The open block, all of which was heard, is full.
+    pub(in crate::engine) fn seal(&mut self, readings: &Readings) {
+        if self.any_hears_all {
+            self.listening.seal(readings);
+        }
     }
 
     /// Those of the rows `from..` that must be looked at, by the `series` of each.
@@ -135,8 +161,8 @@ impl Silences {
             if positions.is_empty() {
                 continue;
             }
-            let (stretches, _) = rows.pick(&positions);
-            let picked = Rows { stretches: &stretches, joined: None, ..rows };
+            let at = rows.pick(&positions);
+            let picked = Rows { at: Some(&at), joined: None, ..rows };
             let batch = picked.batch(rule.plan.rows().columns());
             let batch = batch.map_err(|source| rows_error(&rule.life.name, source))?;
             let each = rule.plan.rows().evaluate_each(&batch);
@@ -164,7 +190,8 @@ impl Silences {
         rejects: &mut Vec<Reject>,
     ) -> Result<(), EngineError> {
         for rule in &mut self.rules {
-            rule.tick(at_ms, self.listening_ms, self.idle_final_ms, around, exceptions, rejects)?;
+            let listening = &mut self.listening;
+            rule.tick(at_ms, self.listening_ms, self.idle_final_ms, around, listening, exceptions, rejects)?;
         }
         Ok(())
     }
@@ -178,7 +205,8 @@ impl Silences {
 
     #[must_use]
     pub(in crate::engine) fn snapshot(&self) -> SilenceState {
-        let rules = self.rules.iter().map(|rule| (rule.life.name.to_string(), rule.heard().collect()));
+        let rules =
+            self.rules.iter().map(|rule| (rule.life.name.to_string(), rule.heard(&self.listening).collect()));
         SilenceState {
             listening_ms: self.listening_ms,
             is_starting: self.is_starting,
@@ -199,7 +227,7 @@ impl Silences {
         for (name, keys) in state.rules {
             let mut rule = self.rules.iter_mut().find(|rule| *rule.life.name == *name);
             for (key, heard) in keys {
-                if !rule.as_mut().is_some_and(|rule| rule.restore(&key, heard)) {
+                if !rule.as_mut().is_some_and(|rule| rule.restore(&key, heard, &mut self.listening)) {
                     exceptions.end(&name.as_str().into(), &key, at_ms, "rule_changed");
                 }
             }
@@ -211,7 +239,7 @@ impl Silences {
         let mut lines = vec![format!("listening {} {}", self.listening_ms, self.is_starting)];
         for rule in &self.rules {
             let line = |(key, heard): (String, Heard)| heard.line(&rule.life.name, &key, table);
-            lines.extend(rule.heard().map(line));
+            lines.extend(rule.heard(&self.listening).map(line));
         }
         lines
     }

@@ -31,8 +31,6 @@ pub(super) struct WindowRule {
     /// What clears a condition, where it is not whatever does not match.
     pub clear_when: Option<Clearing>,
     pub needs_steps: bool,
-    /// By series: whether it is in the query's scope.
-    pub scope: Vec<bool>,
 }
 
 /// Columns of rows to push, beside those of the query.
@@ -63,29 +61,9 @@ impl Columns {
 }
 
 impl WindowRule {
-    /// Folds the rows of the query's scope in; those on which an expression fails go to quarantine. Gives the number
+    /// Folds rows of the query's scope in; those on which an expression fails go to quarantine. Gives the number
     /// of those whose window other bays have left so far behind that it is forgotten.
     pub(super) fn fold(
-        &mut self,
-        rows: Rows<'_>,
-        series: &[u32],
-        table: &SeriesTable,
-        rejects: &mut Vec<Reject>,
-    ) -> Result<u64, EngineError> {
-        let in_scope = (0..).zip(series).filter(|(_, series)| self.scope[**series as usize]);
-        let positions: Vec<u32> = in_scope.map(|(position, _)| position).collect();
-        if positions.is_empty() {
-            return Ok(0);
-        }
-        if positions.len() == series.len() {
-            return self.fold_all(rows, table, rejects);
-        }
-        let (stretches, joined) = rows.pick(&positions);
-        let joined = rows.joined.map(|_| &joined);
-        self.fold_all(Rows { stretches: &stretches, joined, ..rows }, table, rejects)
-    }
-
-    fn fold_all(
         &mut self,
         rows: Rows<'_>,
         table: &SeriesTable,

@@ -10,9 +10,7 @@ use super::super::EngineError;
 use super::super::bays::Bays;
 use super::super::block::Rows;
 use super::looked::Verdicts;
-use super::window_rule::WindowRule;
 use super::{Rules, window_error};
-use crate::plan::Stream;
 use crate::window::Frontier;
 
 /// How far bays, sites and all together have come.
@@ -63,16 +61,22 @@ impl Rules {
         joined: bool,
         rejects: &mut Vec<Reject>,
     ) -> Result<u64, EngineError> {
-        let wanted = |rule: &WindowRule| {
-            rule.operator.plan().stream() == Stream::Telemetry && rule.needs_steps == joined
-        };
-        if rows.len() == 0 || !self.windows.iter().any(wanted) {
+        if rows.len() == 0 {
             return Ok(0);
         }
         let series = rows.copy(|block| &block.readings.series);
+        let routes = &mut self.window_routes[usize::from(joined)];
+        if !routes.split(&series) {
+            return Ok(0);
+        }
         let mut expired = 0;
-        for rule in self.windows.iter_mut().filter(|rule| wanted(rule)) {
-            expired += rule.fold(rows, &series, table, rejects)?;
+        for (number, rule) in self.windows.iter_mut().enumerate() {
+            let selected = routes.of(number);
+            if selected.len() == series.len() {
+                expired += rule.fold(rows, table, rejects)?;
+            } else if !selected.is_empty() {
+                expired += rule.fold(Rows { at: Some(&rows.pick(selected)), ..rows }, table, rejects)?;
+            }
         }
         Ok(expired)
     }

@@ -14,6 +14,7 @@ impl PaneOperator {
     /// See [`super::super::WindowOperator::close`].
     pub(in crate::window) fn close(&mut self, frontier: &Frontier, out: &mut Vec<Closed>) -> Result<()> {
         let passed = self.closers.advance(frontier);
+        self.settle_slides(self.closers.highest())?;
         let mut forgotten = Vec::new();
         for (&start, slot) in &mut self.panes {
             let end = self.windows.end_of(start);
@@ -81,6 +82,7 @@ impl PaneOperator {
         if self.closers.kind() != Closes::Bay {
             return Ok(());
         }
+        self.settle_slides(i64::MAX)?;
         for (&start, slot) in &mut self.panes {
             let end = self.windows.end_of(start);
             let Slot::Live(pane) = slot else {

@@ -18,11 +18,18 @@ impl PaneOperator {
         let windows = self.windows;
         let is_even = windows.size_ms % windows.slide_ms == 0;
         if let Some(newest) = selection.one_slide(windows).filter(|_| is_even) {
-            for back_ms in windows.steps_back() {
-                self.fold_window(newest.saturating_sub(back_ms), selection, None, table, &mut pushed)?;
+            if !self.fold_slide(newest, selection, None, &mut pushed)? {
+                for back_ms in windows.steps_back() {
+                    self.fold_window(newest.saturating_sub(back_ms), selection, None, table, &mut pushed)?;
+                }
             }
         } else {
-            let slides = slides_of(selection, windows);
+            let mut slides = BTreeMap::new();
+            for (start, rows) in slides_of(selection, windows) {
+                if !self.fold_slide(start, selection, Some(&rows), &mut pushed)? {
+                    slides.insert(start, rows);
+                }
+            }
             if windows.is_tumbling() {
                 for (start, rows) in slides {
                     self.fold_window(start, selection, Some(&rows), table, &mut pushed)?;

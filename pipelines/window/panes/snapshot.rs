@@ -1,6 +1,6 @@
 //! Windows of the clock as bytes, and back.
 //!
-//! There is a section for each window. Closed ones that wait for corrections are kept in that form between snapshots, so
+//! There is a section for each window, and for each slide that has not gone into its windows. Closed ones that wait for corrections are kept in that form between snapshots, so
 //! that a snapshot costs what has changed.
 
 use std::sync::Arc;
@@ -55,7 +55,17 @@ impl PaneOperator {
                 self.keep_spare(*pane);
             }
         }
-        let header = Header::new(&self.plan, &self.closers, table, windows).encode()?;
+        let mut slides = Vec::new();
+        for (&start, slide) in &mut self.pending {
+            let packed = Packed::new(&self.plan, &mut self.of_series.groups, slide, |_| true)?;
+            slides.push(start);
+            put_section(&mut sections, &packed.section);
+            hash.update(&start.to_le_bytes());
+            hash.update(packed.hash.as_bytes());
+        }
+        let mut header = Header::new(&self.plan, &self.closers, table, windows);
+        header.slides = slides;
+        let header = header.encode()?;
         hash.update(&header);
         let mut bytes = Vec::with_capacity(sections.len() + header.len() + 1024);
         put_section(&mut bytes, &header);
@@ -109,13 +119,21 @@ impl PaneOperator {
             .groups
             .intern(keys.columns(), rows, |row| closers[row])
             .map_err(RestoreError::Damaged)?;
-        for start in header.windows {
+        let mut next = |operator: &mut Self| {
             let batch = from_ipc(take_section(&mut rest)?).map_err(RestoreError::Damaged)?;
-            let mut pane = self.open_pane().map_err(RestoreError::Damaged)?;
-            self.fill(&batch, Some(&numbers), &mut pane, table).map_err(RestoreError::Damaged)?;
+            let mut pane = operator.open_pane().map_err(RestoreError::Damaged)?;
+            operator.fill(&batch, Some(&numbers), &mut pane, table).map_err(RestoreError::Damaged)?;
+            Ok(Box::new(pane))
+        };
+        for start in header.windows {
+            let mut pane = next(self)?;
             // The next close looks at every group, and says what is to be said.
             pane.dirty = true;
-            self.panes.insert(start, Slot::Live(Box::new(pane)));
+            self.panes.insert(start, Slot::Live(pane));
+        }
+        for start in header.slides {
+            let slide = next(self)?;
+            self.pending.insert(start, slide);
         }
         Ok(())
     }

@@ -1,0 +1,64 @@
+//! The newest row of each series: what rules with `silent_after` that expect whole series have in common.
+//!
+//! A row that has arrived is noted by its place alone; what is to be known of it is kept when its block is full.
+
+use ingest::readings::Readings;
+
+use super::heard::LastRow;
+
+/// The newest row of each series.
+#[derive(Debug, Default)]
+pub(super) struct Listening {
+    /// By series: row of the open block that was its last. Of a series without a row there it says nothing.
+    row_of: Vec<u32>,
+    /// By series: its newest row in full blocks.
+    last_of: Vec<Option<LastRow>>,
+    /// By series: how many rules have a key of it that is silent or has not been heard.
+    awaited: Vec<u32>,
+}
+
+impl Listening {
+    /// Makes room for `series` of them.
+    pub(super) fn grow(&mut self, series: usize) {
+        self.row_of.resize(series, 0);
+        self.last_of.resize(series, None);
+        self.awaited.resize(series, 0);
+    }
+
+    /// Notes a row of the open block. Whether a rule waits for it.
+    #[inline]
+    pub(super) fn hear(&mut self, series: u32, row: usize) -> bool {
+        self.row_of[series as usize] = row as u32;
+        self.awaited[series as usize] > 0
+    }
+
+    /// A block is full.
+    pub(super) fn seal(&mut self, readings: &Readings) {
+        for (row, &series) in readings.series.iter().enumerate() {
+            if self.row_of[series as usize] == row as u32 {
+                self.last_of[series as usize] = Some(LastRow::of(readings, row));
+            }
+        }
+    }
+
+    /// A checkpoint knows of this row.
+    pub(super) fn restore(&mut self, last: LastRow) {
+        let known = &mut self.last_of[last.series as usize];
+        if known.is_none_or(|known| known.place() < last.place()) {
+            *known = Some(last);
+        }
+    }
+
+    /// The newest row of some series in full blocks.
+    pub(super) fn last_of(&self, series: &[u32]) -> Option<LastRow> {
+        series.iter().filter_map(|&series| self.last_of[series as usize]).max_by_key(LastRow::place)
+    }
+
+    /// One more rule waits for these series, or one less.
+    pub(super) fn await_(&mut self, series: &[u32], is_awaited: bool) {
+        for &series in series {
+            let awaited = &mut self.awaited[series as usize];
+            *awaited = if is_awaited { *awaited + 1 } else { *awaited - 1 };
+        }
+    }
+}
