@@ -30,6 +30,8 @@ mod view;
 
 mod past;
 
+mod fresh;
+
 mod said;
 
 use arrow::array::RecordBatch;
