@@ -58,6 +58,8 @@ mod state;
 
 mod live;
 
+mod fresh;
+
 pub(crate) mod past;
 
 use arrow::error::ArrowError;
@@ -153,9 +155,15 @@ impl Engine {
     /// # Errors
     /// If a rule does not compile.
     pub fn new(config: &Config, decoder: Decoder) -> Result<Self, EngineError> {
-        let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let settings = &config.engine;
-        Ok(Engine {
+        let (horizon_ms, idle_final_ms) = (millis(settings.correction_horizon), millis(settings.idle_final));
+        let rules = Rules::new(&config.rules, horizon_ms, idle_final_ms)?;
+        Ok(Self::with_rules(config, decoder, rules))
+    }
+
+    fn with_rules(config: &Config, decoder: Decoder, rules: Rules) -> Self {
+        let settings = &config.engine;
+        Engine {
             decoder,
             decoded: Decoded::default(),
             open_bay: Vec::new(),
@@ -173,11 +181,7 @@ impl Engine {
             spare: Vec::new(),
             bookings: Vec::new(),
             usage: Usage::new(&config.metrics),
-            rules: Rules::new(
-                &config.rules,
-                millis(settings.correction_horizon),
-                millis(settings.idle_final),
-            )?,
+            rules,
             exceptions: Exceptions::new(&config.rules),
             rejects: Vec::new(),
             live: live::Live::default(),
@@ -186,7 +190,7 @@ impl Engine {
             at_ms: i64::MIN,
             all_columns: (0..TELEMETRY.fields().len()).collect(),
             tells_telemetry: config.export.telemetry,
-        })
+        }
     }
 
     /// Applies one entry. The same entries in the same order give the same emissions.
@@ -274,6 +278,10 @@ impl Engine {
     pub fn views(&self) -> Vec<(String, arrow::datatypes::SchemaRef)> {
         self.rules.views()
     }
+}
+
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn rows_error(stream: &str, source: ArrowError) -> EngineError {

@@ -1,9 +1,11 @@
 //! The service: journal, engine, sinks, cuts.
 //!
-//! Intake and journal run on threads of their own; this loop takes the durable entries, applies them, hands
-//! emissions to the sinks and, at a cut, makes the epoch safe: snapshot, sinks prepare, checkpoint, sinks
+//! Intake and journal run on threads of their own; this loop takes the durable entries and applies them. [`epochs`]
+//! hands emissions to the sinks and, at a cut, makes the epoch safe: snapshot, sinks prepare, checkpoint, sinks
 //! commit, trim, in this order, since a crash may come between any two. After a start the newest
 //! checkpoint's epoch is committed again and the journal is applied from there on by the same code.
+
+pub mod epochs;
 
 mod error;
 
@@ -13,7 +15,6 @@ mod shared_journal;
 
 mod stop;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -21,16 +22,13 @@ use std::time::Duration;
 
 use ingest::entry::Entry;
 use ingest::intake::{Durable, IntakeHandle, IntakeSettings, IntakeStatus, Start};
-use ingest::time::{Clock, Epoch, Offset};
+use ingest::time::Clock;
 use sinks::deliver::Fanout;
-use sinks::emission::Emission;
 
+use self::epochs::Epochs;
 pub use self::error::RunError;
-use self::shared_journal::SharedJournal;
 pub use self::stop::Stop;
-use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
 use crate::config::Config;
-use crate::engine::Engine;
 use crate::picture::Painter;
 use crate::wire;
 
@@ -78,18 +76,9 @@ pub fn serve(
 }
 
 struct Service {
-    engine: Engine,
-    sinks: Arc<Fanout>,
-    checkpoints: CheckpointFolder,
-    journal: SharedJournal,
+    epochs: Epochs<Fanout>,
     clock: Arc<dyn Clock>,
     painter: Painter,
-    out: Vec<Emission>,
-    applied: Offset,
-    epoch: Epoch,
-    /// Where to resume by kept checkpoint, oldest first: the journal before the first is not needed.
-    resumes: Vec<Offset>,
-    keep: usize,
     start: Start,
     stop: Stop,
 }
@@ -108,9 +97,9 @@ impl Service {
             commit_bytes: config.journal.commit_bytes,
             cut_interval: config.engine.cut_interval,
         };
-        let log = Box::new(self.journal.clone());
         let start = self.start.clone();
-        let intake = IntakeHandle::spawn(settings, log, Arc::clone(&self.clock), start, sender)?;
+        let intake =
+            IntakeHandle::spawn(settings, self.epochs.log(), Arc::clone(&self.clock), start, sender)?;
         self.painter.follow(intake.status());
         let looped = self.take_entries(&entries, &intake);
         if looped.is_err() {
@@ -132,80 +121,38 @@ impl Service {
                 intake.shutdown();
             }
             match entries.recv_timeout(PATIENCE) {
-                Ok(durable) => {
-                    self.step(durable.offset, &durable.entry)?;
-                    if let Entry::Intake(intake) = &durable.entry {
-                        self.painter.applied(durable.received_us, u64::from(intake.messages()));
-                    }
-                }
+                Ok(durable) => self.take(&durable)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            self.painter.paint(&self.engine, &status, self.applied, self.epoch);
+            let (applied, epoch) = self.epochs.place();
+            self.painter.paint(&self.epochs.engine, &status, applied, epoch);
         }
     }
 
-    /// Takes one entry through the engine and to the sinks.
-    fn step(&mut self, offset: Offset, entry: &Entry) -> Result<(), RunError> {
-        assert_eq!(offset, self.applied.next(), "entries are applied in order, each once");
-        self.engine.apply(entry, &mut self.out)?;
-        self.applied = offset;
-        let raised = self.out.iter().any(|emission| &*emission.stream == "exceptions");
-        for emission in self.out.drain(..) {
-            self.sinks.write(&emission)?;
+    fn take(&mut self, durable: &Durable) -> Result<(), RunError> {
+        let Service { epochs, painter, stop, .. } = self;
+        let raised = epochs.step(durable.offset, &durable.entry, &mut until_room(painter, stop))?;
+        match &durable.entry {
+            Entry::Intake(intake) => painter.applied(durable.received_us, u64::from(intake.messages())),
+            Entry::Tick { .. } => epochs.engine.sample_trends(),
+            Entry::Cut { .. } | Entry::Configuration { .. } => {}
         }
         if raised {
-            self.painter.hurry();
-        }
-        match entry {
-            Entry::Cut { epoch, .. } => self.cut(*epoch),
-            Entry::Tick { .. } => {
-                self.engine.sample_trends();
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Makes an epoch safe, then seen.
-    fn cut(&mut self, epoch: Epoch) -> Result<(), RunError> {
-        let engine = self.engine.snapshot()?;
-        let receipts: BTreeMap<_, _> = self.sinks.prepare(epoch, self.applied.next())?;
-        let checkpoint = Checkpoint {
-            epoch: epoch.0,
-            resume_at: self.applied.next().0,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            engine,
-            receipts,
-        };
-        self.put(&checkpoint)?;
-        self.sinks.commit(epoch, &checkpoint.receipts)?;
-        self.epoch = epoch;
-        self.resumes.push(checkpoint.resume_at());
-        self.checkpoints.trim()?;
-        if self.resumes.len() > self.keep {
-            let before = self.resumes.remove(0);
-            // Whole segments only, so at least the newest stays to be replayed by hand.
-            self.journal.with(|journal| journal.trim(before))?;
+            painter.hurry();
         }
         Ok(())
     }
+}
 
-    /// Writes a checkpoint; a full disk is waited for, and said. Who asks for the end need not wait for room:
-    /// the journal since the checkpoint before is applied again after the next start.
-    fn put(&mut self, checkpoint: &Checkpoint) -> Result<(), RunError> {
-        loop {
-            match self.checkpoints.put(checkpoint) {
-                Ok(()) => return Ok(()),
-                Err(CheckpointError::Storage { path, source, .. })
-                    if ingest::storage::is_full(&source) && !self.stop.is_asked() =>
-                {
-                    self.painter
-                        .say_not_ready(&format!("checkpoints: no space for {}, waiting", path.display()));
-                    std::thread::sleep(FULL_PAUSE);
-                }
-                Err(error) => return Err(error.into()),
-            }
+/// Says what is waited for, waits, and goes on until somebody asks for the end.
+fn until_room<'a>(painter: &'a mut Painter, stop: &'a Stop) -> impl FnMut(&str) -> bool + 'a {
+    |reason| {
+        if stop.is_asked() {
+            return false;
         }
+        painter.say_not_ready(reason);
+        std::thread::sleep(FULL_PAUSE);
+        true
     }
 }

@@ -5,6 +5,8 @@
 
 #[path = "support/andon.rs"]
 mod andon;
+#[path = "support/cut_wire.rs"]
+mod cut_wire;
 #[allow(dead_code, reason = "the intake's own tests use the rest")]
 #[path = "../ingest/tests/support/mosquitto.rs"]
 mod mosquitto;

@@ -25,6 +25,8 @@
 
 pub(crate) mod arrivals;
 
+pub mod by_hand;
+
 mod committer;
 
 mod desk;

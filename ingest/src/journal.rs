@@ -30,7 +30,7 @@
 //!
 //! A power cut may leave any part of what was not synced. Such a torn tail is cut off when the journal is
 //! opened: it begins at the first frame that is not whole, provided no later frame says that this one was
-//! durable. Anything else that is not as it should be is damage, and refused. All segments but the newest
+//! durable, and it lacks more than a bit: what is torn lacks whole sectors. Anything else that is not as it should be is damage, and refused. All segments but the newest
 //! were synced whole before the next one was begun.
 
 mod append;
@@ -95,7 +95,7 @@ impl Journal {
         let folder = settings.folder.clone();
         let recover::Reopened { survey, file, file_bytes, lock } =
             recover::reopen(&*storage, &folder, settings.segment_bytes)?;
-        let recover::Survey { segments, recovered, position } = survey;
+        let recover::Survey { segments, recovered, position, .. } = survey;
         let journal = Journal {
             storage,
             folder,

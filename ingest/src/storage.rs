@@ -1,7 +1,7 @@
 //! Everything durable goes through these few operations, so that a test can stop the world at any of them.
 //!
-//! Names are durable when an operation that makes, moves or removes one returns; the content of an open
-//! file only after [`StorageFile::sync_data`].
+//! Names are durable when an operation that makes, moves or removes one returns, but for those that say that
+//! [`Storage::sync_folder`] makes them so; the content of an open file only after [`StorageFile::sync_data`].
 
 mod crash;
 mod disk;
@@ -33,26 +33,61 @@ pub trait Storage: Send + Sync + Debug {
     /// The whole content of a file.
     fn read(&self, path: &Path) -> io::Result<Bytes>;
 
-    /// Makes or replaces a file. It is there whole and durable, or not at all.
-    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Makes a file or empties and fills the one that is there: its bytes are durable when this returns, its name
+    /// after [`sync_folder`](Self::sync_folder). After an error any part of them may be there.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
-    /// Gives a file or folder another name, replacing a file that has it. The content of a file must have
-    /// been synced before.
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// As [`rename`](Self::rename), but the names are durable only after [`sync_folder`](Self::sync_folder) of their
+    /// folders, that of `to` first: for many at once.
+    fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Removes a file or an empty folder.
-    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// As [`remove`](Self::remove); that the name is gone is durable only after [`sync_folder`](Self::sync_folder).
+    fn remove_unsynced(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 
     /// Paths of the files and folders right in `folder`, sorted.
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
 
     /// Makes a folder and those above it. Fine where it exists.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes or replaces a file. It is there whole and durable, or not at all; what a crash leaves of it beside its
+    /// place ends in `.new` and is overwritten by the next try.
+    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".new");
+        let unfinished = PathBuf::from(unfinished);
+        let made = self.write(&unfinished, bytes).and_then(|()| self.rename(&unfinished, path));
+        if made.is_err() {
+            // It says nothing and stands in nobody's way, but it takes room.
+            let _ = self.remove_unsynced(&unfinished);
+        }
+        made
+    }
+
+    /// Gives a file or folder another name, replacing a file that has it. The content of a file must have
+    /// been synced before.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.rename_unsynced(from, to)?;
+        self.sync_folder(folder_of(to))?;
+        if from.parent() != to.parent() {
+            self.sync_folder(folder_of(from))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a file or an empty folder.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.remove_unsynced(path)?;
+        self.sync_folder(folder_of(path))
+    }
 }
 
 /// An open file.
 pub trait StorageFile: Send + Sync + Debug {
-    /// Reads up to `buffer.len()` bytes; fewer only where the file ends.
+    /// Reads up to `buffer.len()` bytes; none only where the file ends.
     fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Writes all of `bytes`. After an error any part of them may have been written.
@@ -75,6 +110,14 @@ pub trait StorageFile: Send + Sync + Debug {
     /// Whether the length is 0.
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
+    }
+}
+
+/// The folder that holds a name.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 

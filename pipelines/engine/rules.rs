@@ -34,6 +34,8 @@ mod view;
 
 mod past;
 
+mod fresh;
+
 mod said;
 
 use arrow::array::RecordBatch;

@@ -100,6 +100,29 @@ fn while_the_service_was_not_running_nobody_was_silent() {
     );
 }
 
+/// An engine from a checkpoint looked at every silence at its first tick and ended those that were open, since it had
+/// only just begun to listen; one that went on did not look.
+#[test]
+fn a_silence_that_is_open_at_a_start_stays_open_until_somebody_is_heard() {
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let config = Config::embedded_demo(Path::new("/nowhere"), any, any);
+    let mut first = engine();
+    say(&mut first, 1, &[voltage(1)]);
+    tick(&mut first, AT_MS + 1000, AT_MS + 40_000);
+    let snapshot = first.snapshot().expect("a checkpoint");
+    let mut second =
+        first.fresh(&config, wire::decoder(&config).expect("a decoder")).expect("the same rules");
+    second.restore(&config, &snapshot).expect("it is whole");
+    for engine in [&mut first, &mut second] {
+        assert_eq!(engine.exceptions_open(), 1, "gateway_down");
+        let started = Entry::Configuration { engine: "0.1.0".to_owned(), text: String::new() };
+        engine.apply(&started, &mut Vec::new()).expect("applies");
+        tick(engine, AT_MS + 41_000, AT_MS + 50_000);
+        assert_eq!(engine.exceptions_open(), 1, "nothing was heard since");
+    }
+    assert_eq!(first.state_hash().expect("a hash"), second.state_hash().expect("a hash"));
+}
+
 #[test]
 fn keys_beyond_the_bound_are_counted_and_not_watched() {
     let mut engine = engine();

@@ -1,19 +1,17 @@
 //! How the service starts: everything opened, the newest checkpoint restored, the journal applied from there on.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use ingest::entry::Entry;
-use ingest::intake::Start;
 use ingest::journal::Journal;
 use ingest::storage::{DiskStorage, Storage};
-use ingest::time::{Clock, Epoch, Offset};
+use ingest::time::Clock;
 use sinks::deliver::{Delivery, Fanout, Route};
 use sinks::parquet::{ParquetSink, Show};
 use sinks::sqlite::SqliteSink;
 
-use super::shared_journal::SharedJournal;
-use super::{FULL_PAUSE, RunError, SINK_ROWS_MAX, Service, Stop};
-use crate::checkpoint::{Checkpoint, CheckpointFolder};
+use super::epochs::{Epochs, Opened};
+use super::{FULL_PAUSE, RunError, SINK_ROWS_MAX, Service, Stop, until_room};
+use crate::checkpoint::CheckpointFolder;
 use crate::config::Config;
 use crate::picture::Painter;
 use crate::{exports, wire};
@@ -32,7 +30,7 @@ impl Service {
     ) -> Result<Self, RunError> {
         painter.say_not_ready(RESTORING);
         let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
-        let mut engine = wire::engine(config)?;
+        let engine = wire::engine(config)?;
         let journal = || Journal::open(Arc::clone(&storage), &config.journal).map_err(RunError::from);
         let (journal, recovered) = once_there_is_room(&mut painter, stop, journal)?;
         let checkpoints = CheckpointFolder::open(storage, &config.checkpoint.folder, config.checkpoint.keep)?;
@@ -50,68 +48,15 @@ impl Service {
         let sinks = Arc::new(sinks);
         painter.say_not_ready(RESTORING);
         painter.watch(&sinks, stop);
-        let newest = checkpoints.newest()?;
-        let resume_at = newest.as_ref().map_or(Offset(1), Checkpoint::resume_at);
-        if resume_at > recovered.next_offset {
-            return Err(RunError::Mismatch {
-                journal: recovered.next_offset.0,
-                checkpoint: resume_at.0,
-                folder: config.journal.folder.clone(),
-            });
-        }
-        if let Some(checkpoint) = &newest {
-            engine.restore(config, &checkpoint.engine)?;
-            sinks.commit(checkpoint.epoch(), &checkpoint.receipts)?;
-        }
-        engine.watch();
-        let mut service = Service {
-            engine,
-            sinks,
-            checkpoints,
-            journal: SharedJournal(Arc::new(Mutex::new(journal))),
-            clock,
-            painter,
-            out: Vec::new(),
-            applied: Offset(resume_at.0.saturating_sub(1)),
-            epoch: newest.as_ref().map_or(Epoch(0), Checkpoint::epoch),
-            resumes: vec![resume_at],
-            keep: config.checkpoint.keep.max(1),
-            start: Start {
-                next_message: recovered.next_message,
-                last_at_ms: recovered.last_at_ms,
-                last_epoch: recovered.last_epoch,
-                opening: vec![Entry::Configuration {
-                    engine: env!("CARGO_PKG_VERSION").to_owned(),
-                    text: config.text.clone(),
-                }],
-            },
-            stop: stop.clone(),
-        };
-        service.recover(resume_at)?;
-        Ok(service)
-    }
-
-    /// Applies what the journal holds from `resume_at` on, with its cuts, as if it had just come.
-    fn recover(&mut self, resume_at: Offset) -> Result<(), RunError> {
-        // The entries are read from the files, so the journal need not stay locked.
-        let entries = self.journal.with(|journal| journal.read(resume_at))?;
-        let mut applied: u64 = 0;
-        for entry in entries {
-            let (offset, entry) = entry?;
-            self.step(offset, &entry)?;
-            applied += 1;
-            if self.stop.is_asked() {
-                break;
-            }
-        }
+        let opened = Opened { engine, journal, recovered, checkpoints, sinks };
+        let (mut epochs, start) = Epochs::open(config, opened)?;
+        epochs.engine.watch();
+        let from = epochs.place().0.next();
+        let applied = epochs.recover(&mut until_room(&mut painter, stop), || stop.is_asked())?;
         if applied > 0 {
-            tracing::info!(
-                entries = applied,
-                from = resume_at.0,
-                "applied the journal since the last checkpoint"
-            );
+            tracing::info!(entries = applied, from = from.0, "applied the journal since the last checkpoint");
         }
-        Ok(())
+        Ok(Service { epochs, clock, painter, start, stop: stop.clone() })
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use ingest::storage::{DiskStorage, Storage};
 use ingest::time::{Epoch, Offset};
 
 use crate::emission::Emission;
@@ -24,7 +25,6 @@ mod delta;
 mod end;
 mod failure;
 mod file;
-mod files;
 mod grown;
 mod hybrid;
 mod ids;
@@ -32,13 +32,13 @@ mod names;
 mod numbers;
 mod pending;
 mod place;
+mod seal;
 mod shape;
 mod split;
 
 use cut::Cut;
 use end::End;
 use failure::{NAME, made_badly, refused};
-use files::{Disk, Files};
 use pending::Pending;
 use shape::{SITE, Shape, Stream};
 
@@ -108,16 +108,18 @@ impl ParquetSink {
     /// Opens the folder, creates it if needed. Errors: a stream's name or columns do not fit, the folder cannot be
     /// written, or (`AtEnd`) it holds Parquet already.
     pub fn new(settings: ParquetSettings) -> Result<Self, SinkError> {
-        Self::with_files(settings, Box::new(Disk))
+        Self::on(Arc::new(DiskStorage), settings)
     }
 
-    fn with_files(settings: ParquetSettings, files: Box<dyn Files>) -> Result<Self, SinkError> {
+    /// As [`new`](Self::new), on another storage. `AtEnd` knows the machine's disk alone: what a broken replay leaves
+    /// is no history, and the next one begins anew.
+    pub fn on(storage: Arc<dyn Storage>, settings: ParquetSettings) -> Result<Self, SinkError> {
         let ParquetSettings { folder, file_rows_max, show, pending_bytes_max, streams } = settings;
         let streams = streams.into_iter().map(stream).collect::<Result<Vec<_>, _>>()?;
         let rows_max = file_rows_max.max(1);
         let way = match show {
             Show::AtCut => Way::AtCut {
-                cut: Box::new(Cut::open(folder, files, rows_max, &streams)?),
+                cut: Box::new(Cut::open(folder, storage, rows_max, &streams)?),
                 pending: Pending::default(),
             },
             Show::AtEnd => Way::AtEnd(Box::new(End::open(folder, rows_max, &streams)?)),

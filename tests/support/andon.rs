@@ -23,16 +23,24 @@ pub(crate) struct Andon {
 impl Andon {
     /// Starts `andon` with `arguments`; what it logs is added to the file `log`.
     pub(crate) fn spawn(arguments: &[&str], log: &Path) -> Andon {
+        Andon::start(Command::new(env!("CARGO_BIN_EXE_andon")).args(arguments), log)
+    }
+
+    fn start(command: &mut Command, log: &Path) -> Andon {
         let file: File = OpenOptions::new().create(true).append(true).open(log).expect("a log");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_andon"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(file)
-            .spawn()
-            .expect("andon starts");
+        let mut process =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).spawn().expect("andon starts");
         let printed = BufReader::new(process.stdout.take().expect("it is piped"));
         Andon { process, printed, address: None, log: log.to_owned() }
+    }
+
+    /// As [`run`](Self::run), in the network of `wire`.
+    pub(crate) fn run_behind(wire: &super::cut_wire::CutWire, shop: &super::shop::Shop) -> Andon {
+        let config = shop.config();
+        let config = config.to_str().expect("folders of tests have plain names");
+        let log = shop.folder().join("andon.log");
+        let binary = env!("CARGO_BIN_EXE_andon");
+        Andon::start(wire.command().arg(binary).args(["run", "--config", config]), &log)
     }
 
     /// The service with the configuration of `shop`, perhaps not listening yet.
@@ -133,6 +141,16 @@ impl Andon {
         assert!(before.is_none(), "it had ended with {before:?} before it was killed:\n{}", self.log());
         self.process.kill().expect("it is there");
         self.process.wait().expect("a process");
+    }
+
+    /// Stops it where it is, as a machine that is suspended; [`wake`](Self::wake) lets it go on.
+    pub(crate) fn sleep(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::STOP).expect("it is there");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn wake(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::CONT).expect("it is there");
     }
 
     /// What it logged.

@@ -11,6 +11,12 @@ impl Shop {
     /// With the shipped metrics, assets and rules, for the broker on `port`. `journal` are further lines of
     /// `[journal]`. Bays wait a second for stragglers, so that a test need not wait longer.
     pub(crate) fn new(port: u16, journal: &str) -> Shop {
+        Shop::of("andon", "127.0.0.1", port, "127.0.0.1", journal)
+    }
+
+    /// The same, for a service that the broker knows as `client_id`, which meets the broker at `broker` and listens on
+    /// `listen`.
+    pub(crate) fn of(client_id: &str, broker: &str, port: u16, listen: &str, journal: &str) -> Shop {
         let folder = tempfile::tempdir().expect("a folder");
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
         for name in ["metrics.toml", "assets.toml"] {
@@ -24,10 +30,10 @@ impl Shop {
         }
         std::fs::create_dir(folder.path().join("data")).expect("a folder");
         let text = format!(
-            "[source]\nbroker = \"mqtt://127.0.0.1:{port}\"\ninflight_window = 1000\n\
+            "[source]\nbroker = \"mqtt://{broker}:{port}\"\nclient_id = \"{client_id}\"\ninflight_window = 1000\n\
              [journal]\n{journal}\n\
              [engine]\nlateness = \"1s\"\nidle = \"1s\"\ncut_interval = \"300ms\"\n\
-             [http]\nlisten = \"127.0.0.1:0\"\n"
+             [http]\nlisten = \"{listen}:0\"\n"
         );
         std::fs::write(folder.path().join("andon.toml"), text).expect("written");
         Shop { folder }

@@ -1,5 +1,8 @@
 //! Work on the bays of a shop, told in messages.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use ingest::time::{Clock, SystemClock};
 
 use super::mosquitto::Publisher;
@@ -7,8 +10,13 @@ use super::mosquitto::Publisher;
 /// A publisher that says what happens on bays, and remembers how much of it the broker has acknowledged.
 pub(crate) struct Work {
     publisher: Publisher,
+    port: u16,
     clock: SystemClock,
     seq: u64,
+    /// Newest number by topic, where each channel counts for itself.
+    by_topic: Option<BTreeMap<String, u64>>,
+    /// What the broker has not acknowledged: published again over the next connection, as a gateway does.
+    outbox: Vec<(String, Vec<u8>)>,
     /// Readings published.
     pub(crate) readings: u64,
     /// Step events, bookings and cards published.
@@ -20,7 +28,41 @@ pub(crate) struct Work {
 impl Work {
     pub(crate) fn on(port: u16) -> Work {
         let clock = SystemClock::default();
-        Work { publisher: Publisher::connect(port), clock, seq: 0, readings: 0, events: 0, nonsense: 0 }
+        Work {
+            publisher: Publisher::connect(port),
+            port,
+            clock,
+            seq: 0,
+            by_topic: None,
+            outbox: Vec::new(),
+            readings: 0,
+            events: 0,
+            nonsense: 0,
+        }
+    }
+
+    /// As [`on`](Self::on), but each topic has numbers of its own, from 1.
+    pub(crate) fn numbered_by_topic(port: u16) -> Work {
+        Work { by_topic: Some(BTreeMap::new()), ..Work::on(port) }
+    }
+
+    /// The newest number of each topic.
+    pub(crate) fn numbers(&self) -> BTreeMap<String, u64> {
+        self.by_topic.clone().unwrap_or_default()
+    }
+
+    fn number(&mut self, topic: &str) -> u64 {
+        match &mut self.by_topic {
+            Some(numbers) => {
+                let number = numbers.entry(topic.to_owned()).or_default();
+                *number += 1;
+                *number
+            }
+            None => {
+                self.seq += 1;
+                self.seq
+            }
+        }
     }
 
     /// Goes on over another connection.
@@ -34,16 +76,35 @@ impl Work {
 
     /// Everything so far is with the broker, for good.
     pub(crate) fn settle(&mut self) {
-        self.publisher.settle();
+        if self.publisher.try_settle().is_err() {
+            self.again();
+        }
+        self.outbox.clear();
+    }
+
+    /// The broker is gone: everything that it has not acknowledged goes to the next one.
+    fn again(&mut self) {
+        for _ in 0..1_000 {
+            std::thread::sleep(Duration::from_millis(20));
+            let Ok(publisher) = Publisher::try_named(self.port, 0) else { continue };
+            self.publisher = publisher;
+            let Work { outbox, publisher, .. } = self;
+            let mut sent = outbox.iter().map(|(topic, payload)| publisher.try_publish(topic, payload, 1));
+            if sent.all(|sent| sent.is_ok()) && publisher.try_settle().is_ok() {
+                outbox.clear();
+                return;
+            }
+        }
+        panic!("the broker does not come back");
     }
 
     /// A tool reads `value` now. Sequence numbers are the shop's, so each is there once.
     pub(crate) fn reading(&mut self, bay: &str, tool: &str, metric: &str, value: f64) {
-        self.seq += 1;
         self.readings += 1;
-        let (ts, seq) = (self.now_ms(), self.seq);
+        let topic = format!("workshop/lyon/{bay}/{tool}/telemetry");
+        let (ts, seq) = (self.now_ms(), self.number(&topic));
         let payload = format!(r#"{{"ts":{ts},"metric":"{metric}","value":{value},"seq":{seq}}}"#);
-        self.message(&format!("workshop/lyon/{bay}/{tool}/telemetry"), payload.as_bytes());
+        self.message(&topic, payload.as_bytes());
     }
 
     /// The card of a job of one step: five joints of 80 to 95 N.m and 4.2 l of oil.
@@ -60,23 +121,23 @@ impl Work {
 
     /// Something happens to the step of a job.
     pub(crate) fn step(&mut self, bay: &str, job: &str, event: &str) {
-        self.seq += 1;
         self.events += 1;
-        let (ts, seq) = (self.now_ms(), self.seq);
+        let topic = format!("workshop/lyon/{bay}/steps");
+        let (ts, seq) = (self.now_ms(), self.number(&topic));
         let payload = format!(
             r#"{{"ts":{ts},"job":"{job}","step":"S01","technician":"T17","event":"{event}","seq":{seq}}}"#
         );
-        self.message(&format!("workshop/lyon/{bay}/steps"), payload.as_bytes());
+        self.message(&topic, payload.as_bytes());
     }
 
     /// A booking by hand.
     pub(crate) fn booking(&mut self, bay: &str, litres: f64) {
-        self.seq += 1;
         self.events += 1;
-        let (ts, seq) = (self.now_ms(), self.seq);
+        let topic = format!("workshop/lyon/{bay}/usage");
+        let (ts, seq) = (self.now_ms(), self.number(&topic));
         let payload =
             format!(r#"{{"ts":{ts},"resource":"oil_5w30","quantity":{litres},"unit":"L","seq":{seq}}}"#);
-        self.message(&format!("workshop/lyon/{bay}/usage"), payload.as_bytes());
+        self.message(&topic, payload.as_bytes());
     }
 
     /// A message that is cut in the middle.
@@ -89,6 +150,11 @@ impl Work {
 
     /// Any message, with QoS 1.
     pub(crate) fn message(&mut self, topic: &str, payload: &[u8]) {
-        self.publisher.publish(topic, payload, 1);
+        self.outbox.push((topic.to_owned(), payload.to_vec()));
+        match self.publisher.try_publish(topic, payload, 1) {
+            Ok(()) if self.publisher.is_settled() => self.outbox.clear(),
+            Ok(()) => {}
+            Err(_) => self.again(),
+        }
     }
 }

@@ -40,52 +40,77 @@ impl Committer {
     }
 
     fn write(&mut self, batch: &Batch) -> Result<Vec<Offset>, IntakeError> {
-        let mut offsets = Vec::with_capacity(batch.entries.len());
-        for gathered in &batch.entries {
-            let unwritten = batch.entries.len();
-            offsets.push(self.until_there_is_room(unwritten, |log| log.append(&gathered.entry))?);
-        }
-        self.until_there_is_room(batch.entries.len(), |log| log.sync())?;
-        Ok(offsets)
+        let Committer { log, status, stopping, .. } = self;
+        let mut told = |room: Room<'_>| tell(status, stopping, room);
+        write(log.as_mut(), batch, &mut told).inspect_err(|error| {
+            if let IntakeError::Journal(error) = error {
+                tracing::error!(%error, "the journal failed");
+                status.set_journal(JournalState::Failed { reason: error.to_string() });
+            }
+        })
     }
+}
 
-    /// Tries again while the disk is full. The caller of a shutdown need not wait for an administrator: then
-    /// it ends, and what is unacknowledged comes again after the restart.
-    fn until_there_is_room<T>(
-        &mut self,
-        unwritten: usize,
-        mut write: impl FnMut(&mut dyn Log) -> Result<T, LogError>,
-    ) -> Result<T, IntakeError> {
-        let mut is_full = false;
+/// How it stands with the room for the journal.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Room<'a> {
+    /// There is none in this folder, at the first try or again.
+    None { folder: &'a str, is_first: bool },
+    /// There is some again.
+    Again,
+}
+
+/// Says that the disk is full and waits, until somebody asks for the end: who does so need not wait for an
+/// administrator, and what is unacknowledged comes again after the restart.
+fn tell(status: &IntakeStatus, stopping: &AtomicBool, room: Room<'_>) -> bool {
+    match room {
+        Room::Again => {
+            tracing::info!("the journal has room again");
+            status.set_journal(JournalState::Writing);
+        }
+        Room::None { .. } if stopping.load(Ordering::Relaxed) => return false,
+        Room::None { folder, is_first } => {
+            if is_first {
+                tracing::error!(folder, "no space for the journal: nothing is acknowledged until there is");
+                status.set_journal(JournalState::Full { folder: folder.to_owned() });
+            }
+            std::thread::sleep(FULL_RETRY);
+        }
+    }
+    true
+}
+
+/// Appends a batch and makes it durable; the places of its entries. `told` hears of a full disk and says whether to
+/// try again.
+pub(super) fn write(
+    log: &mut dyn Log,
+    batch: &Batch,
+    told: &mut dyn FnMut(Room<'_>) -> bool,
+) -> Result<Vec<Offset>, IntakeError> {
+    let mut until_there_is_room = |write: &mut dyn FnMut() -> Result<Offset, LogError>| {
+        let mut is_first = true;
         loop {
-            match write(self.log.as_mut()) {
+            match write() {
                 Ok(written) => {
-                    if is_full {
-                        tracing::info!("the journal has room again");
-                        self.status.set_journal(JournalState::Writing);
+                    if !is_first {
+                        told(Room::Again);
                     }
                     return Ok(written);
                 }
                 Err(LogError::Full { folder }) => {
-                    if self.stopping.load(Ordering::Relaxed) {
-                        return Err(IntakeError::StoppedFull(LogError::Full { folder }, unwritten));
+                    if !told(Room::None { folder: &folder, is_first }) {
+                        return Err(IntakeError::StoppedFull(LogError::Full { folder }, batch.entries.len()));
                     }
-                    if !is_full {
-                        tracing::error!(
-                            folder,
-                            "no space for the journal: nothing is acknowledged until there is"
-                        );
-                        self.status.set_journal(JournalState::Full { folder });
-                        is_full = true;
-                    }
-                    std::thread::sleep(FULL_RETRY);
+                    is_first = false;
                 }
-                Err(error) => {
-                    tracing::error!(%error, "the journal failed");
-                    self.status.set_journal(JournalState::Failed { reason: error.to_string() });
-                    return Err(IntakeError::Journal(error));
-                }
+                Err(error) => return Err(IntakeError::Journal(error)),
             }
         }
+    };
+    let mut offsets = Vec::with_capacity(batch.entries.len());
+    for gathered in &batch.entries {
+        offsets.push(until_there_is_room(&mut || log.append(&gathered.entry))?);
     }
+    until_there_is_room(&mut || log.sync().map(|()| Offset::default()))?;
+    Ok(offsets)
 }

@@ -52,11 +52,38 @@ impl FrameHead {
         self.checksum == self.checksum_with([entry, &[]])
     }
 
+    /// Whether changing one bit of head or entry makes the frame whole. `content` is what stands behind the head. A
+    /// torn frame lacks whole sectors; one that lacks a single bit was whole, and was damaged since.
+    pub(super) fn is_whole_but_for_a_bit(&self, content: &[u8]) -> bool {
+        let of_length = (0..u32::BITS).any(|bit| {
+            let head = FrameHead { entry_bytes: self.entry_bytes ^ 1 << bit, ..*self };
+            head.entry_bytes > 0
+                && content.get(..head.entry_bytes as usize).is_some_and(|entry| head.is_of(entry))
+        });
+        let Some(entry) = content.get(..self.entry_bytes as usize).filter(|entry| !entry.is_empty()) else {
+            return of_length;
+        };
+        let difference = self.checksum ^ self.checksum_with([entry, &[]]);
+        of_length || difference.count_ones() == 1 || is_one_bit(difference, HEAD_BYTES - 4 + entry.len())
+    }
+
     fn checksum_with(&self, entry: [&[u8]; 2]) -> u32 {
         let bytes = self.encode();
         let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes[0..4]), &bytes[8..]);
         entry.iter().fold(checksum, |checksum, part| crc32c::crc32c_append(checksum, part))
     }
+}
+
+/// Whether checksums that differ by `difference` are of contents of `bytes` bytes that differ by one bit. CRC is
+/// linear: the last bit of the content changes it by a known pattern, each bit before by the next one of a cycle.
+fn is_one_bit(difference: u32, bytes: usize) -> bool {
+    /// CRC-32C, bits in reverse.
+    const POLYNOMIAL: u32 = 0x82f6_3b78;
+    let mut pattern = 1;
+    (0..bytes * 8).any(|_| {
+        pattern = pattern >> 1 ^ if pattern & 1 == 1 { POLYNOMIAL } else { 0 };
+        pattern == difference
+    })
 }
 
 /// What a frame takes in the file.
@@ -70,4 +97,25 @@ pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
 
 pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_bit_of_a_frame_that_is_another_one_is_seen_to_be_that() {
+        let entry: Vec<u8> = (0..41).map(|number| number * 7 + 1).collect();
+        let head = FrameHead::of(Offset(9), Offset(8), 77, [&entry, &[]]);
+        let frame = [head.encode().as_slice(), &entry, &[0; 64]].concat();
+        for bit in 0..(HEAD_BYTES + entry.len()) * 8 {
+            let mut bytes = frame.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let (head, content) = bytes.split_first_chunk().expect("a head");
+            assert!(FrameHead::decode(head).is_whole_but_for_a_bit(content), "bit {bit}");
+            bytes[20] ^= 6;
+            let (head, content) = bytes.split_first_chunk().expect("a head");
+            assert!(!FrameHead::decode(head).is_whole_but_for_a_bit(content), "bit {bit} and two more");
+        }
+    }
 }

@@ -53,8 +53,9 @@ impl SegmentReader {
         let file = storage.open(&path).map_err(failed)?;
         let file_bytes = file.len().map_err(failed)?;
         let mut head = [0; segment::HEAD_BYTES];
-        let read = file.read_at(0, &mut head).map_err(failed)?;
-        let head = SegmentHead::decode(&head[..read], first).map_err(|(position, expected)| {
+        let head_bytes = segment::HEAD_BYTES.min(usize::try_from(file_bytes).unwrap_or(usize::MAX));
+        read_exactly_at(&*file, &path, 0, &mut head[..head_bytes]).map_err(failed)?;
+        let head = SegmentHead::decode(&head[..head_bytes], first).map_err(|(position, expected)| {
             JournalError::Damaged { file: path.clone(), position, expected }
         })?;
         let position = segment::HEAD_BYTES as u64;
@@ -127,9 +128,7 @@ impl SegmentReader {
     /// `bytes` bytes from `position` on.
     pub(super) fn read_exactly(&self, position: u64, bytes: u64) -> io::Result<Bytes> {
         let mut content = BytesMut::zeroed(usize::try_from(bytes).map_err(|_| io::ErrorKind::OutOfMemory)?);
-        if self.file.read_at(position, &mut content)? < content.len() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
+        read_exactly_at(&*self.file, &self.path, position, &mut content)?;
         Ok(content.freeze())
     }
 
@@ -144,4 +143,29 @@ impl SegmentReader {
         let at = (self.position - self.piece_position) as usize;
         Ok(self.piece.slice(at..at + count))
     }
+}
+
+/// Fills `buffer`, however little a read brings at once.
+pub(super) fn read_exactly_at(
+    file: &dyn StorageFile,
+    path: &Path,
+    position: u64,
+    buffer: &mut [u8],
+) -> io::Result<()> {
+    let mut done = 0;
+    while done < buffer.len() {
+        let at = position + done as u64;
+        match file.read_at(at, &mut buffer[done..])? {
+            0 => {
+                let reason = format!(
+                    "`{}` ends at byte {at}, before the {} bytes that were there when it was opened",
+                    path.display(),
+                    position + buffer.len() as u64
+                );
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
+            }
+            read => done += read,
+        }
+    }
+    Ok(())
 }

@@ -1,11 +1,13 @@
 //! Reopening: where the journal ends, and whether what follows is a torn tail or damage.
 
+use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use super::JournalError;
 use super::frame::{self, FrameHead};
-use super::read::{Found, SegmentReader};
+use super::read::{Found, SegmentReader, read_exactly_at};
 use super::segment::{self, SegmentHead};
 use crate::entry::Entry;
 use crate::storage::{Storage, StorageFile, is_full};
@@ -38,6 +40,8 @@ pub(super) struct Survey {
     pub(super) recovered: Recovered,
     /// Where in the newest segment the frames end.
     pub(super) position: u64,
+    /// Where those begin of which no frame says that they are durable.
+    in_doubt: u64,
 }
 
 /// A journal that can be written on.
@@ -76,7 +80,9 @@ pub(super) fn reopen(
     if survey.recovered.torn_bytes > 0 {
         cut_tail(&*file, &path, survey.position, survey.recovered.torn_bytes).map_err(failed)?;
     }
-    // A killed process may have left what it wrote in the page cache alone.
+    // A killed process may have left what it wrote in the page cache alone, and where its sync has failed the system
+    // takes these pages for written: they must be written again, or a sync that succeeds proves nothing.
+    write_again(&*file, &path, survey.in_doubt..survey.position).map_err(failed)?;
     file.sync_data().map_err(failed)?;
     let file_bytes = file.len().map_err(failed)?;
     Ok(Reopened { survey, file, file_bytes, lock })
@@ -117,6 +123,7 @@ pub(super) fn survey(storage: &dyn Storage, folder: &Path) -> Result<Option<Surv
         last_epoch: reader.head.last_epoch,
         torn_bytes: 0,
     };
+    let mut in_doubt = VecDeque::new();
     let expected = loop {
         match reader.next(recovered.next_offset)? {
             Found::Frame { head, entry, position } => {
@@ -124,6 +131,10 @@ pub(super) fn survey(storage: &dyn Storage, folder: &Path) -> Result<Option<Surv
                     break format!("a frame with message {} as the next", recovered.next_message);
                 }
                 let entry = reader.decode(entry, position)?;
+                while in_doubt.front().is_some_and(|(offset, _)| *offset < head.durable) {
+                    in_doubt.pop_front();
+                }
+                in_doubt.push_back((head.offset, position));
                 recovered.next_offset = recovered.next_offset.next();
                 recovered.last_at_ms = recovered.last_at_ms.max(entry.at_ms());
                 match entry {
@@ -142,8 +153,13 @@ pub(super) fn survey(storage: &dyn Storage, folder: &Path) -> Result<Option<Surv
             let expected = format!("{expected}, since entry {} behind it was written later", witness.0);
             return Err(reader.damaged_at(reader.position, expected));
         }
+        Tail::OneBit => {
+            let expected = format!("{expected}; all but one bit of it is there, so it was written whole");
+            return Err(reader.damaged_at(reader.position, expected));
+        }
     };
-    Ok(Some(Survey { segments, recovered, position: reader.position }))
+    let in_doubt = in_doubt.front().map_or(reader.position, |(_, position)| *position);
+    Ok(Some(Survey { segments, recovered, position: reader.position, in_doubt }))
 }
 
 enum Tail {
@@ -151,6 +167,8 @@ enum Tail {
     Torn { bytes: u64 },
     /// A whole frame says that the entry which should be here was durable.
     Damaged { witness: Offset },
+    /// The frame is there but for one bit. It may have been acknowledged, and nothing behind it could say so.
+    OneBit,
 }
 
 /// Judges what follows where frame `expected` should be and is not.
@@ -162,6 +180,11 @@ fn look_at_tail(reader: &SegmentReader, expected: Offset) -> Result<Tail, Journa
     let bytes = end - reader.position;
     // All in memory, but only where there is something: a crash seldom happens, and a segment is bounded.
     let tail = reader.read_exactly(reader.position, reader.file_bytes - reader.position).map_err(failed)?;
+    if let Some((head, content)) = tail.split_first_chunk()
+        && FrameHead::decode(head).is_whole_but_for_a_bit(content)
+    {
+        return Ok(Tail::OneBit);
+    }
     for at in (0..tail.len().saturating_sub(frame::HEAD_BYTES)).step_by(frame::ALIGN_BYTES) {
         let (head, rest) = tail[at..].split_first_chunk().expect("the loop stops before the last head");
         let head = FrameHead::decode(head);
@@ -175,6 +198,19 @@ fn look_at_tail(reader: &SegmentReader, expected: Offset) -> Result<Tail, Journa
         }
     }
     Ok(Tail::Torn { bytes })
+}
+
+/// Writes what is there once more.
+fn write_again(file: &dyn StorageFile, path: &Path, range: Range<u64>) -> io::Result<()> {
+    let mut position = range.start;
+    let mut piece = vec![0; usize::try_from((range.end - range.start).min(1 << 20)).unwrap_or(1 << 20)];
+    while position < range.end {
+        let bytes = piece.len().min(usize::try_from(range.end - position).unwrap_or(usize::MAX));
+        read_exactly_at(file, path, position, &mut piece[..bytes])?;
+        file.write_at(position, &piece[..bytes])?;
+        position += bytes as u64;
+    }
+    Ok(())
 }
 
 /// Puts zeroes for the torn tail, so that nothing of it can ever be taken for a frame.

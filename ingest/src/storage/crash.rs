@@ -4,6 +4,8 @@
 //! makes the second as the first. Calls are counted from 1, so a test can run once to count them and then
 //! once for each.
 
+mod file;
+mod names;
 mod world;
 
 use std::io;
@@ -12,15 +14,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use self::file::CrashFile;
 use self::world::{Change, Fate, Node, Opened, Plan, World, no_power};
 use super::{Storage, StorageFile, failed};
 
 /// What a power cut leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PowerCut {
+    /// Everything: the process alone is killed, the machine goes on.
+    KeepAll,
     /// Only what was synced.
     LoseUnsynced,
-    /// What was synced, and by the seed any sectors of what was not, in no order; the operation at which
+    /// What was synced, and by the seed any sectors and names of what was not, in no order; the operation at which
     /// it happens has taken place or has not.
     KeepSome,
 }
@@ -66,6 +71,35 @@ impl CrashStorage {
     /// The power is back and a new process starts: nothing is planned, open files and locks are gone.
     pub fn restart(&self) {
         self.world().restart();
+    }
+
+    /// Until the next restart the bit with this number is read wrongly; whether it has been read at all,
+    /// [`has_flipped`](Self::has_flipped) tells.
+    pub fn flip(&self, path: &Path, bit: u64) {
+        self.world().flip = Some((path.to_owned(), bit));
+    }
+
+    /// Whether a reader has seen the bit that was flipped.
+    #[must_use]
+    pub fn has_flipped(&self) -> bool {
+        self.world().has_flipped
+    }
+
+    /// Reads give at most so many bytes at once, as a system may when it is interrupted.
+    pub fn shorten_reads(&self, bytes_max: usize) {
+        self.world().read_bytes_max = Some(bytes_max);
+    }
+
+    /// From now on reads are whole and right.
+    pub fn read_well(&self) {
+        let mut world = self.world();
+        (world.flip, world.read_bytes_max) = (None, None);
+    }
+
+    /// All files as programs see them, with their content.
+    #[must_use]
+    pub fn files(&self) -> Vec<(PathBuf, Bytes)> {
+        self.world().contents()
     }
 
     /// While full, whatever needs more room fails.
@@ -134,38 +168,55 @@ impl Storage for CrashStorage {
     fn read(&self, path: &Path) -> io::Result<Bytes> {
         self.run("read", path, |world| {
             let opened = world.open(path)?;
-            Ok(Bytes::copy_from_slice(&world.file(opened)?.live))
+            let mut content = world.file(opened)?.live.clone();
+            world.spoil(path, 0, &mut content);
+            Ok(Bytes::from(content))
         })
     }
 
-    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.run("write", path, |world| {
-            world.needs_room(true)?;
-            world.make(path, bytes)
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let written = self.run("write", path, |world| {
+            let file = world.empty(path)?;
+            if world.is_full && !bytes.is_empty() {
+                // What fits is there.
+                world.file(file)?.change(Change::Write(0, bytes[..bytes.len() / 2].to_vec()));
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            world.file(file)?.change(Change::Write(0, bytes.to_vec()));
+            Ok(file)
+        })?;
+        self.run("sync", path, |world| {
+            world.file(written)?.sync();
+            Ok(())
         })
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.run("rename", from, |world| {
             world.check_folder_of(to)?;
             let below = world.below(from);
-            let node = world.nodes.remove(from).ok_or(io::ErrorKind::NotFound)?;
-            world.nodes.insert(to.to_owned(), node);
+            world.move_name(from, to)?;
             for path in below {
                 let inside = path.strip_prefix(from).expect("it is below").to_owned();
-                let node = world.nodes.remove(&path).expect("it was just listed");
-                world.nodes.insert(to.join(inside), node);
+                world.move_name(&path, &to.join(inside))?;
             }
             Ok(())
         })
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
+    fn remove_unsynced(&self, path: &Path) -> io::Result<()> {
         self.run("remove", path, |world| {
             if !world.below(path).is_empty() {
                 return Err(io::ErrorKind::DirectoryNotEmpty.into());
             }
-            world.nodes.remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+            world.remove_name(path)
+        })
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.run("sync the folder", folder, |world| {
+            world.sync_names(folder);
+            Ok(())
         })
     }
 
@@ -189,101 +240,11 @@ impl Storage for CrashStorage {
                     Some(Node::Folder) => {}
                     None => {
                         world.needs_room(true)?;
-                        world.nodes.insert(folder.to_owned(), Node::Folder);
+                        world.put_name(folder, Node::Folder);
                     }
                 }
             }
             Ok(())
         })
-    }
-}
-
-#[derive(Debug)]
-struct CrashFile {
-    storage: CrashStorage,
-    /// The name at opening, for messages.
-    path: PathBuf,
-    opened: Opened,
-    has_lock: bool,
-}
-
-impl CrashFile {
-    fn run<T>(
-        &self,
-        name: &'static str,
-        operation: impl FnOnce(&mut World) -> io::Result<T>,
-    ) -> io::Result<T> {
-        self.storage.run(name, &self.path, operation)
-    }
-}
-
-impl Drop for CrashFile {
-    fn drop(&mut self) {
-        if self.has_lock
-            && let Ok(file) = self.storage.world().file(self.opened)
-        {
-            file.is_locked = false;
-        }
-    }
-}
-
-impl StorageFile for CrashFile {
-    fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.run("read", |world| {
-            let live = &world.file(self.opened)?.live;
-            let start = usize::try_from(position).unwrap_or(usize::MAX).min(live.len());
-            let bytes = buffer.len().min(live.len() - start);
-            buffer[..bytes].copy_from_slice(&live[start..start + bytes]);
-            Ok(bytes)
-        })
-    }
-
-    fn write_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
-        self.run("write to", |world| {
-            let end = position + bytes.len() as u64;
-            let len = world.file(self.opened)?.live.len() as u64;
-            world.needs_room(end > len)?;
-            let change = Change::Write(position, bytes.to_vec());
-            world.file(self.opened)?.change(change);
-            Ok(())
-        })
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        let synced = self.run("sync", |world| {
-            world.file(self.opened)?.sync();
-            Ok(())
-        });
-        if synced.is_err()
-            && !self.storage.is_cut()
-            && let Ok(file) = self.storage.world().file(self.opened)
-        {
-            // As on Linux: what could not be written is forgotten, and a second sync says that all is well.
-            file.unsynced.clear();
-        }
-        synced
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.run("set the length of", |world| {
-            world.file(self.opened)?.change(Change::Length(len));
-            Ok(())
-        })
-    }
-
-    fn preallocate(&self, len: u64) -> io::Result<()> {
-        self.run("take room for", |world| {
-            if world.file(self.opened)?.live.len() as u64 >= len {
-                return Ok(());
-            }
-            world.needs_room(true)?;
-            world.file(self.opened)?.change(Change::Length(len));
-            Ok(())
-        })
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        let len = self.storage.world().file(self.opened).map(|file| file.live.len() as u64);
-        len.map_err(failed("look at", &self.path))
     }
 }

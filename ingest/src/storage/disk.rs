@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::{Storage, StorageFile, failed};
+use super::{Storage, StorageFile, failed, folder_of};
 
 /// Files and folders of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,7 +26,7 @@ impl DiskStorage {
         options.read(true).write(true).create(true).truncate(false);
         let file = options.open(path).map_err(failed("open", path))?;
         if !existed {
-            sync_folder_of(path)?;
+            DiskStorage.sync_folder(folder_of(path))?;
         }
         Ok(DiskFile { file, path: path.to_owned() })
     }
@@ -56,37 +56,26 @@ impl Storage for DiskStorage {
         fs::read(path).map(Bytes::from).map_err(failed("read", path))
     }
 
-    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(".new");
-        let unfinished = PathBuf::from(unfinished);
-        let written = (|| {
-            let file = File::create(&unfinished)?;
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let written = File::create(path).and_then(|file| {
             file.write_all_at(bytes, 0)?;
             file.sync_data()
-        })();
-        if let Err(error) = written {
-            // It says nothing and stands in nobody's way, but it takes room.
-            let _ = fs::remove_file(&unfinished);
-            return Err(failed("write", path)(error));
-        }
-        self.rename(&unfinished, path)
+        });
+        written.map_err(failed("write", path))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to).map_err(failed("rename", from))?;
-        sync_folder_of(to)?;
-        if from.parent() != to.parent() {
-            sync_folder_of(from)?;
-        }
-        Ok(())
+    fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to).map_err(failed("rename", from))
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
+    fn remove_unsynced(&self, path: &Path) -> io::Result<()> {
         let is_folder = fs::symlink_metadata(path).map_err(failed("remove", path))?.is_dir();
         let removed = if is_folder { fs::remove_dir(path) } else { fs::remove_file(path) };
-        removed.map_err(failed("remove", path))?;
-        sync_folder_of(path)
+        removed.map_err(failed("remove", path))
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync the folder", folder))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -105,7 +94,7 @@ impl Storage for DiskStorage {
             self.create_folder(above)?;
         }
         match fs::create_dir(path) {
-            Ok(()) => sync_folder_of(path),
+            Ok(()) => self.sync_folder(folder_of(path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             Err(error) => Err(failed("make the folder", path)(error)),
         }
@@ -181,13 +170,4 @@ fn fill_with_zeroes(file: &File, len: u64) -> io::Result<()> {
         position += step;
     }
     Ok(())
-}
-
-/// A name is durable once the folder that holds it is synced.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync the folder", folder))
 }

@@ -76,6 +76,13 @@ impl Mosquitto {
         panic!("mosquitto does not listen on {}: {log}", self.port);
     }
 
+    /// As a power cut does: what it has not saved is gone.
+    pub(crate) fn kill(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        process.kill().expect("it is there");
+        process.wait().expect("a process");
+    }
+
     /// Ends it in order, its sessions written to disk.
     pub(crate) fn stop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
@@ -114,21 +121,31 @@ impl Publisher {
 
     /// A broker knows its clients apart by their names.
     pub(crate) fn named(port: u16, number: usize) -> Publisher {
-        let socket = TcpStream::connect(("127.0.0.1", port)).expect("the broker");
-        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        Publisher::try_named(port, number).expect("the broker")
+    }
+
+    /// As [`named`](Self::named), with a broker that may not be there.
+    pub(crate) fn try_named(port: u16, number: usize) -> std::io::Result<Publisher> {
+        let socket = TcpStream::connect(("127.0.0.1", port))?;
+        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
         let (unread, unwritten) = (BytesMut::new(), BytesMut::new());
         let mut publisher = Publisher { socket, unread, unwritten, next_id: 0, unacknowledged: 0 };
         let mut connect = Connect::new(format!("publisher-{port}-{number}"));
         connect.keep_alive = 600;
         publisher.put(&Packet::Connect(connect));
-        publisher.flush();
-        match publisher.read() {
-            Packet::ConnAck(answer) if answer.code == ConnectReturnCode::Success => publisher,
+        publisher.flush()?;
+        match publisher.read()? {
+            Packet::ConnAck(answer) if answer.code == ConnectReturnCode::Success => Ok(publisher),
             packet => panic!("the broker answered {packet:?}"),
         }
     }
 
     pub(crate) fn publish(&mut self, topic: &str, payload: &[u8], qos: u8) {
+        self.try_publish(topic, payload, qos).expect("the broker answers");
+    }
+
+    /// As [`publish`](Self::publish), with a broker that may go away.
+    pub(crate) fn try_publish(&mut self, topic: &str, payload: &[u8], qos: u8) -> std::io::Result<()> {
         let qos = if qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
         let mut publish = Publish::new(topic, qos, payload);
         if qos == QoS::AtLeastOnce {
@@ -139,39 +156,54 @@ impl Publisher {
         self.put(&Packet::Publish(publish));
         // In flight at most as many as a broker takes from one client.
         if self.unacknowledged >= 20 {
-            self.settle();
+            self.try_settle()?;
         } else if self.unwritten.len() > 16_384 {
-            self.flush();
+            self.flush()?;
         }
+        Ok(())
     }
 
     /// Waits until the broker has acknowledged all of QoS 1, and all is written.
     pub(crate) fn settle(&mut self) {
-        self.flush();
+        self.try_settle().expect("the broker answers");
+    }
+
+    /// As [`settle`](Self::settle), with a broker that may go away.
+    pub(crate) fn try_settle(&mut self) -> std::io::Result<()> {
+        self.flush()?;
         while self.unacknowledged > 0 {
-            if let Packet::PubAck(_) = self.read() {
+            if let Packet::PubAck(_) = self.read()? {
                 self.unacknowledged -= 1;
             }
         }
+        Ok(())
+    }
+
+    /// Whether everything published so far is acknowledged.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.unacknowledged == 0
     }
 
     fn put(&mut self, packet: &Packet) {
         packet.write(&mut self.unwritten, usize::MAX).expect("a packet");
     }
 
-    fn flush(&mut self) {
-        self.socket.write_all(&self.unwritten).expect("the broker reads");
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.socket.write_all(&self.unwritten)?;
         self.unwritten.clear();
+        Ok(())
     }
 
-    fn read(&mut self) -> Packet {
+    fn read(&mut self) -> std::io::Result<Packet> {
         loop {
             match Packet::read(&mut self.unread, usize::MAX) {
-                Ok(packet) => return packet,
+                Ok(packet) => return Ok(packet),
                 Err(rumqttc::Error::InsufficientBytes(_)) => {
                     let mut chunk = [0; 4096];
-                    let read = self.socket.read(&mut chunk).expect("the broker answers");
-                    assert!(read > 0, "the broker closed the publisher's connection");
+                    let read = self.socket.read(&mut chunk)?;
+                    if read == 0 {
+                        return Err(std::io::ErrorKind::ConnectionReset.into());
+                    }
                     self.unread.extend_from_slice(&chunk[..read]);
                 }
                 Err(error) => panic!("the broker sent nonsense: {error}"),

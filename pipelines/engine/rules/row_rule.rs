@@ -26,7 +26,7 @@ use crate::config::{ExceptionKind, Lane};
 use crate::plan::{Clearing, RowsPlan, Stream};
 
 /// A rule or view over single rows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RowRule {
     pub life: RuleLife,
     pub is_view: bool,

@@ -73,6 +73,12 @@ impl SilenceRule {
         }
     }
 
+    /// The same rule, before anything is heard.
+    #[must_use]
+    pub(super) fn fresh(&self) -> Self {
+        SilenceRule::new(self.life.clone(), self.plan.clone(), self.silent_after_ms, self.while_step)
+    }
+
     /// Whether the series alone tells which rows are expected.
     pub(super) fn hears_all(&self) -> bool {
         self.plan.rows().matches_by_series()
@@ -222,12 +228,14 @@ impl SilenceRule {
                 heard.last = listening.last_of(series).unwrap_or(heard.last);
             }
             let heard_ms = heard.last.arrived_ms.max(listening_ms);
+            // A start ends no silence that had been told before it: still nobody is heard.
+            let silent_ms = if heard.is_open { heard.last.arrived_ms } else { heard_ms };
             let run = self.while_step.then(|| around.steps.bay(*bay).and_then(BaySteps::current)).flatten();
             let since_ms = match (self.while_step, run) {
-                (false, _) => Some(heard_ms),
+                (false, _) => Some(silent_ms),
                 (true, Some(run)) if !run.is_paused() => {
                     let resumed_ms = run.pauses.last().and_then(|(_, to_ms)| *to_ms);
-                    Some(heard_ms.max(run.started_ms).max(resumed_ms.unwrap_or(i64::MIN)))
+                    Some(silent_ms.max(run.started_ms).max(resumed_ms.unwrap_or(i64::MIN)))
                 }
                 (true, _) => None,
             };

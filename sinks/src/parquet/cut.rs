@@ -12,14 +12,16 @@
 //! way into a full file, however small the epochs are.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use ingest::storage::Storage;
 use ingest::time::Epoch;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{file_failed, made_badly, refused};
-use super::files::Files;
 use super::grown::write_empty;
 use super::pending::Pending;
 use super::place::{EMPTY, Partition};
@@ -43,7 +45,7 @@ const TAILS_MAX: usize = 4_096;
 #[derive(Debug)]
 pub(super) struct Cut {
     folder: PathBuf,
-    files: Box<dyn Files>,
+    storage: Arc<dyn Storage>,
     rows_max: usize,
     /// The newest file of each partition that was touched.
     tails: BTreeMap<Partition, Tail>,
@@ -89,20 +91,20 @@ struct StagedFile {
 impl Cut {
     pub(super) fn open(
         folder: PathBuf,
-        files: Box<dyn Files>,
+        storage: Arc<dyn Storage>,
         rows_max: usize,
         streams: &[Stream],
     ) -> Result<Self, SinkError> {
         let staging = folder.join(STAGING);
-        files.create_dir_all(&staging).map_err(file_failed(&staging))?;
+        storage.create_folder(&staging).map_err(file_failed(&staging))?;
         let marker = staging.join(SHOWN);
-        let shown = if files.exists(&marker).map_err(file_failed(&marker))? {
-            let text = files.read(&marker).map_err(file_failed(&marker))?;
+        let shown = if let Some(text) = if_there(storage.read(&marker)).map_err(file_failed(&marker))? {
             let shown = std::str::from_utf8(&text).ok().and_then(Marker::parse);
             shown.ok_or_else(|| {
                 refused(
                     format!("`{}`", marker.display()),
-                    "it does not say which epochs are shown; remove it if the files beside it are as they should be",
+                    "it is damaged and does not say which epochs are shown; put it back from a backup, or move the \
+                     exports away, then `andon replay --journal` writes what the journal still holds",
                 )
             })?
         } else {
@@ -110,7 +112,7 @@ impl Cut {
         };
         let cut = Cut {
             folder,
-            files,
+            storage,
             rows_max,
             tails: BTreeMap::new(),
             current: BTreeMap::new(),
@@ -132,21 +134,39 @@ impl Cut {
     /// site in its path, and readers want these of all files or of none.
     fn show_empty(&self, stream: &Stream) -> Result<(), SinkError> {
         let folder = self.folder.join(&stream.name);
-        let names = self.files.read_dir(&folder).map_err(file_failed(&folder))?;
+        let names = self.names(&folder)?;
+        let target = folder.join(EMPTY);
         if names.iter().any(|name| name.starts_with("date=")) {
-            return Ok(());
+            // Its removal may not have outlived a power cut.
+            return self.remove(&target);
         }
         let bytes = write_empty(stream).map_err(made_badly(&stream.name))?;
-        let target = folder.join(EMPTY);
         let is_there = names.iter().any(|name| name == EMPTY);
-        if is_there && self.files.read(&target).map_err(file_failed(&target))? == bytes {
+        if is_there && self.storage.read(&target).map_err(file_failed(&target))? == bytes {
             return Ok(());
         }
         let staged = self.folder.join(STAGING).join(format!("{}-{EMPTY}", stream.name));
-        self.files.create_dir_all(&folder).map_err(file_failed(&folder))?;
-        self.files.write(&staged, &bytes).map_err(file_failed(&staged))?;
-        self.files.rename(&staged, &target).map_err(file_failed(&target))?;
-        self.files.sync_dir(&folder).map_err(file_failed(&folder))
+        self.storage.create_folder(&folder).map_err(file_failed(&folder))?;
+        self.storage.write(&staged, &bytes).map_err(file_failed(&staged))?;
+        self.storage.rename_unsynced(&staged, &target).map_err(file_failed(&target))?;
+        self.storage.sync_folder(&folder).map_err(file_failed(&folder))
+    }
+
+    /// Sorted names of a folder's files and folders; none if it is not there.
+    fn names(&self, folder: &Path) -> Result<Vec<String>, SinkError> {
+        let paths = if_there(self.storage.list(folder)).map_err(file_failed(folder))?.unwrap_or_default();
+        let name = |path: PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(paths.into_iter().filter_map(name).collect())
+    }
+
+    fn is_there(&self, file: &Path) -> Result<bool, SinkError> {
+        Ok(if_there(self.storage.open(file)).map_err(file_failed(file))?.is_some())
+    }
+
+    /// A file that is not there is no error.
+    fn remove(&self, file: &Path) -> Result<(), SinkError> {
+        if_there(self.storage.remove_unsynced(file)).map_err(file_failed(file))?;
+        Ok(())
     }
 
     /// Counts rows in; whether they are new. Those of an epoch that is shown, which come again after a start from an
@@ -201,7 +221,7 @@ impl Cut {
         of_epoch.append(&mut self.current);
         if !of_epoch.is_empty() {
             let staging = self.folder.join(STAGING);
-            self.files.sync_dir(&staging).map_err(file_failed(&staging))?;
+            self.storage.sync_folder(&staging).map_err(file_failed(&staging))?;
         }
         let brought = std::mem::take(&mut self.brought);
         if brought.rows > 0 {
@@ -225,5 +245,13 @@ impl Cut {
         let text =
             serde_json::to_string(&staged).map_err(|error| refused("a receipt", &error.to_string()))?;
         Ok(Receipt(text))
+    }
+}
+
+/// None for what is not there.
+fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
     }
 }

@@ -14,13 +14,13 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use ingest::storage::{DiskStorage, Storage};
 use ingest::time::Epoch;
 use parquet::errors::ParquetError;
 
 use super::cut::STAGING;
 use super::failure::{file_failed, made_badly, refused};
 use super::file::FileWriter;
-use super::files::{Disk, Files};
 use super::grown::{facts, write_empty};
 use super::pending::{Held, Pending};
 use super::place::{EMPTY, Partition, part_name};
@@ -76,7 +76,7 @@ impl End {
             }
             _ => {}
         }
-        Disk.create_dir_all(&staging).map_err(file_failed(&staging))?;
+        DiskStorage.create_folder(&staging).map_err(file_failed(&staging))?;
         Ok(End {
             folder,
             rows_max,
@@ -191,21 +191,21 @@ impl End {
         for (partition, newest) in &self.parts {
             let below = Path::new(&streams[partition.stream].name).join(partition.folder());
             let (from, to) = (self.folder.join(STAGING).join(&below), self.folder.join(&below));
-            Disk.create_dir_all(&to).map_err(file_failed(&to))?;
+            DiskStorage.create_folder(&to).map_err(file_failed(&to))?;
             for part in 1..=*newest {
                 let (from, to) = (from.join(part_name(part)), to.join(part_name(part)));
                 fs::rename(&from, &to).map_err(file_failed(&to))?;
             }
-            Disk.sync_dir(&to).map_err(file_failed(&to))?;
+            DiskStorage.sync_folder(&to).map_err(file_failed(&to))?;
         }
         for (index, stream) in streams.iter().enumerate() {
             if !self.parts.keys().any(|partition| partition.stream == index) {
                 let folder = self.folder.join(&stream.name);
                 let file = folder.join(EMPTY);
                 let bytes = write_empty(stream).map_err(made_badly(&stream.name))?;
-                Disk.create_dir_all(&folder).map_err(file_failed(&folder))?;
-                Disk.write(&file, &bytes).map_err(file_failed(&file))?;
-                Disk.sync_dir(&folder).map_err(file_failed(&folder))?;
+                DiskStorage.create_folder(&folder).map_err(file_failed(&folder))?;
+                DiskStorage.write(&file, &bytes).map_err(file_failed(&file))?;
+                DiskStorage.sync_folder(&folder).map_err(file_failed(&folder))?;
             }
         }
         self.parts.clear();

@@ -10,6 +10,7 @@ use parquet::errors::Result;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::file::FileWriter;
+use super::seal;
 use super::shape::{GROUP_ROWS_MAX, Shape, Stream};
 
 /// First epoch of a file's rows, in its key-value metadata.
@@ -30,6 +31,7 @@ impl Grown {
     /// None if the file has other columns than `shape`.
     pub(super) fn of(bytes: Bytes, shape: &Arc<Shape>) -> Result<Option<Self>> {
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes)?;
+        seal::check(&bytes, &metadata)?;
         if metadata.file_metadata().schema_descr().root_schema() != shape.parquet.root_schema() {
             return Ok(None);
         }
@@ -119,7 +121,9 @@ pub(super) fn write_grown(
         out.write(batch)?;
     }
     let last_epoch = epoch.0.to_string();
-    out.close(facts(stream, Some((first_epoch.unwrap_or_else(|| last_epoch.clone()), last_epoch))))
+    let mut facts = facts(stream, Some((first_epoch.unwrap_or_else(|| last_epoch.clone()), last_epoch)));
+    facts.push(seal::blank());
+    Ok(seal::seal(out.close(facts)?))
 }
 
 /// A file without rows.

@@ -17,7 +17,6 @@ use super::*;
 
 mod columns;
 mod crash;
-mod memory;
 mod readers;
 
 const NOON_MS: i64 = 1_795_348_800_000;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::PowerCut;
+use super::names::NameChange;
 
 /// The grain in which a power cut keeps and loses what was not synced.
 const SECTOR_BYTES: usize = 512;
@@ -22,8 +23,15 @@ pub(super) struct World {
     /// Files opened before the last restart are dead.
     starts: u64,
     pub(super) nodes: BTreeMap<PathBuf, Node>,
+    /// Names that a power cut leaves for certain, and the changes of names that are in `nodes` alone.
+    pub(super) durable_nodes: BTreeMap<PathBuf, Node>,
+    pub(super) unsynced_names: Vec<NameChange>,
+    /// A bit that is read wrongly, and whether anybody has.
+    pub(super) flip: Option<(PathBuf, u64)>,
+    pub(super) has_flipped: bool,
+    pub(super) read_bytes_max: Option<usize>,
     /// By [`Node::File`]. A file without a name stays, for those who have it open.
-    files: Vec<File>,
+    pub(super) files: Vec<File>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,13 +105,17 @@ impl World {
     }
 
     /// A coin, by the seed.
-    fn draw(&mut self) -> bool {
+    pub(super) fn draw(&mut self) -> bool {
         self.draws += 1;
         xxh3_64_with_seed(&self.draws.to_le_bytes(), self.seed) & 1 == 1
     }
 
     pub(super) fn cut(&mut self, cut: PowerCut) {
         self.is_cut = true;
+        if cut == PowerCut::KeepAll {
+            return;
+        }
+        self.cut_names(cut);
         let mut files = std::mem::take(&mut self.files);
         for file in &mut files {
             for change in std::mem::take(&mut file.unsynced) {
@@ -141,6 +153,8 @@ impl World {
 
     pub(super) fn restart(&mut self) {
         self.plan = None;
+        self.flip = None;
+        self.read_bytes_max = None;
         self.is_cut = false;
         self.starts += 1;
         self.files.iter_mut().for_each(|file| file.is_locked = false);
@@ -167,8 +181,27 @@ impl World {
         self.check_folder_of(path)?;
         let file = File { live: content.to_vec(), durable: content.to_vec(), ..File::default() };
         self.files.push(file);
-        self.nodes.insert(path.to_owned(), Node::File(self.files.len() - 1));
+        self.put_name(path, Node::File(self.files.len() - 1));
         Ok(())
+    }
+
+    /// Flips the bit that is to be read wrongly, if it is among `bytes`, which stand at `position`.
+    pub(super) fn spoil(&mut self, path: &Path, position: u64, bytes: &mut [u8]) {
+        let Some((spoiled, bit)) = &self.flip else { return };
+        let Some(at) = (bit / 8).checked_sub(position).filter(|_| spoiled == path) else { return };
+        if let Some(byte) = bytes.get_mut(place(at)) {
+            *byte ^= 1 << (bit % 8);
+            self.has_flipped = true;
+        }
+    }
+
+    /// Every file that has a name.
+    pub(super) fn contents(&self) -> Vec<(PathBuf, bytes::Bytes)> {
+        let content = |(path, node): (&PathBuf, &Node)| match node {
+            Node::Folder => None,
+            Node::File(file) => Some((path.clone(), self.files[*file].live.clone().into())),
+        };
+        self.nodes.iter().filter_map(content).collect()
     }
 
     pub(super) fn file(&mut self, opened: Opened) -> io::Result<&mut File> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Cut, STAGING, Tail};
+use super::{Cut, STAGING, Tail, if_there};
 use crate::parquet::failure::{file_failed, made_badly};
 use crate::parquet::grown::{Grown, write_grown};
 use crate::parquet::pending::Pending;
@@ -52,7 +52,7 @@ impl Cut {
             self.staged_count += 1;
             let staged = format!("{STAGING}/{:08}.parquet", self.staged_count);
             let path = self.folder.join(&staged);
-            self.files.write(&path, &bytes).map_err(file_failed(&path))?;
+            self.storage.write(&path, &bytes).map_err(file_failed(&path))?;
             staged_files.push((folder.join(part_name(part)).display().to_string(), staged.clone()));
             tail = Some(Tail { part, file: staged, is_full });
             done += count;
@@ -65,7 +65,7 @@ impl Cut {
         for (target, staged) in staged_files {
             if let Some(replaced) = self.current.insert(target, staged) {
                 // What cannot be removed now goes with the next sweep.
-                let _ = self.files.remove_file(&self.folder.join(replaced));
+                let _ = self.remove(&self.folder.join(replaced));
             }
         }
         Ok(())
@@ -73,8 +73,7 @@ impl Cut {
 
     /// The partition's newest file on the disk.
     fn find_tail(&self, folder: &Path) -> Result<Option<Tail>, SinkError> {
-        let path = self.folder.join(folder);
-        let names = self.files.read_dir(&path).map_err(file_failed(&path))?;
+        let names = self.names(&self.folder.join(folder))?;
         let part = names.iter().filter_map(|name| part_number(name)).max();
         Ok(part.map(|part| {
             let file = folder.join(part_name(part)).display().to_string();
@@ -86,10 +85,9 @@ impl Cut {
     /// columns (an older version's) stays as it is, and the next part begins.
     fn read_tail(&self, tail: &Tail, stream: &Stream) -> Result<Option<Grown>, SinkError> {
         let path = self.folder.join(&tail.file);
-        if !self.files.exists(&path).map_err(file_failed(&path))? {
+        let Some(bytes) = if_there(self.storage.read(&path)).map_err(file_failed(&path))? else {
             return Ok(None);
-        }
-        let bytes = self.files.read(&path).map_err(file_failed(&path))?;
+        };
         match Grown::of(bytes, &stream.shape) {
             Ok(grown) => {
                 Ok(grown.filter(|grown| grown.rows() < self.rows_max && grown.bytes() < FILE_BYTES_MAX))

@@ -1,12 +1,14 @@
 //! The file that says what is shown: the newest epoch, and what the latest ones brought.
 //!
 //! ```text
+//! shown 2 51c0…
 //! 17
 //! 16 240 9f3c…
 //! 17 3 04aa…
 //! ```
 //!
-//! One line per epoch with rows: number, rows, a hash of their ids. A start from an older checkpoint brings
+//! The first line has the version and a hash of all that follows: a number read wrongly would show rows twice or
+//! never. Version 1 has no such line. One line per epoch with rows: number, rows, a hash of their ids. A start from an older checkpoint brings
 //! the rows of shown epochs again; by these lines they are known for the same, and are not shown twice.
 
 use std::collections::BTreeMap;
@@ -18,6 +20,13 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// Epochs that are remembered: as many as checkpoints can be kept.
 const EPOCHS_MAX: usize = 1_000;
+
+/// Begins the file.
+const VERSION: &str = "shown 2 ";
+
+fn hash_of(body: &str) -> String {
+    format!("{:032x}", xxh3_128(body.as_bytes()))
+}
 
 /// What an epoch brought: how many rows, and the sum of their ids' hashes, whatever their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +57,17 @@ pub(super) struct Marker {
 impl Marker {
     /// None if the text is no marker.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut lines = text.lines();
+        let body = match text.strip_prefix(VERSION) {
+            Some(rest) => {
+                let (hash, body) = rest.split_once('\n')?;
+                if hash != hash_of(body) {
+                    return None;
+                }
+                body
+            }
+            None => text,
+        };
+        let mut lines = body.lines();
         let newest = Epoch(lines.next()?.trim().parse().ok()?);
         let line = |line: &str| {
             let mut words = line.split(' ');
@@ -64,7 +83,8 @@ impl Marker {
             .brought
             .iter()
             .map(|(epoch, brought)| format!("{epoch} {} {:032x}\n", brought.rows, brought.hash));
-        format!("{}\n{}", self.newest.0, lines.collect::<String>())
+        let body = format!("{}\n{}", self.newest.0, lines.collect::<String>());
+        format!("{VERSION}{}\n{body}", hash_of(&body))
     }
 
     /// `epoch` and those before it are shown.
@@ -95,5 +115,21 @@ mod tests {
         assert_eq!(Marker::parse("17"), Some(older));
         assert_eq!(Marker::parse(""), None);
         assert_eq!(Marker::parse("17\n16 240"), None);
+    }
+
+    /// An epoch number that was read wrongly by one bit showed rows twice.
+    #[test]
+    fn a_marker_that_is_read_wrongly_by_a_bit_or_not_to_its_end_is_none() {
+        let brought = BTreeMap::from([(16, Brought { rows: 240, hash: 1 << 90 }), (17, Brought::default())]);
+        let text = Marker { newest: Epoch(17), brought }.text();
+        for bit in 0..text.len() * 8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let read = std::str::from_utf8(&bytes).ok().and_then(Marker::parse);
+            assert_eq!(read, None, "bit {bit}");
+        }
+        for end in 0..text.len() {
+            assert_eq!(Marker::parse(&text[..end]), None, "{end} bytes of it");
+        }
     }
 }

@@ -47,17 +47,18 @@ impl Cut {
         let mut folders = BTreeSet::new();
         for stream in streams {
             if staged.files.iter().any(|file| Path::new(&file.target).starts_with(&stream.name)) {
-                let empty = self.folder.join(&stream.name).join(EMPTY);
-                self.files.remove_file(&empty).map_err(file_failed(&empty))?;
+                let of_stream = self.folder.join(&stream.name);
+                self.remove(&of_stream.join(EMPTY))?;
+                folders.insert(of_stream);
             }
         }
         for file in &staged.files {
             let (from, to) = (self.folder.join(&file.staged), self.folder.join(&file.target));
             let folder = to.parent().unwrap_or(&self.folder).to_owned();
-            if self.files.exists(&from).map_err(file_failed(&from))? {
-                self.files.create_dir_all(&folder).map_err(file_failed(&folder))?;
-                self.files.rename(&from, &to).map_err(file_failed(&to))?;
-            } else if !self.files.exists(&to).map_err(file_failed(&to))? {
+            if self.is_there(&from)? {
+                self.storage.create_folder(&folder).map_err(file_failed(&folder))?;
+                self.storage.rename_unsynced(&from, &to).map_err(file_failed(&to))?;
+            } else if !self.is_there(&to)? {
                 return Err(refused(
                     format!("epoch {} into `{}`", epoch.0, self.folder.display()),
                     &format!(
@@ -69,16 +70,16 @@ impl Cut {
             folders.insert(folder);
         }
         for folder in &folders {
-            self.files.sync_dir(folder).map_err(file_failed(folder))?;
+            self.storage.sync_folder(folder).map_err(file_failed(folder))?;
         }
         let mut shown = self.shown.clone();
         shown.show(epoch, &staged.brought);
         if !staged.files.is_empty() {
             let staging = self.folder.join(STAGING);
             let (marker, fresh) = (staging.join(SHOWN), staging.join("shown.new"));
-            self.files.write(&fresh, shown.text().as_bytes()).map_err(file_failed(&fresh))?;
-            self.files.rename(&fresh, &marker).map_err(file_failed(&marker))?;
-            self.files.sync_dir(&staging).map_err(file_failed(&staging))?;
+            self.storage.write(&fresh, shown.text().as_bytes()).map_err(file_failed(&fresh))?;
+            self.storage.rename_unsynced(&fresh, &marker).map_err(file_failed(&marker))?;
+            self.storage.sync_folder(&staging).map_err(file_failed(&staging))?;
         }
         self.shown = shown;
         Ok(())
@@ -87,7 +88,7 @@ impl Cut {
     /// Removes staged files that nothing will show: an epoch without a checkpoint comes again.
     pub(super) fn sweep(&mut self) -> Result<(), SinkError> {
         let staging = self.folder.join(STAGING);
-        let names = self.files.read_dir(&staging).map_err(file_failed(&staging))?;
+        let names = self.names(&staging)?;
         let kept: BTreeSet<&str> = self
             .prepared
             .values()
@@ -97,8 +98,7 @@ impl Cut {
             .collect();
         for name in names {
             if name != SHOWN && !kept.contains(name.as_str()) {
-                let file = staging.join(name);
-                self.files.remove_file(&file).map_err(file_failed(&file))?;
+                self.remove(&staging.join(name))?;
             }
         }
         self.is_swept = true;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::memory::{Memory, Stop};
+use ingest::storage::{CrashStorage, PowerCut, Storage};
+
 use super::*;
 
 const FOLDER: &str = "/export";
@@ -19,12 +20,12 @@ const EPOCHS: [&[(&str, &str, usize)]; 8] = [
     &[("telemetry", "genf", 30)],
 ];
 
-fn open(memory: &Memory) -> Result<ParquetSink, SinkError> {
+fn open(storage: &CrashStorage) -> Result<ParquetSink, SinkError> {
     let mut settings = settings(Path::new(FOLDER), Show::AtCut);
     settings.file_rows_max = 25;
     // Small enough that rows are staged ahead of the cut as well.
     settings.pending_bytes_max = 1_500;
-    ParquetSink::with_files(settings, Box::new(memory.clone()))
+    ParquetSink::on(Arc::new(storage.clone()), settings)
 }
 
 /// The emissions of an epoch (from 1): rows are numbered through all epochs.
@@ -51,8 +52,8 @@ struct Checkpoint {
 }
 
 /// Starts, shows the newest checkpoint again, and goes on to the last epoch. With `lag`, commits come an epoch late.
-async fn run(memory: &Memory, checkpoint: &mut Checkpoint, lag: bool) -> Result<(), SinkError> {
-    let mut sink = open(memory)?;
+async fn run(storage: &CrashStorage, checkpoint: &mut Checkpoint, lag: bool) -> Result<(), SinkError> {
+    let mut sink = open(storage)?;
     if checkpoint.epoch > Epoch(0) {
         sink.commit(checkpoint.epoch, &checkpoint.receipt).await?;
     }
@@ -75,9 +76,9 @@ async fn run(memory: &Memory, checkpoint: &mut Checkpoint, lag: bool) -> Result<
 }
 
 /// Row ids that readers see, by stream.
-fn shown(memory: &Memory) -> BTreeMap<String, Vec<String>> {
+fn shown(storage: &CrashStorage) -> BTreeMap<String, Vec<String>> {
     let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (path, bytes) in memory.all() {
+    for (path, bytes) in storage.files() {
         let below = path.strip_prefix(FOLDER).expect("in the folder").display().to_string();
         if let Some((stream, _)) = below.split_once('/').filter(|(stream, _)| *stream != cut::STAGING) {
             seen.entry(stream.to_owned()).or_default().extend(ids(&read(bytes)));
@@ -98,55 +99,58 @@ fn expected(epochs: u64) -> BTreeMap<String, Vec<String>> {
 
 #[tokio::test]
 async fn a_stop_between_any_two_steps_leaves_each_row_once() {
-    for (stop, lag) in
-        [(Stop::Kill, false), (Stop::PowerCut, false), (Stop::Kill, true), (Stop::PowerCut, true)]
-    {
-        let mut stops = 0;
-        for steps in 1.. {
-            let memory = Memory::default();
-            let mut checkpoint = Checkpoint::default();
-            memory.stop_after(steps);
-            let ended = run(&memory, &mut checkpoint, lag).await;
-            if ended.is_ok() {
-                break;
+    let cuts = [(PowerCut::KeepAll, 1), (PowerCut::LoseUnsynced, 1), (PowerCut::KeepSome, 4)];
+    for (cut, seeds) in cuts {
+        for (seed, lag) in (0..seeds).flat_map(|seed| [(seed, false), (seed, true)]) {
+            let mut stops = 0;
+            for call in 1.. {
+                let story = format!("{cut:?} at operation {call}, lag {lag}, seed {seed}");
+                let storage = CrashStorage::new(seed * 7919 + call);
+                let mut checkpoint = Checkpoint::default();
+                storage.cut_power_at(call, cut);
+                let ended = run(&storage, &mut checkpoint, lag).await;
+                if ended.is_ok() {
+                    break;
+                }
+                assert!(storage.is_cut(), "{story}: {ended:?}");
+                stops += 1;
+                storage.restart();
+                for (stream, ids) in shown(&storage) {
+                    let mut once = ids.clone();
+                    once.dedup();
+                    assert_eq!(once, ids, "{story} shows rows of {stream} twice");
+                }
+                run(&storage, &mut checkpoint, lag).await.expect("goes on");
+                assert_eq!(shown(&storage), expected(8), "{story}");
+                let left: Vec<PathBuf> = storage.files().into_iter().map(|(path, _)| path).collect();
+                let staged = left.iter().filter(|path| path.starts_with("/export/.staging")).count();
+                assert_eq!(staged, 1, "only the marker stays in staging: {left:?}");
             }
-            assert!(memory.has_stopped(), "{stop:?} after {steps} steps: {ended:?}");
-            stops += 1;
-            memory.restart(stop);
-            for (stream, ids) in shown(&memory) {
-                let mut once = ids.clone();
-                once.dedup();
-                assert_eq!(once, ids, "{stop:?} after {steps} steps shows rows of {stream} twice");
-            }
-            run(&memory, &mut checkpoint, lag).await.expect("goes on");
-            assert_eq!(shown(&memory), expected(8), "{stop:?} after {steps} steps, lag {lag}");
-            let left: Vec<PathBuf> = memory.all().into_iter().map(|(path, _)| path).collect();
-            let staged = left.iter().filter(|path| path.starts_with("/export/.staging")).count();
-            assert_eq!(staged, 1, "only the marker stays in staging: {left:?}");
+            assert!(stops > 100, "the test stopped in {stops} places");
         }
-        assert!(stops > 60, "the test stopped in {stops} places");
     }
 }
 
 #[tokio::test]
 async fn a_machine_that_stops_again_and_again_gets_there() {
-    let memory = Memory::default();
+    let storage = CrashStorage::new(1);
     let mut checkpoint = Checkpoint::default();
     for attempt in 0.. {
-        memory.stop_after(13 + attempt / 8);
-        if run(&memory, &mut checkpoint, false).await.is_ok() {
+        let cuts = [PowerCut::KeepAll, PowerCut::LoseUnsynced, PowerCut::KeepSome];
+        storage.cut_power_at(storage.calls() + 30 + attempt / 8, cuts[attempt as usize % 3]);
+        if run(&storage, &mut checkpoint, false).await.is_ok() {
             break;
         }
-        memory.restart(if attempt % 2 == 0 { Stop::Kill } else { Stop::PowerCut });
+        storage.restart();
     }
-    assert_eq!(shown(&memory), expected(8));
+    assert_eq!(shown(&storage), expected(8));
 }
 
 #[tokio::test]
 async fn small_epochs_become_full_files() {
-    let memory = Memory::default();
-    run(&memory, &mut Checkpoint::default(), false).await.expect("runs");
-    let sizes: Vec<(String, usize)> = memory
+    let storage = CrashStorage::new(1);
+    run(&storage, &mut Checkpoint::default(), false).await.expect("runs");
+    let sizes: Vec<(String, usize)> = storage
         .all()
         .into_iter()
         .filter(|(path, _)| path.starts_with("/export/telemetry"))
@@ -173,55 +177,55 @@ async fn small_epochs_become_full_files() {
 
 #[tokio::test]
 async fn nothing_of_an_epoch_is_seen_before_its_commit() {
-    let memory = Memory::default();
-    let mut sink = open(&memory).expect("opens");
-    assert_eq!(shown(&memory), expected(0), "streams without rows show their columns");
+    let storage = CrashStorage::new(1);
+    let mut sink = open(&storage).expect("opens");
+    assert_eq!(shown(&storage), expected(0), "streams without rows show their columns");
     for epoch in 1..=4 {
         for emission in emissions(epoch) {
             sink.write(&emission).await.expect("writes");
         }
         let receipt = sink.prepare(Epoch(epoch), Offset(1)).await.expect("prepares");
-        assert_eq!(shown(&memory), expected(epoch - 1), "epoch {epoch} is prepared");
+        assert_eq!(shown(&storage), expected(epoch - 1), "epoch {epoch} is prepared");
         sink.commit(Epoch(epoch), &receipt).await.expect("commits");
-        assert_eq!(shown(&memory), expected(epoch), "epoch {epoch} is committed");
+        assert_eq!(shown(&storage), expected(epoch), "epoch {epoch} is committed");
     }
-    let empty = memory.all().into_iter().filter(|(path, _)| path.ends_with("empty.parquet")).count();
+    let empty = storage.files().into_iter().filter(|(path, _)| path.ends_with("empty.parquet")).count();
     assert_eq!(empty, 0, "both streams have rows, so their empty files are gone");
 }
 
 #[tokio::test]
 async fn a_full_disk_is_waited_for() {
-    let memory = Memory::default();
-    let mut sink = open(&memory).expect("opens");
+    let storage = CrashStorage::new(1);
+    let mut sink = open(&storage).expect("opens");
     for emission in emissions(1) {
         sink.write(&emission).await.expect("writes");
     }
-    memory.set_full(true);
+    storage.set_full(true);
     let error = sink.prepare(Epoch(1), Offset(1)).await.expect_err("the disk is full");
     assert!(error.is_passing());
     assert!(error.to_string().ends_with("no space; make room there"), "{error}");
-    memory.set_full(false);
+    storage.set_full(false);
     let receipt = sink.prepare(Epoch(1), Offset(1)).await.expect("there is room again");
     sink.commit(Epoch(1), &receipt).await.expect("commits");
-    assert_eq!(shown(&memory), expected(1));
+    assert_eq!(shown(&storage), expected(1));
 }
 
 #[tokio::test]
 async fn a_start_from_an_older_checkpoint_shows_no_row_twice() {
     for older in 0..EPOCHS.len() as u64 {
-        let memory = Memory::default();
-        run(&memory, &mut Checkpoint::default(), false).await.expect("runs");
+        let storage = CrashStorage::new(1);
+        run(&storage, &mut Checkpoint::default(), false).await.expect("runs");
         // Its files were shown long ago, so nothing of its receipt is left to do.
         let mut checkpoint = Checkpoint { epoch: Epoch(older), receipt: Receipt(r#"{"files":[]}"#.into()) };
-        run(&memory, &mut checkpoint, false).await.expect("the same rows are known for the same");
-        assert_eq!(shown(&memory), expected(8), "from epoch {older}");
+        run(&storage, &mut checkpoint, false).await.expect("the same rows are known for the same");
+        assert_eq!(shown(&storage), expected(8), "from epoch {older}");
     }
 }
 
 #[tokio::test]
 async fn after_an_older_checkpoint_new_epochs_go_on() {
-    let memory = Memory::default();
-    let mut sink = open(&memory).expect("opens");
+    let storage = CrashStorage::new(1);
+    let mut sink = open(&storage).expect("opens");
     for epoch in 1..=4 {
         for emission in emissions(epoch) {
             sink.write(&emission).await.expect("writes");
@@ -231,26 +235,26 @@ async fn after_an_older_checkpoint_new_epochs_go_on() {
     }
     drop(sink);
     let mut checkpoint = Checkpoint { epoch: Epoch(2), receipt: Receipt(r#"{"files":[]}"#.into()) };
-    run(&memory, &mut checkpoint, true).await.expect("goes on");
-    assert_eq!(shown(&memory), expected(8));
+    run(&storage, &mut checkpoint, true).await.expect("goes on");
+    assert_eq!(shown(&storage), expected(8));
 }
 
 #[tokio::test]
 async fn another_journals_folder_is_refused() {
-    let memory = Memory::default();
-    run(&memory, &mut Checkpoint::default(), false).await.expect("runs");
-    let mut sink = open(&memory).expect("opens");
+    let storage = CrashStorage::new(1);
+    run(&storage, &mut Checkpoint::default(), false).await.expect("runs");
+    let mut sink = open(&storage).expect("opens");
     sink.write(&emission("telemetry", rows(7_000, &["bern"]))).await.expect("writes");
     let error = sink.prepare(Epoch(1), Offset(1)).await.expect_err("epoch 1 is there with other rows");
     assert!(!error.is_passing());
     assert!(error.to_string().contains("export into an empty folder"), "{error}");
-    assert_eq!(shown(&memory), expected(8), "nothing has changed");
+    assert_eq!(shown(&storage), expected(8), "nothing has changed");
 }
 
 #[tokio::test]
 async fn files_that_somebody_moved_away_do_not_stop_the_export() {
-    let memory = Memory::default();
-    let mut sink = open(&memory).expect("opens");
+    let storage = CrashStorage::new(1);
+    let mut sink = open(&storage).expect("opens");
     for epoch in 1..=2 {
         for emission in emissions(epoch) {
             sink.write(&emission).await.expect("writes");
@@ -259,10 +263,10 @@ async fn files_that_somebody_moved_away_do_not_stop_the_export() {
         sink.commit(Epoch(epoch), &receipt).await.expect("commits");
         sink.commit(Epoch(epoch), &receipt).await.expect("commits twice");
         let archived = Path::new("/export/telemetry/date=2026-11-22/site=bern/part-000001.parquet");
-        memory.remove(archived);
+        storage.remove(archived).expect("it is there");
         sink.commit(Epoch(epoch), &receipt).await.expect("what was shown once need not be there again");
     }
-    let paths: Vec<PathBuf> = memory.all().into_iter().map(|(path, _)| path).collect();
+    let paths: Vec<PathBuf> = storage.files().into_iter().map(|(path, _)| path).collect();
     assert!(
         paths.contains(&PathBuf::from("/export/telemetry/date=2026-11-22/site=bern/part-000002.parquet")),
         "{paths:?}"

@@ -1,0 +1,223 @@
+//! Durable entries to safe epochs: the part of the service that needs no thread, no clock and no network.
+//!
+//! The service and the simulation of its crashes drive the same code; they differ in what is plugged in.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use ingest::entry::Entry;
+use ingest::intake::Start;
+use ingest::journal::{Journal, Recovered};
+use ingest::time::{Epoch, Offset};
+use sinks::deliver::Fanout;
+use sinks::emission::Emission;
+use sinks::sink::{Receipt, SinkError};
+
+use super::RunError;
+use super::shared_journal::SharedJournal;
+use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
+use crate::config::Config;
+use crate::engine::Engine;
+
+/// All sinks behind one call, as the contract of [`sinks::sink::Sink`] has it.
+pub trait Sinks {
+    /// Takes rows in.
+    ///
+    /// # Errors
+    /// What trying again cannot help.
+    fn write(&self, emission: &Emission) -> Result<(), SinkError>;
+    /// Makes the epoch's rows durable, yet unseen.
+    ///
+    /// # Errors
+    /// What trying again cannot help.
+    fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Result<BTreeMap<String, Receipt>, SinkError>;
+    /// Shows the epoch's rows.
+    ///
+    /// # Errors
+    /// What trying again cannot help.
+    fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<(), SinkError>;
+}
+
+impl Sinks for Fanout {
+    fn write(&self, emission: &Emission) -> Result<(), SinkError> {
+        Fanout::write(self, emission)
+    }
+
+    fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Result<BTreeMap<String, Receipt>, SinkError> {
+        Fanout::prepare(self, epoch, resume_at)
+    }
+
+    fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<(), SinkError> {
+        Fanout::commit(self, epoch, receipts)
+    }
+}
+
+/// Everything that is opened before the first entry.
+#[derive(Debug)]
+pub struct Opened<S> {
+    pub engine: Engine,
+    pub journal: Journal,
+    pub recovered: Recovered,
+    pub checkpoints: CheckpointFolder,
+    pub sinks: Arc<S>,
+}
+
+/// Applies entries and makes epochs safe.
+#[derive(Debug)]
+pub struct Epochs<S> {
+    pub(super) engine: Engine,
+    sinks: Arc<S>,
+    checkpoints: CheckpointFolder,
+    pub(super) journal: SharedJournal,
+    out: Vec<Emission>,
+    applied: Offset,
+    epoch: Epoch,
+    /// Where to resume by kept checkpoint, oldest first: the journal before the first is not needed.
+    resumes: Vec<Offset>,
+    keep: usize,
+}
+
+/// Is told what is waited for while a disk is full, and says whether to go on waiting.
+pub type Wait<'a> = &'a mut dyn FnMut(&str) -> bool;
+
+impl<S: Sinks> Epochs<S> {
+    /// Restores the newest checkpoint and shows its epoch. [`recover`](Self::recover) comes next.
+    ///
+    /// # Errors
+    /// A checkpoint that is damaged or of another journal, or what the sinks say.
+    pub fn open(config: &Config, opened: Opened<S>) -> Result<(Self, Start), RunError> {
+        let Opened { mut engine, journal, recovered, checkpoints, sinks } = opened;
+        let newest = checkpoints.newest()?;
+        let resume_at = newest.as_ref().map_or(Offset(1), Checkpoint::resume_at);
+        if resume_at > recovered.next_offset {
+            return Err(RunError::Mismatch {
+                journal: recovered.next_offset.0,
+                checkpoint: resume_at.0,
+                folder: config.journal.folder.clone(),
+            });
+        }
+        if let Some(checkpoint) = &newest {
+            engine.restore(config, &checkpoint.engine)?;
+            sinks.commit(checkpoint.epoch(), &checkpoint.receipts)?;
+        }
+        let epochs = Epochs {
+            engine,
+            sinks,
+            checkpoints,
+            journal: SharedJournal(Arc::new(Mutex::new(journal))),
+            out: Vec::new(),
+            applied: Offset(resume_at.0.saturating_sub(1)),
+            epoch: newest.as_ref().map_or(Epoch(0), Checkpoint::epoch),
+            resumes: vec![resume_at],
+            keep: config.checkpoint.keep.max(1),
+        };
+        let start = Start {
+            next_message: recovered.next_message,
+            last_at_ms: recovered.last_at_ms,
+            last_epoch: recovered.last_epoch,
+            opening: vec![Entry::Configuration {
+                engine: env!("CARGO_PKG_VERSION").to_owned(),
+                text: config.text.clone(),
+            }],
+        };
+        Ok((epochs, start))
+    }
+
+    /// Applies what the journal holds behind the checkpoint, with its cuts, as if it had just come; how many entries
+    /// that were. `is_over` is asked between two.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step), or a journal that cannot be read.
+    pub fn recover(&mut self, wait: Wait<'_>, is_over: impl Fn() -> bool) -> Result<u64, RunError> {
+        // The entries are read from the files, so the journal need not stay locked.
+        let from = self.applied.next();
+        let entries = self.journal.with(|journal| journal.read(from))?;
+        let mut applied: u64 = 0;
+        for entry in entries {
+            let (offset, entry) = entry?;
+            self.step(offset, &entry, wait)?;
+            applied += 1;
+            if is_over() {
+                break;
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Takes one entry through the engine and to the sinks; at a cut makes the epoch safe, then seen. Whether an
+    /// exception was told.
+    ///
+    /// # Errors
+    /// Whatever waiting does not mend. The journal since the last checkpoint is applied again after the next start.
+    pub fn step(&mut self, offset: Offset, entry: &Entry, wait: Wait<'_>) -> Result<bool, RunError> {
+        assert_eq!(offset, self.applied.next(), "entries are applied in order, each once");
+        self.engine.apply(entry, &mut self.out)?;
+        self.applied = offset;
+        let raised = self.out.iter().any(|emission| &*emission.stream == "exceptions");
+        for emission in self.out.drain(..) {
+            self.sinks.write(&emission)?;
+        }
+        if let Entry::Cut { epoch, .. } = entry {
+            self.cut(*epoch, wait)?;
+        }
+        Ok(raised)
+    }
+
+    /// Makes an epoch safe, then seen.
+    fn cut(&mut self, epoch: Epoch, wait: Wait<'_>) -> Result<(), RunError> {
+        let engine = self.engine.snapshot()?;
+        let receipts = self.sinks.prepare(epoch, self.applied.next())?;
+        let checkpoint = Checkpoint {
+            epoch: epoch.0,
+            resume_at: self.applied.next().0,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            engine,
+            receipts,
+        };
+        self.put(&checkpoint, wait)?;
+        self.sinks.commit(epoch, &checkpoint.receipts)?;
+        self.epoch = epoch;
+        self.resumes.push(checkpoint.resume_at());
+        self.checkpoints.trim()?;
+        if self.resumes.len() > self.keep {
+            let before = self.resumes.remove(0);
+            // Whole segments only, so at least the newest stays to be replayed by hand.
+            self.journal.with(|journal| journal.trim(before))?;
+        }
+        Ok(())
+    }
+
+    /// Writes a checkpoint; a full disk is waited for, and said. Who asks for the end need not wait for room:
+    /// the journal since the checkpoint before is applied again after the next start.
+    fn put(&self, checkpoint: &Checkpoint, wait: Wait<'_>) -> Result<(), RunError> {
+        let no_space = |path: &PathBuf| format!("checkpoints: no space for {}, waiting", path.display());
+        loop {
+            match self.checkpoints.put(checkpoint) {
+                Ok(()) => return Ok(()),
+                Err(CheckpointError::Storage { path, source, .. })
+                    if ingest::storage::is_full(&source) && wait(&no_space(&path)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl<S> Epochs<S> {
+    /// The state right of the journal.
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// The newest entry that was applied, and the newest epoch that is shown.
+    #[must_use]
+    pub fn place(&self) -> (Offset, Epoch) {
+        (self.applied, self.epoch)
+    }
+
+    /// The journal, for who appends to it.
+    #[must_use]
+    pub fn log(&self) -> Box<dyn ingest::intake::Log> {
+        Box::new(self.journal.clone())
+    }
+}
