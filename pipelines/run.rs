@@ -9,6 +9,8 @@ mod error;
 
 mod opening;
 
+mod reload;
+
 mod shared_journal;
 
 mod stop;
@@ -26,6 +28,8 @@ use sinks::deliver::Fanout;
 use sinks::emission::Emission;
 
 pub use self::error::RunError;
+use self::reload::Reload;
+pub use self::reload::{Files, Refused, Reread};
 use self::shared_journal::SharedJournal;
 pub use self::stop::Stop;
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
@@ -44,12 +48,14 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Pause before a full disk is tried again.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
 
-/// Runs until asked to stop. `told` hears the board's address once it listens.
+/// Runs until asked to stop. `told` hears the board's address once it listens. Rules that change in `files` are taken up
+/// meanwhile.
 ///
 /// # Errors
 /// What kept it from starting, or made it end.
 pub fn serve(
     config: &Config,
+    files: Option<Files>,
     clock: Arc<dyn Clock>,
     stop: &Stop,
     told: impl FnOnce(SocketAddr),
@@ -71,7 +77,7 @@ pub fn serve(
     ))?;
     told(served.0);
     let result =
-        Service::open(config, clock, painter, &runtime, stop).and_then(|service| service.run(config));
+        Service::open(config, clock, painter, &runtime, stop).and_then(|service| service.run(config, files));
     closing.notify_one();
     let _ = runtime.block_on(served.1);
     result
@@ -92,13 +98,18 @@ struct Service {
     keep: usize,
     start: Start,
     stop: Stop,
+    reload: Reload,
 }
 
 impl Service {
-    fn run(mut self, config: &Config) -> Result<(), RunError> {
+    fn run(mut self, config: &Config, files: Option<Files>) -> Result<(), RunError> {
         if self.stop.is_asked() {
             // What was not applied yet stays in the journal.
             return Ok(());
+        }
+        if let Some(files) = files {
+            let stop = self.stop.clone();
+            self.watch_files(config, files, &stop)?;
         }
         let (sender, entries) = sync_channel(ENTRIES_MAX);
         let settings = IntakeSettings {
@@ -131,6 +142,7 @@ impl Service {
                 asked = true;
                 intake.shutdown();
             }
+            self.take_change(intake);
             match entries.recv_timeout(PATIENCE) {
                 Ok(durable) => {
                     self.step(durable.offset, &durable.entry)?;
@@ -150,6 +162,9 @@ impl Service {
         assert_eq!(offset, self.applied.next(), "entries are applied in order, each once");
         self.engine.apply(entry, &mut self.out)?;
         self.applied = offset;
+        if let Entry::Configuration { change, .. } = entry {
+            self.switched(offset, *change)?;
+        }
         let raised = self.out.iter().any(|emission| &*emission.stream == "exceptions");
         for emission in self.out.drain(..) {
             self.sinks.write(&emission)?;
@@ -158,7 +173,10 @@ impl Service {
             self.painter.hurry();
         }
         match entry {
-            Entry::Cut { epoch, .. } => self.cut(*epoch),
+            Entry::Cut { epoch, at_ms } => {
+                self.reload.retained.cut(offset.next(), *at_ms, self.engine.last_message());
+                self.cut(*epoch)
+            }
             Entry::Tick { .. } => {
                 self.engine.sample_trends();
                 Ok(())
@@ -184,7 +202,8 @@ impl Service {
         self.resumes.push(checkpoint.resume_at());
         self.checkpoints.trim()?;
         if self.resumes.len() > self.keep {
-            let before = self.resumes.remove(0);
+            self.resumes.remove(0);
+            let before = self.reload.retained.needless_before(self.resumes[0]);
             // Whole segments only, so at least the newest stays to be replayed by hand.
             self.journal.with(|journal| journal.trim(before))?;
         }

@@ -11,10 +11,12 @@ use sinks::deliver::{Delivery, Fanout, Route};
 use sinks::parquet::{ParquetSink, Show};
 use sinks::sqlite::SqliteSink;
 
+use super::reload::{JournalPast, Reload, Retained};
 use super::shared_journal::SharedJournal;
 use super::{FULL_PAUSE, RunError, SINK_ROWS_MAX, Service, Stop};
 use crate::checkpoint::{Checkpoint, CheckpointFolder};
 use crate::config::Config;
+use crate::engine::{EngineError, configuration_of};
 use crate::picture::Painter;
 use crate::{exports, wire};
 
@@ -32,10 +34,13 @@ impl Service {
     ) -> Result<Self, RunError> {
         painter.say_not_ready(RESTORING);
         let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
-        let mut engine = wire::engine(config)?;
         let journal = || Journal::open(Arc::clone(&storage), &config.journal).map_err(RunError::from);
         let (journal, recovered) = once_there_is_room(&mut painter, stop, journal)?;
         let checkpoints = CheckpointFolder::open(storage, &config.checkpoint.folder, config.checkpoint.keep)?;
+        let newest = checkpoints.newest()?;
+        // What applies is in the journal, and so in the checkpoint. The files may say something else by now.
+        let journaled = newest.as_ref().map(|checkpoint| applied_at(checkpoint)).transpose()?;
+        let mut engine = wire::engine(journaled.as_ref().unwrap_or(config))?;
         let parquet =
             exports::parquet(&engine, &config.export.folder, config.export.file_rows_max, Show::AtCut);
         let sqlite = || runtime.block_on(SqliteSink::open(&config.store.url)).map_err(RunError::from);
@@ -50,7 +55,6 @@ impl Service {
         let sinks = Arc::new(sinks);
         painter.say_not_ready(RESTORING);
         painter.watch(&sinks, stop);
-        let newest = checkpoints.newest()?;
         let resume_at = newest.as_ref().map_or(Offset(1), Checkpoint::resume_at);
         if resume_at > recovered.next_offset {
             return Err(RunError::Mismatch {
@@ -60,15 +64,20 @@ impl Service {
             });
         }
         if let Some(checkpoint) = &newest {
-            engine.restore(config, &checkpoint.engine)?;
+            let config = Arc::clone(engine.config());
+            engine.restore(&config, &checkpoint.engine)?;
             sinks.commit(checkpoint.epoch(), &checkpoint.receipts)?;
         }
         engine.watch();
+        painter.configured(engine.config());
+        let retained = Retained::of(&journal, resume_at)?;
+        let journal = SharedJournal(Arc::new(Mutex::new(journal)));
+        engine.remember(Box::new(JournalPast(journal.clone())));
         let mut service = Service {
             engine,
             sinks,
             checkpoints,
-            journal: SharedJournal(Arc::new(Mutex::new(journal))),
+            journal,
             clock,
             painter,
             out: Vec::new(),
@@ -80,15 +89,26 @@ impl Service {
                 next_message: recovered.next_message,
                 last_at_ms: recovered.last_at_ms,
                 last_epoch: recovered.last_epoch,
-                opening: vec![Entry::Configuration {
-                    engine: env!("CARGO_PKG_VERSION").to_owned(),
-                    text: config.text.clone(),
-                }],
+                opening: Vec::new(),
             },
             stop: stop.clone(),
+            reload: Reload::new(retained),
         };
         service.recover(resume_at)?;
+        service.begin(config)?;
         Ok(service)
+    }
+
+    /// The entries that come first: what applies, and then what the files say, if that is something else.
+    fn begin(&mut self, config: &Config) -> Result<(), RunError> {
+        let (engine, text) = (env!("CARGO_PKG_VERSION").to_owned(), self.engine.config().text.clone());
+        let is_changed = text != config.text;
+        self.start.opening.push(Entry::Configuration { engine, text, change: None });
+        if is_changed {
+            let entry = self.entry_for(wire::engine(config)?);
+            self.start.opening.push(entry);
+        }
+        Ok(())
     }
 
     /// Applies what the journal holds from `resume_at` on, with its cuts, as if it had just come.
@@ -113,6 +133,15 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// The configuration under which a checkpoint was taken.
+fn applied_at(checkpoint: &Checkpoint) -> Result<Config, RunError> {
+    let text = configuration_of(&checkpoint.engine)?;
+    Config::from_text(&text).map_err(|mistakes| {
+        let reason = mistakes.first().map(ToString::to_string).unwrap_or_default();
+        EngineError::Configuration { reason }.into()
+    })
 }
 
 /// Opens something on a disk that may be full, or in a store that may be locked, at the start: waits for it, and says so.
