@@ -43,12 +43,15 @@ mod version;
 
 mod files;
 
+mod journaled;
+
 mod load;
 
 mod embedded;
 
 mod printed;
 
+pub(crate) use journaled::reads_alike;
 pub use mistake::Mistake;
 pub(crate) use mistake::nearest as nearest_name;
 pub use printed::andon_toml;
@@ -72,6 +75,8 @@ pub struct Config {
     /// Unit aliases beside the shipped ones: (alias, UCUM code).
     pub unit_aliases: Vec<(String, String)>,
     pub assets: Vec<ingest::readings::Asset>,
+    /// Where the rules are read from.
+    pub rules_folder: PathBuf,
     /// In the order of their file names.
     pub rules: Vec<RuleSettings>,
     /// All files as read, for the journal. Secrets are references in it.
@@ -98,6 +103,25 @@ impl Config {
     /// All mistakes of all files.
     pub fn load_without_secrets(path: &Path) -> Result<Config, Vec<Mistake>> {
         Self::load_from(path, &files::WithoutSecrets)
+    }
+
+    /// What the files at `path` say now, for a service that runs under this configuration: its `andon.toml` holds until it
+    /// is started anew, and secrets stay where they are.
+    ///
+    /// # Errors
+    /// All mistakes of all files.
+    pub fn load_again(&self, path: &Path) -> Result<Config, Vec<Mistake>> {
+        let main = journaled::Journaled::read(&self.text).map(|files| files.main().to_owned());
+        Self::load_from(path, &files::Running { path, text: &main.unwrap_or_default() })
+    }
+
+    /// The configuration of a text that [`Config::text`] once was, whatever the disk says now. Its rules were planned
+    /// before it was journaled, and are when they are put to work.
+    ///
+    /// # Errors
+    /// The text is of another version of the program.
+    pub fn from_text(text: &str) -> Result<Config, Vec<Mistake>> {
+        journaled::config(text)
     }
 
     fn load_from(path: &Path, files: &dyn files::Files) -> Result<Config, Vec<Mistake>> {

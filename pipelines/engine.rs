@@ -60,7 +60,17 @@ mod live;
 
 mod fresh;
 
+mod error;
+
+pub(crate) mod switch;
+
 pub(crate) mod past;
+
+pub use self::error::EngineError;
+pub use self::state::configuration_of;
+pub use self::switch::backfill::{Entries as PastEntries, Past, PastError};
+
+use std::sync::Arc;
 
 use arrow::error::ArrowError;
 use ingest::decode::Decoder;
@@ -83,7 +93,6 @@ use self::rules::Rules;
 use self::steps::Steps;
 use self::usage::Usage;
 use crate::config::Config;
-use crate::plan::PlanError;
 use crate::schema::TELEMETRY;
 
 /// Job cards that are kept; beyond it those without an open step are forgotten, by name.
@@ -93,25 +102,6 @@ const CARDS_MAX: usize = 10_000;
 const QUARANTINE_BYTES_MAX: usize = 16 << 20;
 /// Rejects of lines that are no messages are told at this many, for no entry may come between them.
 const REFUSED_MAX: usize = 1_000;
-
-/// Why the engine could not go on: always a mistake of ours, or state of another version.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// A rule does not compile.
-    #[error("rule `{rule}` cannot run: {source}")]
-    Rule { rule: String, source: PlanError },
-    /// Columns did not fit together.
-    #[error("rows of `{stream}` could not be made: {source}")]
-    Rows { stream: String, source: ArrowError },
-    /// A rule's window could not be computed.
-    #[error("window of `{rule}` could not be computed: {source}")]
-    Window { rule: String, source: Box<dyn std::error::Error + Send + Sync> },
-    /// A checkpoint that this version cannot read.
-    #[error(
-        "the checkpoint's state cannot be restored: {reason}; start from an older checkpoint or replay the journal"
-    )]
-    State { reason: String },
-}
 
 /// The state machine right of the journal.
 #[derive(Debug)]
@@ -147,6 +137,13 @@ pub struct Engine {
     at_ms: i64,
     all_columns: Vec<usize>,
     tells_telemetry: bool,
+    /// That applies.
+    config: Arc<Config>,
+    /// Ordinal of the newest message.
+    last_message: u64,
+    past: Option<Box<dyn Past>>,
+    /// Compiled ahead of its entry.
+    prepared: Option<Box<Engine>>,
 }
 
 impl Engine {
@@ -190,6 +187,10 @@ impl Engine {
             at_ms: i64::MIN,
             all_columns: (0..TELEMETRY.fields().len()).collect(),
             tells_telemetry: config.export.telemetry,
+            config: Arc::new(config.clone()),
+            last_message: 0,
+            past: None,
+            prepared: None,
         }
     }
 
@@ -199,13 +200,15 @@ impl Engine {
     /// Only for a mistake of ours: bad input ends in the quarantine.
     pub fn apply(&mut self, entry: &Entry, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         match entry {
-            Entry::Intake(intake) => self.intake(intake, out),
+            Entry::Intake(intake) => {
+                self.last_message = (intake.first_message + u64::from(intake.messages()))
+                    .saturating_sub(1)
+                    .max(self.last_message);
+                self.intake(intake, out)
+            }
             Entry::Tick { first_ms, last_ms } => self.ticks(*first_ms, *last_ms, out),
             Entry::Cut { at_ms, .. } => self.cut(*at_ms, out),
-            Entry::Configuration { .. } => {
-                self.rules.silences.started();
-                Ok(())
-            }
+            Entry::Configuration { text, change, .. } => self.configure(text, *change, out),
         }
     }
 

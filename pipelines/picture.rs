@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ingest::intake::IntakeStatus;
 use ingest::time::{Clock, Epoch, Offset};
-use sinks::board::{Board, BoardPublisher};
+use sinks::board::{Board, BoardPublisher, Configuration};
 use sinks::deliver::Fanout;
 use sinks::latency::LatencyRecorder;
 use sinks::prometheus::Prometheus;
@@ -16,7 +16,7 @@ use sinks::view::{Counts, Status, View};
 
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::run::Stop;
+use crate::run::{Refused, Stop};
 
 const INTERVAL_US: u64 = 250_000;
 const RATE_OVER_US: u64 = 5_000_000;
@@ -45,6 +45,7 @@ pub struct Painter {
     responses: BTreeMap<String, String>,
     idle_ms: i64,
     configuration: String,
+    refused: Refused,
 }
 
 impl Painter {
@@ -55,22 +56,43 @@ impl Painter {
         let prometheus = Prometheus::new(env!("CARGO_PKG_VERSION"));
         // A second service in one process (tests) shares the first one's recorder.
         let _ = prometheus.install();
-        let responses = config.rules.iter().map(|rule| (rule.name.clone(), rule.response.clone()));
-        Painter {
+        let mut painter = Painter {
             publisher: Arc::new(publisher),
             board,
             prometheus,
             latency: LatencyRecorder::default(),
             rate: VecDeque::new(),
             next_us: 0,
-            responses: responses.collect(),
-            idle_ms: i64::try_from(config.engine.idle.as_millis()).unwrap_or(i64::MAX),
-            configuration: config.version.clone(),
+            responses: BTreeMap::new(),
+            idle_ms: 0,
+            configuration: String::new(),
+            refused: Refused::default(),
             last: Arc::default(),
             intake: Arc::default(),
             sinks: Weak::new(),
             clock,
-        }
+        };
+        painter.configured(config);
+        painter
+    }
+
+    /// This configuration applies from now on; false if it did already.
+    pub fn configured(&mut self, config: &Config) -> bool {
+        let responses = config.rules.iter().map(|rule| (rule.name.clone(), rule.response.clone()));
+        self.responses = responses.collect();
+        self.idle_ms = i64::try_from(config.engine.idle.as_millis()).unwrap_or(i64::MAX);
+        self.publisher.configure(Configuration {
+            engine: env!("CARGO_PKG_VERSION").to_owned(),
+            version: config.version.clone(),
+            text: config.text.clone(),
+        });
+        std::mem::replace(&mut self.configuration, config.version.clone()) != config.version
+    }
+
+    /// Where it is said why changed files do not apply.
+    #[must_use]
+    pub fn refused(&self) -> Refused {
+        self.refused.clone()
     }
 
     /// What shows it.
@@ -168,6 +190,7 @@ impl Painter {
         let status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             configuration: self.configuration.clone(),
+            configuration_refused: self.refused.mistakes(),
             not_ready: reasons(&own, self.intake.get(), self.sinks.upgrade().as_deref()),
             counts,
             messages_per_second: recent as f64 / (RATE_OVER_US as f64 / 1e6),

@@ -11,6 +11,8 @@ mod error;
 
 mod opening;
 
+mod reload;
+
 mod shared_journal;
 
 mod stop;
@@ -27,6 +29,8 @@ use sinks::deliver::Fanout;
 
 use self::epochs::Epochs;
 pub use self::error::RunError;
+use self::reload::Reload;
+pub use self::reload::{Files, Refused, Reread};
 pub use self::stop::Stop;
 use crate::config::Config;
 use crate::picture::Painter;
@@ -42,12 +46,14 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Pause before a full disk is tried again.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
 
-/// Runs until asked to stop. `told` hears the board's address once it listens.
+/// Runs until asked to stop. `told` hears the board's address once it listens. Rules that change in `files` are taken up
+/// meanwhile.
 ///
 /// # Errors
 /// What kept it from starting, or made it end.
 pub fn serve(
     config: &Config,
+    files: Option<Files>,
     clock: Arc<dyn Clock>,
     stop: &Stop,
     told: impl FnOnce(SocketAddr),
@@ -69,7 +75,7 @@ pub fn serve(
     ))?;
     told(served.0);
     let result =
-        Service::open(config, clock, painter, &runtime, stop).and_then(|service| service.run(config));
+        Service::open(config, clock, painter, &runtime, stop).and_then(|service| service.run(config, files));
     closing.notify_one();
     let _ = runtime.block_on(served.1);
     result
@@ -81,13 +87,18 @@ struct Service {
     painter: Painter,
     start: Start,
     stop: Stop,
+    reload: Reload,
 }
 
 impl Service {
-    fn run(mut self, config: &Config) -> Result<(), RunError> {
+    fn run(mut self, config: &Config, files: Option<Files>) -> Result<(), RunError> {
         if self.stop.is_asked() {
             // What was not applied yet stays in the journal.
             return Ok(());
+        }
+        if let Some(files) = files {
+            let stop = self.stop.clone();
+            self.watch_files(config, files, &stop)?;
         }
         let (sender, entries) = sync_channel(ENTRIES_MAX);
         let settings = IntakeSettings {
@@ -120,6 +131,7 @@ impl Service {
                 asked = true;
                 intake.shutdown();
             }
+            self.take_change(intake);
             match entries.recv_timeout(PATIENCE) {
                 Ok(durable) => self.take(&durable)?,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -136,10 +148,11 @@ impl Service {
         match &durable.entry {
             Entry::Intake(intake) => painter.applied(durable.received_us, u64::from(intake.messages())),
             Entry::Tick { .. } => epochs.engine.sample_trends(),
-            Entry::Cut { .. } | Entry::Configuration { .. } => {}
+            Entry::Configuration { .. } => self.configured(durable.offset),
+            Entry::Cut { .. } => {}
         }
         if raised {
-            painter.hurry();
+            self.painter.hurry();
         }
         Ok(())
     }

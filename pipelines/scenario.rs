@@ -126,7 +126,7 @@ impl Scenario {
     pub fn told(&self, config: &Config, is_shown: impl Fn(&str) -> bool) -> Result<String, RunError> {
         let mut run = Run::new(config, Way::default())?;
         let mut text = String::new();
-        let show = |run: &mut Run<'_>, text: &mut String, is_end: bool| {
+        let show = |run: &mut Run, text: &mut String, is_end: bool| {
             let counts = is_end.then(|| counts_line(&run.counts()));
             for line in run.lines.drain(..).chain(counts) {
                 if line.split(' ').nth(1).is_some_and(&is_shown) {

@@ -185,9 +185,28 @@ fn outcome(
     restarts: &[bool],
     is_ended: bool,
 ) -> Outcome {
+    changed_outcome(config, None, actions, way, ends, restarts, is_ended)
+}
+
+/// The same, where the configuration is another from action `n` on.
+fn changed_outcome(
+    config: &Config,
+    change: Option<(usize, &Config)>,
+    actions: &[Action],
+    way: Way,
+    ends: &[bool],
+    restarts: &[bool],
+    is_ended: bool,
+) -> Outcome {
     let mut run = Run::new(config, way).expect("the configuration works");
+    if change.is_some() {
+        run.keep();
+    }
     let bit = |bits: &[bool], at: usize| !bits.is_empty() && bits[at % bits.len()];
     for (at, action) in actions.iter().enumerate() {
+        if let Some((_, other)) = change.filter(|(from, _)| *from == at) {
+            run.change(other).expect("the engine goes on");
+        }
         run.act(action).expect("the engine goes on");
         if bit(ends, at) {
             run.flush().expect("the engine goes on");
@@ -211,6 +230,58 @@ fn outcome(
 fn shipped() -> Config {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/demo.toml");
     Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+}
+
+/// The shipped rules after a change of each kind: one is gone, one is new, some judge or say otherwise, and views
+/// over windows are new, of which one reads the step.
+fn reworked() -> Config {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = folder.path().join("rules");
+    std::fs::create_dir(&rules).expect("a folder");
+    for name in ["demo.toml", "metrics.toml", "assets.toml"] {
+        std::fs::copy(shipped.join(name), folder.path().join(name)).expect("copied");
+    }
+    for rule in std::fs::read_dir(shipped.join("rules")).expect("the shipped rules") {
+        let rule = rule.expect("a rule").path();
+        let (name, text) =
+            (rule.file_name().expect("a name"), std::fs::read_to_string(&rule).expect("a text"));
+        let text = match name.to_str().expect("a plain name") {
+            "tool_silent.toml" => continue,
+            "tool_drift.toml" => text.replace("> 0.03 *", "> 0.02 *"),
+            "torque_per_minute.toml" => text.replace("AS highest", "AS highest, stddev(value) AS spread"),
+            "torque_out_of_spec.toml" => text.replace("message  = \"", "message  = \"Now: "),
+            "torque_nok_share.toml" => text.replace("count(*)", "count(value)"),
+            _ => text,
+        };
+        std::fs::write(rules.join(name), text).expect("written");
+    }
+    let view = |name: &str, from: &str| {
+        let text = format!(
+            "view = \"{name}\"\nsql = \"\"\"SELECT site, bay, tool, window_start, window_end, count(*) AS times, \
+             max(value) AS top FROM {from} WHERE metric = 'torque' GROUP BY site, bay, tool, window_start, window_end\
+             \"\"\"\n"
+        );
+        std::fs::write(rules.join(format!("{name}.toml")), text).expect("written");
+    };
+    view("torque_hop", "hop(telemetry, ts, INTERVAL '20 seconds', INTERVAL '60 seconds')");
+    view("torque_session", "session(telemetry, ts, INTERVAL '10 seconds', site, bay, tool)");
+    view("torque_step", "per_step(telemetry)");
+    let path = folder.path().join("demo.toml");
+    Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+}
+
+/// What lines of a view say of windows that are final, without the revision: several of one window are one, the last.
+fn finals(lines: &[String], view: &str) -> std::collections::BTreeMap<String, String> {
+    let head = format!("out {view} ");
+    let of_view =
+        lines.iter().filter_map(|line| line.strip_prefix(&head)).filter(|line| line.contains("final=true"));
+    let parted = of_view.map(|line| {
+        let (key, said) = line.split_once(" times=").expect("the keys come first");
+        let said = said.split(" revision=").next().expect("one part");
+        (key.to_owned(), said.to_owned())
+    });
+    parted.collect()
 }
 
 fn together() -> Way {
@@ -252,6 +323,55 @@ proptest! {
         let straight = outcome(&config, &actions, together(), &[], &[], is_ended);
         let restarted = outcome(&config, &actions, together(), &[], &restarts, is_ended);
         prop_assert_eq!(&straight, &restarted);
+    }
+
+    #[test]
+    fn a_switch_of_the_rules_is_the_same_however_entries_are_cut_and_wherever_it_restarts(
+        all in prop::collection::vec(sent(), 1..120),
+        at in any::<prop::sample::Index>(),
+        ends in prop::collection::vec(any::<bool>(), 1..40),
+        restarts in prop::collection::vec(prop::bool::weighted(0.1), 1..60),
+        is_ended in any::<bool>(),
+    ) {
+        let (config, other) = (shipped(), reworked());
+        let actions = actions(&all);
+        let change = Some((at.index(actions.len()), &other));
+        let run = |way, ends: &[bool], restarts: &[bool]| {
+            changed_outcome(&config, change, &actions, way, ends, restarts, is_ended)
+        };
+        let apart = run(Way::default(), &[], &[]);
+        prop_assert_eq!(&apart, &run(together(), &ends, &restarts));
+        prop_assert_eq!(&apart, &run(Way { second_by_second: true, ..Way::default() }, &[], &[]));
+        prop_assert_eq!(&apart, &run(Way { restored: true, ..Way::default() }, &[], &[]));
+    }
+
+    #[test]
+    fn a_window_that_a_new_view_shows_as_final_is_whole(
+        all in prop::collection::vec(sent(), 1..120),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let (config, other) = (shipped(), reworked());
+        let actions = actions(&all);
+        let at = at.index(actions.len());
+        let mut switched = Run::new(&config, Way::default()).expect("the configuration works");
+        switched.keep();
+        let mut always = Run::new(&other, Way::default()).expect("the configuration works");
+        for (place, action) in actions.iter().enumerate() {
+            if place == at {
+                switched.change(&other).expect("the engine goes on");
+            }
+            switched.act(action).expect("the engine goes on");
+            always.act(action).expect("the engine goes on");
+        }
+        for run in [&mut switched, &mut always] {
+            run.act(&Action::End).expect("the engine goes on");
+        }
+        for view in ["torque_hop", "torque_session", "torque_step"] {
+            let whole = finals(&always.lines, view);
+            for (key, said) in finals(&switched.lines, view) {
+                prop_assert_eq!(Some(&said), whole.get(&key), "{} of {}", key, view);
+            }
+        }
     }
 
     #[test]
@@ -337,4 +457,44 @@ fn a_shop_that_was_silent_for_a_night_still_has_its_windows_in_the_morning() {
     run.act(&Action::End).expect("the engine goes on");
     let finals = |line: &&String| line.starts_with("out torque_per_minute") && line.ends_with("final=true");
     assert_eq!(run.lines.iter().filter(finals).count(), 2, "{:#?}", run.lines);
+}
+
+/// A reading and a tick each second of five minutes, with the reworked rules from second 200 on: first and last window of
+/// the new view over hops that were shown by then, and how many readings each shown one has.
+fn hops_around_a_switch(is_kept: bool) -> Vec<(i64, u64)> {
+    let (config, other) = (shipped(), reworked());
+    let mut run = Run::new(&config, Way::default()).expect("the configuration works");
+    if is_kept {
+        run.keep();
+    }
+    for second in 0..300 {
+        if second == 200 {
+            run.act(&Action::Cut { at_ms: START_MS + second * 1000 }).expect("the engine goes on");
+            run.change(&other).expect("the engine goes on");
+        }
+        let at_ms = START_MS + second * 1000;
+        run.act(&torque("tq-1", at_ms, at_ms)).expect("the engine goes on");
+        run.act(&Action::Tick { first_ms: at_ms + 1000, last_ms: at_ms + 1000 }).expect("the engine goes on");
+    }
+    let finals = finals(&run.lines, "torque_hop");
+    let parsed = finals.iter().map(|(key, said)| {
+        let start =
+            key.split("window_start=").nth(1).and_then(|rest| rest.split(' ').next()).expect("a start");
+        let times = said.split(' ').next().and_then(|times| times.parse().ok()).expect("a count");
+        // Scenarios tell times of day.
+        let parts: Vec<i64> = start.split(':').map(|part| part.parse().expect("a number")).collect();
+        ((parts[0] - 10) * 3600 + parts[1] * 60 + parts.get(2).copied().unwrap_or(0), times)
+    });
+    parsed.collect()
+}
+
+#[test]
+fn new_windows_that_were_open_at_the_switch_are_whole_with_the_journal_and_wait_for_the_next_without() {
+    let filled = hops_around_a_switch(true);
+    // Time has come to second 168 for the bay; what ended before is told to nobody, the rest as it is.
+    let starts: Vec<i64> = filled.iter().map(|(start, _)| *start).collect();
+    assert_eq!(starts, [120, 140, 160, 180, 200], "{filled:?}");
+    assert!(filled.iter().all(|(_, times)| *times == 60), "{filled:?}");
+    let empty = hops_around_a_switch(false);
+    assert_eq!(empty, [(200, 60)]);
 }

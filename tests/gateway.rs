@@ -16,7 +16,7 @@ const MINUTE_MS: i64 = 60_000;
 const INTERVAL_MS: i64 = 5_000;
 
 /// What all tools of a site say at `ts_ms` arrives at `at_ms`.
-fn report(run: &mut Run<'_>, site: &str, bays: i64, ts_ms: i64, at_ms: i64) -> u64 {
+fn report(run: &mut Run, site: &str, bays: i64, ts_ms: i64, at_ms: i64) -> u64 {
     for bay in 0..bays {
         for tool in 0..TOOLS {
             let value = 12.6 + (ts_ms / INTERVAL_MS % 7) as f64 / 100.0;
@@ -28,12 +28,12 @@ fn report(run: &mut Run<'_>, site: &str, bays: i64, ts_ms: i64, at_ms: i64) -> u
     (bays * TOOLS) as u64
 }
 
-fn tick(run: &mut Run<'_>, first_ms: i64, last_ms: i64) {
+fn tick(run: &mut Run, first_ms: i64, last_ms: i64) {
     run.act(&Action::Tick { first_ms, last_ms }).expect("the engine goes on");
 }
 
 /// How many exceptions have been told since the last call, by rule and state.
-fn told(run: &mut Run<'_>) -> BTreeMap<String, usize> {
+fn told(run: &mut Run) -> BTreeMap<String, usize> {
     let mut told = BTreeMap::new();
     for line in run.lines.drain(..).filter(|line| line.starts_with("out exceptions ")) {
         assert!(line.contains("lyon"), "another site is not concerned: {line}");

@@ -23,6 +23,8 @@ mod bad_input;
 mod board;
 #[path = "service/broker_away.rs"]
 mod broker_away;
+#[path = "service/changed_rules.rs"]
+mod changed_rules;
 #[path = "service/demo.rs"]
 mod demo;
 #[path = "service/full_disk.rs"]

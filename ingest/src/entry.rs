@@ -11,6 +11,7 @@
 //! | tick          | `0x12`    | first_ms `i64`, last_ms `i64`                           |
 //! | cut           | `0x13`    | epoch `u64`, at_ms `i64`                                |
 //! | configuration | `0x14`    | bytes of the engine `u32`, engine, text to the end      |
+//! | the same, changed | `0x24` | readings from `u64` (0: none), then as `0x14`          |
 //!
 //! The upper half of the kind byte is the version of the layout.
 
@@ -24,7 +25,7 @@ use bytes::Bytes;
 pub use builder::IntakeBuilder;
 pub use messages::{Intake, MessageRef, Messages};
 
-use crate::time::Epoch;
+use crate::time::{Epoch, Offset};
 
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +37,16 @@ pub enum Entry {
     Tick { first_ms: i64, last_ms: i64 },
     /// The epoch ends here.
     Cut { epoch: Epoch, at_ms: i64 },
-    /// From here on this engine version and configuration text (all files, as checked) apply.
-    Configuration { engine: String, text: String },
+    /// From here on this engine version and configuration text (all files, as checked) apply: at a start, or
+    /// because the files have changed.
+    Configuration { engine: String, text: String, change: Option<Change> },
+}
+
+/// Another configuration than the one before, taken up without a break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// New windows are filled with what came from this entry on; with nothing where the journal keeps too little.
+    pub readings_from: Option<Offset>,
 }
 
 /// Why bytes are no entry.
@@ -57,6 +66,7 @@ const INTAKE: u8 = 0x11;
 const TICK: u8 = 0x12;
 const CUT: u8 = 0x13;
 const CONFIGURATION: u8 = 0x14;
+const CHANGED_CONFIGURATION: u8 = 0x24;
 
 impl Entry {
     /// Time of the entry in milliseconds since 1970 UTC: its last arrival, second or cut. A configuration
@@ -98,9 +108,12 @@ impl Entry {
                 out.extend_from_slice(&at_ms.to_le_bytes());
                 &[]
             }
-            Entry::Configuration { engine, text } => {
+            Entry::Configuration { engine, text, change } => {
                 let engine_bytes = u32::try_from(engine.len()).expect("an engine version is a few words");
-                out.push(CONFIGURATION);
+                out.push(if change.is_some() { CHANGED_CONFIGURATION } else { CONFIGURATION });
+                if let Some(Change { readings_from }) = change {
+                    out.extend_from_slice(&readings_from.map_or(0, |from| from.0).to_le_bytes());
+                }
                 out.extend_from_slice(&engine_bytes.to_le_bytes());
                 out.extend_from_slice(engine.as_bytes());
                 text.as_bytes()
@@ -135,13 +148,20 @@ impl Entry {
                 end(&bytes, "its time")?;
                 Ok(Entry::Cut { epoch, at_ms })
             }
-            CONFIGURATION => {
+            CONFIGURATION | CHANGED_CONFIGURATION => {
+                let change = if kind == CHANGED_CONFIGURATION {
+                    let from = take_u64(&mut bytes, "where its readings begin")?;
+                    Some(Change { readings_from: (from > 0).then_some(Offset(from)) })
+                } else {
+                    None
+                };
                 let length = take(&mut bytes, 4, "the length of its engine version")?;
                 let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]);
                 let engine = take(&mut bytes, length as usize, "its engine version")?;
                 Ok(Entry::Configuration {
                     engine: text(&engine, "engine version")?,
                     text: text(&bytes, "configuration")?,
+                    change,
                 })
             }
             kind => Err(EntryError::UnknownKind { kind }),

@@ -4,10 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use self::against::Against;
 use super::CommandError;
 use super::output::Output;
 use crate::config::{Config, Mistake};
-use crate::http::{self, AskError};
+
+mod against;
 
 /// Check a configuration without starting or connecting anything.
 ///
@@ -16,13 +18,20 @@ use crate::http::{self, AskError};
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   andon check --config config/andon.toml
-  andon check --config config/andon.toml --against http://127.0.0.1:8080")]
+  andon check --config config/andon.toml --against http://127.0.0.1:8080
+  andon check --config tried/andon.toml --against config/andon.toml
+
+--against tells for each rule and view what becomes of its state when the service goes over to this configuration:
+  state kept    open windows, exceptions and timers go on
+  back-filled   its windows begin anew, filled with what the journal still holds
+  empty         it begins anew, with the next whole window
+  new, removed")]
 pub struct CheckArgs {
     /// The configuration; metrics.toml, assets.toml and rules/ beside it are checked with it
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Also compare with the configuration that this running service has; exits with 1 if they differ
-    #[arg(long, value_name = "URL")]
+    /// Also compare with the configuration of a running service, or of another file or folder; exits with 1 if they differ
+    #[arg(long, value_name = "URL|FILE")]
     pub against: Option<String>,
     /// Print one JSON object
     #[arg(long)]
@@ -51,17 +60,6 @@ struct Summary {
     topics: Vec<String>,
 }
 
-/// What came of `--against`.
-#[derive(Debug, serde::Serialize)]
-struct Against {
-    url: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<String>,
-    same: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
 /// Runs the command on the process's own output.
 ///
 /// # Errors
@@ -86,7 +84,7 @@ pub fn report(args: &CheckArgs, out: &mut dyn Write, errors: &mut dyn Write) -> 
         Ok(config) => {
             report.ok = true;
             report.summary = Some(summary(&config));
-            report.against = args.against.as_deref().map(|url| against(url, &config.version));
+            report.against = args.against.as_deref().map(|other| Against::compare(other, &config));
             report.warnings = config.warnings;
         }
     }
@@ -119,24 +117,6 @@ fn summary(config: &Config) -> Summary {
     }
 }
 
-fn against(url: &str, version: &str) -> Against {
-    let asked = running_version(url);
-    let same = asked.as_ref().is_ok_and(|running| running == version);
-    let (version, error) = match asked {
-        Ok(version) => (Some(version), None),
-        Err(error) => (None, Some(error.to_string())),
-    };
-    Against { url: url.to_owned(), version, same, error }
-}
-
-/// The `configuration` that a running service says it has.
-fn running_version(url: &str) -> Result<String, AskError> {
-    const STATUS: &str = "/api/v1/status";
-    let status = serde_json::from_str::<serde_json::Value>(&http::get(url, STATUS)?).ok();
-    let version = status.as_ref().and_then(|status| status.get("configuration")?.as_str());
-    version.map(str::to_owned).ok_or(AskError::Unlike(STATUS, "configuration"))
-}
-
 fn print(report: &Report, out: &mut dyn Write, errors: &mut dyn Write) -> std::io::Result<()> {
     for mistake in &report.mistakes {
         writeln!(errors, "{mistake}")?;
@@ -156,15 +136,8 @@ fn print(report: &Report, out: &mut dyn Write, errors: &mut dyn Write) -> std::i
     for topic in topics {
         writeln!(out, "  reads {topic}")?;
     }
-    match &report.against {
-        None => {}
-        Some(Against { url, same: true, .. }) => writeln!(out, "{url} runs this configuration")?,
-        Some(Against { url, version: Some(other), .. }) => {
-            writeln!(errors, "{url} runs configuration {other}, and this is {version}")?;
-        }
-        Some(Against { url, error, .. }) => {
-            writeln!(errors, "{url} cannot be asked: {}", error.as_deref().unwrap_or_default())?;
-        }
+    if let Some(against) = &report.against {
+        against.print(version, out, errors)?;
     }
     Ok(())
 }

@@ -25,7 +25,8 @@ use pipeline::Replay;
     after_help = "A recording is what `mosquitto_sub -F %J` prints, one message a line; .gz and .zst are read as they are.
 Time is the recording's own `tst`; lines without one take the largest `ts` so far (with --topic).
 At the end of input all windows are shown; open steps stay open and are not booked.
-A journal's entries are applied exactly as they are, so what it left open stays open. A running service trims
+A journal's entries are applied exactly as they are, its configurations too (--config holds up to the first of them), so
+what it left open stays open. A running service trims
 what its checkpoints hold: its journal can then be replayed from where it begins now, with --partial.
 
 Examples:
@@ -69,7 +70,7 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode, CommandError> {
         Some(folder) => {
             let journal = journal(folder, args.partial)?;
             let mut replay = Replay::open(&config, &args.out, clock)?;
-            replay.journal(&journal)?;
+            replay.journal(&Arc::new(journal))?;
             replay.finish()
         }
         None => {

@@ -13,13 +13,16 @@ use super::CommandError;
 use super::demo::DemoArgs;
 use crate::broker;
 use crate::config::Config;
-use crate::run::{Stop, serve};
+use crate::run::{Files, Reread, Stop, serve};
 use crate::simulate::publish::{BrokerUrl, publish};
 use crate::simulate::{Faults, LIVE_SPEED, SimulateSettings};
 
 /// The service: takes in what sensors publish, and feeds board, exports and stores.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Ctrl-C or SIGTERM ends it cleanly: a last commit, a last checkpoint, DISCONNECT.
+Rules that are added, changed or removed, metrics.toml and assets.toml are taken up within two seconds (at once
+on SIGHUP) if they are right; if not, /api/v1/status says what is wrong, and what applied before goes on.
+What a change does to open windows and exceptions: andon check --against http://127.0.0.1:8080
 
 Example:
   andon run --config config/andon.toml")]
@@ -39,10 +42,13 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
         tracing::warn!("{warning}");
     }
     let stop = Stop::default();
-    on_signal(&stop)?;
+    let reread = Reread::default();
+    on_signal(&stop, &reread)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let told = |address| tell(format_args!("board on http://{address}"));
-    serve(&config, clock, &stop, told).map_err(|error| CommandError::failed("the service ended", error))?;
+    let files = Files { file: args.config.clone(), reread };
+    serve(&config, Some(files), clock, &stop, told)
+        .map_err(|error| CommandError::failed("the service ended", error))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -63,7 +69,7 @@ pub fn demo(args: &DemoArgs) -> Result<ExitCode, CommandError> {
         args.data.clone().or_else(|| temporary.as_ref().map(|folder| folder.0.clone())).unwrap_or_default();
     let config = Config::embedded_demo(&data, args.http, mqtt);
     let stop = Stop::default();
-    on_signal(&stop)?;
+    on_signal(&stop, &Reread::default())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let listening = Arc::new(OnceLock::new());
     let workshop = workshop(args, mqtt, Arc::clone(&listening), Arc::clone(&clock), stop.clone())?;
@@ -72,8 +78,8 @@ pub fn demo(args: &DemoArgs) -> Result<ExitCode, CommandError> {
         tell(format_args!("board on http://{address}   (Ctrl-C stops)"));
         tell(format_args!("broker on mqtt://{mqtt}, data in {}", data.display()));
     };
-    let result =
-        serve(&config, clock, &stop, told).map_err(|error| CommandError::failed("the demo ended", error));
+    let result = serve(&config, None, clock, &stop, told)
+        .map_err(|error| CommandError::failed("the demo ended", error));
     stop.ask();
     let published = workshop.join();
     drop(temporary);
@@ -131,23 +137,29 @@ fn workshop(
     thread.map_err(failed)
 }
 
-/// Ctrl-C and SIGTERM ask for a clean end; a second one ends at once.
-fn on_signal(stop: &Stop) -> Result<(), CommandError> {
+/// Ctrl-C and SIGTERM ask for a clean end, a second one ends at once; SIGHUP asks for the files to be read again.
+fn on_signal(stop: &Stop, reread: &Reread) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| CommandError::failed("could not listen for signals", error);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let stop = stop.clone();
+    let (stop, reread) = (stop.clone(), reread.clone());
     let listen = move || {
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut interrupt), Ok(mut terminate)) =
-                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
+            let signals = (
+                signal(SignalKind::interrupt()),
+                signal(SignalKind::terminate()),
+                signal(SignalKind::hangup()),
+            );
+            let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
                 return;
             };
             for code in [0, 130] {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
+                loop {
+                    tokio::select! {
+                        _ = interrupt.recv() => break,
+                        _ = terminate.recv() => break,
+                        _ = hangup.recv() => reread.ask(),
+                    }
                 }
                 if code != 0 {
                     std::process::exit(code);

@@ -74,12 +74,19 @@ fn page(status: &Value) -> String {
         status["not_ready"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let ready =
         if reasons.is_empty() { "ready".to_owned() } else { format!("not ready: {}", reasons.join("; ")) };
+    let refused: String = status["configuration_refused"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(|mistake| format!("\nchanged files are refused: {mistake}"))
+        .collect();
     let lag_s = status["watermark_lag_ms"]
         .as_f64()
         .map_or("–".to_owned(), |lag_ms| format!("{:.1} s", lag_ms / 1000.0));
     let latency = &status["latency_ms"];
     format!(
-        "{ready}
+        "{ready}{refused}
 messages      {:>12} = {} decoded + {} undecodable
 readings      {:>12} = {} applied + {} duplicates + {} quarantined
 applied       {:>12} = {} on time + {} corrections + {} late

@@ -60,6 +60,27 @@ impl Files for Disk {
     }
 }
 
+/// The disk, but for the file that a running service was started with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Running<'a> {
+    pub(super) path: &'a Path,
+    pub(super) text: &'a str,
+}
+
+impl Files for Running<'_> {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        if path == self.path { Ok(self.text.to_owned()) } else { Disk.read(path) }
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        Disk.list(folder)
+    }
+
+    fn secret(&self, _reference: &str, _folder: &Path) -> Result<Option<Secret>, Fault> {
+        Ok(None)
+    }
+}
+
 /// Texts in memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Texts(pub(super) BTreeMap<PathBuf, &'static str>);

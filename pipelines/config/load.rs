@@ -7,7 +7,7 @@ use ingest::units::Units;
 use super::files::Files;
 use super::mistake::{Fault, Mistake, SourceFile};
 use super::rules::{PlanRule, Rule};
-use super::{Config, document, named, rules, service, version};
+use super::{Config, document, journaled, named, rules, service, version};
 
 /// The file, its neighbours `metrics.toml` and `assets.toml` where they are, and the rules' folder. With
 /// `plan`, each rule's SQL is planned.
@@ -63,6 +63,7 @@ pub(super) fn load(
         metrics,
         unit_aliases: service.unit_aliases,
         assets,
+        rules_folder: service.rules_folder,
         rules: rules.into_iter().map(|rule| rule.settings).collect(),
         text,
         version: version::of_text(&canonical),
@@ -104,7 +105,7 @@ impl Loading<'_> {
         };
         // Named from the configuration's folder, so that a move changes nothing.
         let name = file.path.strip_prefix(self.folder).unwrap_or(&file.path).display();
-        self.text.push_str(&format!("# ---- {name}\n{}\n", file.text));
+        journaled::push(&mut self.text, &name.to_string(), &file.text);
         self.canonical.push_str(&format!("{name}\n"));
         version::write_table(&mut self.canonical, &table);
         self.canonical.push('\n');

@@ -52,8 +52,10 @@ pub(crate) use self::said::Said;
 use self::silence_rule::SilenceRule;
 pub(super) use self::silences::{SilenceState, Silences, Surroundings};
 use self::window_rule::WindowRule;
+pub(super) use self::windows::Watermarks;
 use super::EngineError;
 use super::exceptions::{Causes, RuleLife};
+use super::switch::nature::Nature;
 use crate::config::{ExceptionKind, RuleSettings};
 use crate::plan::{Clearing, Plan, Planner, Scope, SilencePlan, Stream, series_batch};
 use crate::window::WindowOperator;
@@ -75,6 +77,7 @@ pub(super) struct Rules {
     /// Those that rules and views over single readings need when their step is certain, ascending.
     certain_columns: Vec<usize>,
     series: usize,
+    natures: Vec<Nature>,
 }
 
 /// A window operator's state in a checkpoint.
@@ -83,6 +86,8 @@ pub(super) struct WindowState {
     name: String,
     /// Of the query: state of another query is not taken.
     hash: String,
+    /// Windows that begin earlier are not whole.
+    opens_ms: i64,
     state: Vec<u8>,
 }
 
@@ -99,9 +104,11 @@ impl Rules {
         let planner = Planner::new();
         let causes = Causes::new(settings);
         let (mut rows, mut windows, mut silences) = (Vec::new(), Vec::new(), Vec::new());
+        let mut natures = Vec::with_capacity(settings.len());
         for one in settings {
             let wrong = |source| EngineError::Rule { rule: one.name.clone(), source };
             let plan = planner.plan(one).map_err(wrong)?;
+            natures.push(Nature::new(one, &plan));
             let clear_when = one.clear_when.as_deref();
             let clear_when = clear_when.map(|text| Clearing::new(&planner, text, plan.output_schema()));
             let clear_when = clear_when.transpose().map_err(wrong)?;
@@ -132,6 +139,7 @@ impl Rules {
                     life: RuleLife::new(one, ExceptionKind::Condition),
                     is_view: one.is_view,
                     needs_steps,
+                    opens_ms: i64::MIN,
                     operator: WindowOperator::new(&plan, correction_horizon_ms)
                         .map_err(|source| window_error(&one.name, source))?,
                 }),
@@ -148,7 +156,13 @@ impl Rules {
             windows,
             silences: Silences::new(silences, idle_final_ms),
             series: 0,
+            natures,
         })
+    }
+
+    /// What decides the state of each.
+    pub(super) fn natures(&self) -> &[Nature] {
+        &self.natures
     }
 
     /// Takes in what is new in `table`.
@@ -227,7 +241,7 @@ impl Rules {
             let state =
                 rule.operator.snapshot(table).map_err(|source| window_error(&rule.life.name, source))?;
             let hash = rule.operator.plan().hash().to_owned();
-            Ok(WindowState { name: rule.life.name.to_string(), hash, state })
+            Ok(WindowState { name: rule.life.name.to_string(), hash, opens_ms: rule.opens_ms, state })
         };
         self.windows.iter_mut().map(state).collect()
     }
@@ -236,6 +250,7 @@ impl Rules {
         &mut self,
         states: &[WindowState],
         correction_horizon_ms: i64,
+        empty_from_ms: i64,
         table: &SeriesTable,
     ) -> Result<(), EngineError> {
         for rule in &mut self.windows {
@@ -245,6 +260,9 @@ impl Rules {
                 let restored =
                     WindowOperator::restore(rule.operator.plan(), correction_horizon_ms, &state.state, table);
                 rule.operator = restored.map_err(|source| window_error(&rule.life.name, source))?;
+                rule.opens_ms = state.opens_ms;
+            } else {
+                rule.open_at(empty_from_ms);
             }
         }
         Ok(())
@@ -254,7 +272,9 @@ impl Rules {
         let line = |rule: &mut WindowRule| {
             let taken = rule.operator.snapshot_and_hash(table);
             let (_, hash) = taken.map_err(|source| window_error(&rule.life.name, source))?;
-            Ok(format!("window {} {}", rule.life.name, blake3::Hash::from_bytes(hash)))
+            let opens =
+                if rule.opens_ms == i64::MIN { String::new() } else { format!(" from {}", rule.opens_ms) };
+            Ok(format!("window {} {}{opens}", rule.life.name, blake3::Hash::from_bytes(hash)))
         };
         self.windows.iter_mut().map(line).collect()
     }

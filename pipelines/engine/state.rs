@@ -16,6 +16,7 @@ use super::limits::Assets;
 use super::repeats::Repeats;
 use super::rules::{SilenceState, WindowState};
 use super::steps::Steps;
+use super::switch::nature::Nature;
 use super::usage::{Amount, Usage};
 use super::{Engine, EngineError};
 use crate::config::Config;
@@ -26,6 +27,10 @@ const VERSION: u32 = 6;
 #[derive(serde::Serialize, serde::Deserialize)]
 struct State {
     version: u32,
+    /// The text of the configuration that applies.
+    configuration: String,
+    natures: Vec<Nature>,
+    last_message: u64,
     decoder: DecoderState,
     counts: Counts,
     repeats: Repeats,
@@ -55,6 +60,27 @@ fn undescribed<T: serde::de::DeserializeOwned>(what: &str, bytes: &[u8]) -> Resu
     read.map_err(|error| EngineError::State { reason: format!("{what}: {error}") })
 }
 
+/// The text of the configuration under which [`Engine::snapshot`] was taken.
+///
+/// # Errors
+/// If the bytes are of another version or damaged.
+pub fn configuration_of(bytes: &[u8]) -> Result<String, EngineError> {
+    let wrong = |reason: String| EngineError::State { reason };
+    let (version, rest) =
+        postcard::take_from_bytes::<u32>(bytes).map_err(|error| wrong(error.to_string()))?;
+    check_version(version)?;
+    let read = postcard::take_from_bytes::<String>(rest);
+    read.map(|(text, _)| text).map_err(|error| wrong(error.to_string()))
+}
+
+fn check_version(version: u32) -> Result<(), EngineError> {
+    if version == VERSION {
+        return Ok(());
+    }
+    let reason = format!("it has version {version}, this program reads version {VERSION}");
+    Err(EngineError::State { reason })
+}
+
 impl Engine {
     /// All state, to go on from in another process. Changes nothing.
     ///
@@ -64,6 +90,9 @@ impl Engine {
         self.seal()?;
         let state = State {
             version: VERSION,
+            configuration: self.config.text.clone(),
+            natures: self.natures().to_vec(),
+            last_message: self.last_message,
             decoder: self.decoder.snapshot(),
             counts: self.counts,
             repeats: self.repeats.clone(),
@@ -83,19 +112,27 @@ impl Engine {
     }
 
     /// Goes on from [`Engine::snapshot`], in an engine that is fresh. Settings are those of this engine, not
-    /// those of the checkpoint. Window state of a query that has changed starts empty.
+    /// those of the checkpoint. Window state of a query that has changed starts empty, with the first window after all that
+    /// has arrived.
     ///
     /// # Errors
     /// If the bytes are of another version or damaged.
     pub fn restore(&mut self, config: &Config, bytes: &[u8]) -> Result<(), EngineError> {
+        self.restore_filled(config, bytes, Vec::new())
+    }
+
+    /// The same, with state of windows that the bytes know nothing of.
+    pub(super) fn restore_filled(
+        &mut self,
+        config: &Config,
+        bytes: &[u8],
+        filled: Vec<WindowState>,
+    ) -> Result<(), EngineError> {
         let wrong = |reason: String| EngineError::State { reason };
+        let (version, _) =
+            postcard::take_from_bytes::<u32>(bytes).map_err(|error| wrong(error.to_string()))?;
+        check_version(version)?;
         let state: State = postcard::from_bytes(bytes).map_err(|error| wrong(error.to_string()))?;
-        if state.version != VERSION {
-            return Err(wrong(format!(
-                "it has version {}, this program reads version {VERSION}",
-                state.version
-            )));
-        }
         self.decoder.restore(&state.decoder).map_err(|error| wrong(error.to_string()))?;
         self.counts = state.counts;
         self.repeats = state.repeats.under_settings_of(&self.repeats);
@@ -111,9 +148,19 @@ impl Engine {
         self.at_ms = state.at_ms;
         let is_there = |name: &str| config.rules.iter().any(|rule| !rule.is_view && rule.name == name);
         self.exceptions.end_rules(is_there, self.at_ms);
+        let before = |name: &str| state.natures.iter().find(|nature| nature.name == name);
+        let is_changed =
+            |nature: &&Nature| before(&nature.name).is_some_and(|known| !nature.judges_like(known));
+        for nature in self.rules.natures().iter().filter(is_changed) {
+            self.exceptions.end_conditions(&nature.name.as_str().into(), self.at_ms, "rule_changed");
+        }
+        self.exceptions.release_unheld();
+        self.last_message = state.last_message;
         self.follow_series(true);
         self.rules.silences.restore(state.silences, &mut self.exceptions, self.at_ms);
-        self.rules.restore(&state.windows, self.correction_horizon_ms, self.decoder.series())
+        let windows: Vec<WindowState> = filled.into_iter().chain(state.windows).collect();
+        let empty_from_ms = self.empty_from_ms();
+        self.rules.restore(&windows, self.correction_horizon_ms, empty_from_ms, self.decoder.series())
     }
 
     /// BLAKE3 over the state, by names and in name order, in lines: counts, bays, open steps, books, registers,

@@ -86,7 +86,7 @@ fn while_the_service_was_not_running_nobody_was_silent() {
     let mut engine = engine();
     say(&mut engine, 1, &[voltage(1)]);
     tick(&mut engine, AT_MS + 1000, AT_MS + 1000);
-    let started = Entry::Configuration { engine: "0.1.0".to_owned(), text: String::new() };
+    let started = Entry::Configuration { engine: "0.1.0".to_owned(), text: String::new(), change: None };
     engine.apply(&started, &mut Vec::new()).expect("applies");
     let started_ms = AT_MS + 3_600_000;
     tick(&mut engine, AT_MS + 2000, started_ms);

@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use ingest::entry::Entry;
+use ingest::entry::{Change, Entry};
 use ingest::intake::Start;
 use ingest::journal::{Journal, Recovered};
 use ingest::time::{Epoch, Offset};
 use sinks::deliver::Fanout;
 use sinks::emission::Emission;
+use sinks::parquet::StreamSettings;
 use sinks::sink::{Receipt, SinkError};
 
 use super::RunError;
+use super::reload::{JournalPast, Retained};
 use super::shared_journal::SharedJournal;
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
 use crate::config::Config;
@@ -37,6 +39,11 @@ pub trait Sinks {
     /// # Errors
     /// What trying again cannot help.
     fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<(), SinkError>;
+    /// Rows of these streams may come from now on.
+    ///
+    /// # Errors
+    /// What trying again cannot help.
+    fn extend(&self, streams: &[StreamSettings]) -> Result<(), SinkError>;
 }
 
 impl Sinks for Fanout {
@@ -51,12 +58,18 @@ impl Sinks for Fanout {
     fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<(), SinkError> {
         Fanout::commit(self, epoch, receipts)
     }
+
+    fn extend(&self, streams: &[StreamSettings]) -> Result<(), SinkError> {
+        Fanout::extend(self, streams)
+    }
 }
 
 /// Everything that is opened before the first entry.
 #[derive(Debug)]
 pub struct Opened<S> {
+    /// Of the configuration that `newest` was made under, or of that of the files.
     pub engine: Engine,
+    pub newest: Option<Checkpoint>,
     pub journal: Journal,
     pub recovered: Recovered,
     pub checkpoints: CheckpointFolder,
@@ -76,19 +89,20 @@ pub struct Epochs<S> {
     /// Where to resume by kept checkpoint, oldest first: the journal before the first is not needed.
     resumes: Vec<Offset>,
     keep: usize,
+    pub(super) retained: Retained,
 }
 
 /// Is told what is waited for while a disk is full, and says whether to go on waiting.
 pub type Wait<'a> = &'a mut dyn FnMut(&str) -> bool;
 
 impl<S: Sinks> Epochs<S> {
-    /// Restores the newest checkpoint and shows its epoch. [`recover`](Self::recover) comes next.
+    /// Restores the newest checkpoint and shows its epoch. [`recover`](Self::recover) comes next, and then
+    /// [`opening`](Self::opening) gives the first entry to be written.
     ///
     /// # Errors
     /// A checkpoint that is damaged or of another journal, or what the sinks say.
     pub fn open(config: &Config, opened: Opened<S>) -> Result<(Self, Start), RunError> {
-        let Opened { mut engine, journal, recovered, checkpoints, sinks } = opened;
-        let newest = checkpoints.newest()?;
+        let Opened { mut engine, newest, journal, recovered, checkpoints, sinks } = opened;
         let resume_at = newest.as_ref().map_or(Offset(1), Checkpoint::resume_at);
         if resume_at > recovered.next_offset {
             return Err(RunError::Mismatch {
@@ -98,28 +112,30 @@ impl<S: Sinks> Epochs<S> {
             });
         }
         if let Some(checkpoint) = &newest {
-            engine.restore(config, &checkpoint.engine)?;
+            let applies = Arc::clone(engine.config());
+            engine.restore(&applies, &checkpoint.engine)?;
             sinks.commit(checkpoint.epoch(), &checkpoint.receipts)?;
         }
+        let retained = Retained::of(&journal, resume_at)?;
+        let journal = SharedJournal(Arc::new(Mutex::new(journal)));
+        engine.remember(Box::new(JournalPast(journal.clone())));
         let epochs = Epochs {
             engine,
             sinks,
             checkpoints,
-            journal: SharedJournal(Arc::new(Mutex::new(journal))),
+            journal,
             out: Vec::new(),
             applied: Offset(resume_at.0.saturating_sub(1)),
             epoch: newest.as_ref().map_or(Epoch(0), Checkpoint::epoch),
             resumes: vec![resume_at],
             keep: config.checkpoint.keep.max(1),
+            retained,
         };
         let start = Start {
             next_message: recovered.next_message,
             last_at_ms: recovered.last_at_ms,
             last_epoch: recovered.last_epoch,
-            opening: vec![Entry::Configuration {
-                engine: env!("CARGO_PKG_VERSION").to_owned(),
-                text: config.text.clone(),
-            }],
+            opening: Vec::new(),
         };
         Ok((epochs, start))
     }
@@ -154,14 +170,27 @@ impl<S: Sinks> Epochs<S> {
         assert_eq!(offset, self.applied.next(), "entries are applied in order, each once");
         self.engine.apply(entry, &mut self.out)?;
         self.applied = offset;
+        if let Entry::Configuration { change, .. } = entry {
+            self.switched(offset, *change)?;
+        }
         let raised = self.out.iter().any(|emission| &*emission.stream == "exceptions");
         for emission in self.out.drain(..) {
             self.sinks.write(&emission)?;
         }
-        if let Entry::Cut { epoch, .. } = entry {
+        if let Entry::Cut { epoch, at_ms } = entry {
+            self.retained.cut(offset.next(), *at_ms, self.engine.last_message());
             self.cut(*epoch, wait)?;
         }
         Ok(raised)
+    }
+
+    /// The engine has applied a configuration.
+    fn switched(&mut self, offset: Offset, change: Option<Change>) -> Result<(), RunError> {
+        if let Some(from) = change.and_then(|change| change.readings_from) {
+            self.retained.used(from, offset);
+        }
+        self.sinks.extend(&crate::exports::streams(&self.engine))?;
+        Ok(())
     }
 
     /// Makes an epoch safe, then seen.
@@ -181,7 +210,8 @@ impl<S: Sinks> Epochs<S> {
         self.resumes.push(checkpoint.resume_at());
         self.checkpoints.trim()?;
         if self.resumes.len() > self.keep {
-            let before = self.resumes.remove(0);
+            self.resumes.remove(0);
+            let before = self.retained.needless_before(self.resumes[0]);
             // Whole segments only, so at least the newest stays to be replayed by hand.
             self.journal.with(|journal| journal.trim(before))?;
         }
@@ -207,6 +237,13 @@ impl<S> Epochs<S> {
     /// The state right of the journal.
     pub fn engine(&mut self) -> &mut Engine {
         &mut self.engine
+    }
+
+    /// The entry that comes first after a start: the configuration that applies.
+    #[must_use]
+    pub fn opening(&self) -> Entry {
+        let (engine, text) = (env!("CARGO_PKG_VERSION").to_owned(), self.engine.config().text.clone());
+        Entry::Configuration { engine, text, change: None }
     }
 
     /// The newest entry that was applied, and the newest epoch that is shown.

@@ -10,9 +10,11 @@ use sinks::parquet::{ParquetSink, Show};
 use sinks::sqlite::SqliteSink;
 
 use super::epochs::{Epochs, Opened};
+use super::reload::Reload;
 use super::{FULL_PAUSE, RunError, SINK_ROWS_MAX, Service, Stop, until_room};
-use crate::checkpoint::CheckpointFolder;
+use crate::checkpoint::{Checkpoint, CheckpointFolder};
 use crate::config::Config;
+use crate::engine::{EngineError, configuration_of};
 use crate::picture::Painter;
 use crate::{exports, wire};
 
@@ -30,10 +32,13 @@ impl Service {
     ) -> Result<Self, RunError> {
         painter.say_not_ready(RESTORING);
         let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
-        let engine = wire::engine(config)?;
         let journal = || Journal::open(Arc::clone(&storage), &config.journal).map_err(RunError::from);
         let (journal, recovered) = once_there_is_room(&mut painter, stop, journal)?;
         let checkpoints = CheckpointFolder::open(storage, &config.checkpoint.folder, config.checkpoint.keep)?;
+        let newest = checkpoints.newest()?;
+        // What applies is in the journal, and so in the checkpoint. The files may say something else by now.
+        let journaled = newest.as_ref().map(|checkpoint| applied_at(checkpoint)).transpose()?;
+        let engine = wire::engine(journaled.as_ref().unwrap_or(config))?;
         let parquet =
             exports::parquet(&engine, &config.export.folder, config.export.file_rows_max, Show::AtCut);
         let sqlite = || runtime.block_on(SqliteSink::open(&config.store.url)).map_err(RunError::from);
@@ -48,16 +53,40 @@ impl Service {
         let sinks = Arc::new(sinks);
         painter.say_not_ready(RESTORING);
         painter.watch(&sinks, stop);
-        let opened = Opened { engine, journal, recovered, checkpoints, sinks };
+        let opened = Opened { engine, newest, journal, recovered, checkpoints, sinks };
         let (mut epochs, start) = Epochs::open(config, opened)?;
         epochs.engine.watch();
+        painter.configured(epochs.engine.config());
         let from = epochs.place().0.next();
         let applied = epochs.recover(&mut until_room(&mut painter, stop), || stop.is_asked())?;
         if applied > 0 {
             tracing::info!(entries = applied, from = from.0, "applied the journal since the last checkpoint");
         }
-        Ok(Service { epochs, clock, painter, start, stop: stop.clone() })
+        let (stop, reload) = (stop.clone(), Reload::default());
+        let mut service = Service { epochs, clock, painter, start, stop, reload };
+        service.begin(config)?;
+        Ok(service)
     }
+
+    /// The entries that come first: what applies, and then what the files say, if that is something else.
+    fn begin(&mut self, config: &Config) -> Result<(), RunError> {
+        self.configured(self.epochs.place().0);
+        self.start.opening.push(self.epochs.opening());
+        if self.epochs.engine.config().text != config.text {
+            let entry = self.entry_for(wire::engine(config)?);
+            self.start.opening.push(entry);
+        }
+        Ok(())
+    }
+}
+
+/// The configuration under which a checkpoint was taken.
+fn applied_at(checkpoint: &Checkpoint) -> Result<Config, RunError> {
+    let text = configuration_of(&checkpoint.engine)?;
+    Config::from_text(&text).map_err(|mistakes| {
+        let reason = mistakes.first().map(ToString::to_string).unwrap_or_default();
+        EngineError::Configuration { reason }.into()
+    })
 }
 
 /// Opens something on a disk that may be full, or in a store that may be locked, at the start: waits for it, and says so.

@@ -1,15 +1,17 @@
 //! An engine that a scenario goes through.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use arrow::error::ArrowError;
-use ingest::entry::{Entry, IntakeBuilder};
-use ingest::time::Epoch;
+use ingest::entry::{Change, Entry, IntakeBuilder};
+use ingest::time::{Epoch, Offset};
 use sinks::emission::Emission;
 use sinks::view::Counts;
 
 use super::{Action, told};
 use crate::config::Config;
 use crate::digest::Digest;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Past, PastEntries, PastError};
 use crate::wire::{self, WireError};
 
 /// How messages are grouped into entries, and whether the engine is moved to another process meanwhile. What comes out
@@ -26,17 +28,30 @@ pub struct Way {
 
 /// Engine with what it has put out.
 #[derive(Debug)]
-pub struct Run<'a> {
-    config: &'a Config,
+pub struct Run {
     engine: Engine,
     way: Way,
     intake: IntakeBuilder,
     next_message: u64,
     epoch: u64,
+    /// All entries so far, where changes of the configuration are to read them again.
+    past: Option<Kept>,
     digest: Digest,
     out: Vec<Emission>,
     /// Lines since they were last taken.
     pub lines: Vec<String>,
+}
+
+/// Entries in memory.
+#[derive(Clone, Debug, Default)]
+struct Kept(Arc<Mutex<Vec<Entry>>>);
+
+impl Past for Kept {
+    fn entries(&self, from: Offset) -> Result<PastEntries<'_>, PastError> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let before = usize::try_from(from.0.saturating_sub(1))?;
+        Ok(Box::new(kept.into_iter().skip(before).map(Ok)))
+    }
 }
 
 /// Hash of rows, hash of state.
@@ -55,19 +70,19 @@ pub enum RunError {
     Restored { before: String, after: String },
 }
 
-impl<'a> Run<'a> {
+impl Run {
     /// A fresh engine of a configuration.
     ///
     /// # Errors
     /// A rule does not compile.
-    pub fn new(config: &'a Config, way: Way) -> Result<Self, RunError> {
+    pub fn new(config: &Config, way: Way) -> Result<Self, RunError> {
         Ok(Run {
-            config,
             engine: wire::engine(config)?,
             way,
             intake: IntakeBuilder::new(),
             next_message: 1,
             epoch: 0,
+            past: None,
             digest: Digest::default(),
             out: Vec::new(),
             lines: Vec::new(),
@@ -124,6 +139,9 @@ impl<'a> Run<'a> {
     }
 
     fn apply(&mut self, entry: &Entry) -> Result<(), RunError> {
+        if let Some(past) = &self.past {
+            past.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry.clone());
+        }
         self.engine.apply(entry, &mut self.out)?;
         self.tell()?;
         if self.way.restored { self.restore() } else { Ok(()) }
@@ -135,7 +153,8 @@ impl<'a> Run<'a> {
     /// As [`Run::act`].
     pub fn restore(&mut self) -> Result<(), RunError> {
         let before = self.engine.state_hash()?;
-        self.restart(self.config)?;
+        let config = Arc::clone(self.engine.config());
+        self.restart(&config)?;
         let after = self.engine.state_hash()?;
         if before == after { Ok(()) } else { Err(RunError::Restored { before, after }) }
     }
@@ -144,12 +163,31 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// As [`Run::act`].
-    pub fn restart(&mut self, config: &'a Config) -> Result<(), RunError> {
+    pub fn restart(&mut self, config: &Config) -> Result<(), RunError> {
         let state = self.engine.snapshot()?;
         self.engine = wire::engine(config)?;
         self.engine.restore(config, &state)?;
-        self.config = config;
+        if let Some(past) = &self.past {
+            self.engine.remember(Box::new(past.clone()));
+        }
         Ok(())
+    }
+
+    /// Keeps all entries from now on, so that new windows can be filled with them.
+    pub fn keep(&mut self) {
+        let past = self.past.insert(Kept::default());
+        self.engine.remember(Box::new(past.clone()));
+    }
+
+    /// Another configuration applies, without a break; new windows are filled with all that was kept.
+    ///
+    /// # Errors
+    /// As [`Run::act`].
+    pub fn change(&mut self, config: &Config) -> Result<(), RunError> {
+        self.flush()?;
+        let readings_from = self.past.as_ref().map(|_| Offset(1));
+        let change = Some(Change { readings_from });
+        self.apply(&Entry::Configuration { engine: String::new(), text: config.text.clone(), change })
     }
 
     fn tell(&mut self) -> Result<(), RunError> {

@@ -31,9 +31,26 @@ use crate::view::{Status, View};
 #[derive(Clone, Debug)]
 pub struct BoardPublisher {
     pictures: Arc<watch::Sender<Arc<Picture>>>,
+    configuration: Arc<watch::Sender<Configuration>>,
+}
+
+/// `/api/v1/configuration`: what applies. Secrets are references in it.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Configuration {
+    /// Version of the program.
+    pub engine: String,
+    /// As `andon check` prints it.
+    pub version: String,
+    /// All files as one text.
+    pub text: String,
 }
 
 impl BoardPublisher {
+    /// This configuration applies from now on.
+    pub fn configure(&self, configuration: Configuration) {
+        self.configuration.send_replace(configuration);
+    }
+
     /// Shows `view` from now on. Never waits; a picture that nobody has fetched yet is simply gone.
     pub fn publish(&self, view: View) {
         self.pictures.send_modify(|picture| {
@@ -46,6 +63,7 @@ impl BoardPublisher {
 #[derive(Clone, Debug)]
 pub struct Board {
     pictures: watch::Receiver<Arc<Picture>>,
+    configuration: watch::Receiver<Configuration>,
     /// One permit a client of `/api/v1/live`.
     live_seats: Arc<Semaphore>,
     /// Turns true when the server shuts down: streams end.
@@ -63,12 +81,14 @@ impl Board {
         let view = View { status: starting, ..View::default() };
         let (sender, pictures) =
             watch::channel(Arc::new(Picture { number: 0, view, event: OnceLock::new() }));
+        let (configure, configuration) = watch::channel(Configuration::default());
         let board = Board {
             pictures,
+            configuration,
             live_seats: Arc::new(Semaphore::new(live::CLIENTS_MAX)),
             closing: Arc::new(watch::Sender::new(false)),
         };
-        (BoardPublisher { pictures: Arc::new(sender) }, board)
+        (BoardPublisher { pictures: Arc::new(sender), configuration: Arc::new(configure) }, board)
     }
 
     /// The newest picture.

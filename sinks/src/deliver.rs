@@ -19,6 +19,7 @@ use arrow::datatypes::DataType;
 use ingest::time::{Epoch, Offset};
 
 use crate::emission::Emission;
+use crate::parquet::StreamSettings;
 use crate::sink::{Receipt, Sink, SinkError};
 
 mod fanout;
@@ -71,6 +72,7 @@ impl<T> Answer<T> {
 #[derive(Debug)]
 enum Call {
     Write(Emission),
+    Extend(Vec<StreamSettings>),
     Prepare(Epoch, Offset, SyncSender<Result<Receipt, SinkError>>),
     Commit(Epoch, Receipt, SyncSender<Result<(), SinkError>>),
     Finish(SyncSender<Result<(), SinkError>>),
@@ -168,6 +170,11 @@ impl Delivery {
         }
         queue.rows += rows;
         self.put(queue, Call::Write(emission))
+    }
+
+    /// Rows of these streams may come from now on. Errors: the delivery has ended.
+    pub fn extend(&self, streams: &[StreamSettings]) -> Result<(), SinkError> {
+        self.put(self.shared.lock(), Call::Extend(streams.to_vec()))
     }
 
     /// All rows handed over so far are durable when the answer is there.

@@ -206,6 +206,34 @@ impl Sink for ParquetSink {
         Ok(())
     }
 
+    async fn extend(&mut self, streams: &[StreamSettings]) -> Result<(), SinkError> {
+        for settings in streams {
+            let extended = stream(settings.clone())?;
+            let known = self.streams.iter().position(|known| known.name == extended.name);
+            let is_same = |known: &Stream| {
+                known.shape.rows == extended.shape.rows && known.time_column == extended.time_column
+            };
+            match known {
+                Some(index) if is_same(&self.streams[index]) => continue,
+                Some(index) => {
+                    // What has the columns of before goes into files of its own.
+                    match &mut self.way {
+                        Way::AtCut { cut, pending } => cut.stage_stream(index, pending, &self.streams)?,
+                        Way::AtEnd(end) => end.end_stream(index, &self.streams).map_err(at_end)?,
+                    }
+                    self.streams[index] = extended;
+                }
+                None => self.streams.push(extended),
+            }
+            if let (Way::AtCut { cut, .. }, Some(extended)) =
+                (&self.way, self.streams.iter().find(|known| known.name == settings.name))
+            {
+                cut.show_empty(extended)?;
+            }
+        }
+        Ok(())
+    }
+
     async fn prepare(&mut self, epoch: Epoch, _resume_at: Offset) -> Result<Receipt, SinkError> {
         match &mut self.way {
             Way::AtCut { cut, pending } => cut.prepare(epoch, pending, &self.streams),

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use ingest::time::{Epoch, Offset};
 
 use crate::emission::Emission;
+use crate::parquet::StreamSettings;
 
 /// Per epoch: `write`*, `prepare`, then (once the checkpoint is safe) `commit`. After a restart the newest
 /// checkpoint's epoch is committed again with its receipt, then all later emissions come again. Later epochs may be
@@ -20,6 +21,11 @@ pub trait Sink: Send {
     async fn prepare(&mut self, epoch: Epoch, resume_at: Offset) -> Result<Receipt, SinkError>;
     /// Shows the epoch's rows. Doing so twice is the same as once.
     async fn commit(&mut self, epoch: Epoch, receipt: &Receipt) -> Result<(), SinkError>;
+    /// Rows of these streams may come from now on, or with these columns. A sink that takes whatever comes needs
+    /// not know.
+    async fn extend(&mut self, _streams: &[StreamSettings]) -> Result<(), SinkError> {
+        Ok(())
+    }
     /// The input has ended, nothing follows. A sink that shows rows only now does so here.
     async fn finish(&mut self) -> Result<(), SinkError> {
         Ok(())

@@ -25,6 +25,8 @@ pub struct Status {
     pub version: String,
     /// Version of the configuration that applies, as `andon check` prints it.
     pub configuration: String,
+    /// Why the files, which have changed since, are not taken up: a mistake each, with its place and a remedy.
+    pub configuration_refused: Vec<String>,
     /// Empty when ready; else why not, one sentence fragment each.
     pub not_ready: Vec<String>,
     pub counts: Counts,

@@ -20,6 +20,7 @@ use pipelines::checkpoint::CheckpointFolder;
 use pipelines::run::RunError;
 use pipelines::run::epochs::{Epochs, Opened, Sinks};
 use sinks::emission::Emission;
+use sinks::parquet::StreamSettings;
 use sinks::sink::{Receipt, Sink, SinkError};
 
 use super::broker::Broker;
@@ -242,10 +243,17 @@ impl<'a> Life<'a> {
             ]),
             storage: storage.clone(),
         };
-        let opened =
-            Opened { engine: plant.engine(), journal, recovered, checkpoints, sinks: Arc::new(sinks) };
-        let (mut service, start) = Epochs::open(config, opened)?;
+        let opened = Opened {
+            engine: plant.engine(),
+            newest: checkpoints.newest()?,
+            journal,
+            recovered,
+            checkpoints,
+            sinks: Arc::new(sinks),
+        };
+        let (mut service, mut start) = Epochs::open(config, opened)?;
         service.recover(&mut room(&storage), || false)?;
+        start.opening.push(service.opening());
         // What was read at recovery was read wrongly or cut short; later reads are right.
         storage.read_well();
         let (now_ms, now_us) = self.clock();
@@ -458,6 +466,10 @@ impl Sinks for Both {
             Some(receipt) => now(sink.commit(epoch, receipt)),
             None => Ok(()),
         })?;
+        Ok(())
+    }
+
+    fn extend(&self, _: &[StreamSettings]) -> Result<(), SinkError> {
         Ok(())
     }
 }

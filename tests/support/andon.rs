@@ -122,6 +122,11 @@ impl Andon {
         kill_process(Pid::from_child(&self.process), Signal::TERM).expect("it is there");
     }
 
+    /// Sends SIGHUP, as `systemctl reload` does.
+    pub(crate) fn ask_to_reread(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::HUP).expect("it is there");
+    }
+
     /// Ends it in order.
     pub(crate) fn stop(mut self) {
         self.ask_to_stop();

@@ -92,6 +92,11 @@ print(json.dumps([dict(row) for row in store.execute(sys.argv[2])]))";
 pub(crate) struct History(PathBuf);
 
 impl History {
+    /// Of a folder.
+    pub(crate) fn of(folder: &Path) -> History {
+        History(folder.to_owned())
+    }
+
     /// The rows that `sql` gives, as text.
     pub(crate) fn text(&self, sql: &str) -> String {
         command(&["query", "--history", text(&self.0), "--json", sql])

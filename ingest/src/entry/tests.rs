@@ -1,8 +1,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Entry, EntryError, Intake, IntakeBuilder};
-use crate::time::Epoch;
+use super::{Change, Entry, EntryError, Intake, IntakeBuilder};
+use crate::time::{Epoch, Offset};
 
 type Message = (String, Vec<u8>, i64);
 
@@ -26,6 +26,11 @@ fn message() -> impl Strategy<Value = Message> {
     (topic, prop::collection::vec(any::<u8>(), 0..300), arrived_ms)
 }
 
+fn change() -> impl Strategy<Value = Option<Change>> {
+    let from = prop::option::of((1..u64::MAX).prop_map(Offset));
+    prop::option::of(from.prop_map(|readings_from| Change { readings_from }))
+}
+
 fn entry() -> impl Strategy<Value = Entry> {
     let second = -4_000_000_000_i64..4_000_000_000;
     prop_oneof![
@@ -34,7 +39,11 @@ fn entry() -> impl Strategy<Value = Entry> {
         (second, 0..100_000_i64)
             .prop_map(|(first, more)| Entry::Tick { first_ms: first * 1000, last_ms: (first + more) * 1000 }),
         (any::<u64>(), any::<i64>()).prop_map(|(epoch, at_ms)| Entry::Cut { epoch: Epoch(epoch), at_ms }),
-        (".{0,20}", ".{0,200}").prop_map(|(engine, text)| Entry::Configuration { engine, text }),
+        (".{0,20}", ".{0,200}", change()).prop_map(|(engine, text, change)| Entry::Configuration {
+            engine,
+            text,
+            change
+        }),
     ]
 }
 
@@ -153,10 +162,15 @@ fn the_bytes_of_version_1_stay_readable() {
 
     let configuration = [&[0x14][..], &2_u32.to_le_bytes(), b"0.1[source]"].concat();
     let engine = Entry::decode(Bytes::from(configuration)).map(|entry| match entry {
-        Entry::Configuration { engine, text } => (engine, text),
+        Entry::Configuration { engine, text, .. } => (engine, text),
         other => panic!("{other:?}"),
     });
     assert_eq!(engine, Ok(("0.".to_owned(), "1[source]".to_owned())));
+
+    let changed = [&[0x24][..], &9_u64.to_le_bytes(), &2_u32.to_le_bytes(), b"0.x"].concat();
+    let change = Some(Change { readings_from: Some(Offset(9)) });
+    let changed_entry = Entry::Configuration { engine: "0.".to_owned(), text: "x".to_owned(), change };
+    assert_eq!(Entry::decode(Bytes::from(changed)), Ok(changed_entry));
 }
 
 #[test]

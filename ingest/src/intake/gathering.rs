@@ -173,9 +173,14 @@ impl Gathering {
         }
     }
 
-    /// Puts a submitted entry behind all that came before it.
+    /// Puts a submitted entry behind all that came before it; a changed configuration begins an epoch of its own, so
+    /// that what came under the one before is shown without it.
     pub(crate) fn submit(&mut self, entry: Entry, now: Moment) {
         self.seal();
+        if let Entry::Configuration { change: Some(_), .. } = &entry {
+            let cut = self.arrivals.cut();
+            self.add(cut, now.us);
+        }
         self.add(entry, now.us);
     }
 

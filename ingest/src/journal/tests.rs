@@ -62,7 +62,8 @@ fn entries_come_back_in_order_after_reopening() {
     );
     assert_eq!((recovered.last_at_ms, recovered.last_epoch, recovered.torn_bytes), (None, Epoch(0), 0));
 
-    let configuration = Entry::Configuration { engine: "0.1.0".to_owned(), text: "[source]\n".repeat(900) };
+    let configuration =
+        Entry::Configuration { engine: "0.1.0".to_owned(), text: "[source]\n".repeat(900), change: None };
     let written =
         vec![configuration, intake(1, 3, 5_000), tick(6), intake(4, 200, 6_500), cut(1, 7_000), tick(7)];
     for (place, entry) in written.iter().enumerate() {

@@ -123,7 +123,8 @@ impl Intake {
             commit_bytes: 256 << 10,
             cut_interval: Duration::from_secs(5),
         };
-        let opening = vec![Entry::Configuration { engine: "test".to_owned(), text: String::new() }];
+        let opening =
+            vec![Entry::Configuration { engine: "test".to_owned(), text: String::new(), change: None }];
         let start = Start { next_message: 1, last_at_ms: None, last_epoch: Epoch(0), opening };
         let (sender, entries) = sync_channel(100_000);
         let handle =

@@ -10,7 +10,7 @@ use ingest::intake::Arrivals;
 use ingest::journal::ReadOnlyJournal;
 use ingest::readings::{Reason, Reject};
 use ingest::recording::{MergedRecordings, Recorded, RecordedMessages, Recording};
-use ingest::time::{Clock, Epoch};
+use ingest::time::{Clock, Epoch, Offset};
 use sinks::deliver::Delivery;
 use sinks::emission::Emission;
 use sinks::parquet::{ParquetSink, Show};
@@ -20,7 +20,7 @@ use super::{no_journal, unreadable};
 use crate::commands::CommandError;
 use crate::config::Config;
 use crate::digest::Digest;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, PastEntries, PastError};
 use crate::{exports, wire};
 
 /// An intake entry is handed on at this size: its topics are looked up once.
@@ -111,10 +111,15 @@ impl Replay {
     }
 
     /// Applies a journal's entries exactly as they are.
-    pub(super) fn journal(&mut self, journal: &ReadOnlyJournal) -> Result<(), CommandError> {
+    pub(super) fn journal(&mut self, journal: &Arc<ReadOnlyJournal>) -> Result<(), CommandError> {
+        self.engine.remember(Box::new(Past(Arc::clone(journal))));
         for entry in journal.read(journal.first_offset()).map_err(no_journal)? {
             let (_, entry) = entry.map_err(no_journal)?;
             self.apply(&entry)?;
+            if let Entry::Configuration { .. } = entry {
+                let failed = |error| CommandError::failed("could not write the streams", error);
+                self.delivery.extend(&exports::streams(&self.engine)).map_err(failed)?;
+            }
         }
         Ok(())
     }
@@ -183,6 +188,17 @@ impl Replay {
             "state_hash": state_hash,
         });
         Ok(figures.to_string())
+    }
+}
+
+/// The journal that is replayed, for the engine to read again.
+#[derive(Debug)]
+struct Past(Arc<ReadOnlyJournal>);
+
+impl crate::engine::Past for Past {
+    fn entries(&self, from: Offset) -> Result<PastEntries<'_>, PastError> {
+        // Of a journal whose beginning is trimmed, as far as it goes: whoever asked for --partial was told.
+        Ok(Box::new(self.0.read(from.max(self.0.first_offset()))?.map(|entry| Ok(entry?.1))))
     }
 }
 

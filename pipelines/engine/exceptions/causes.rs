@@ -159,6 +159,20 @@ impl Exceptions {
             .min_by_key(|cause| (cause.raised_ms, &cause.id))
     }
 
+    /// Under other rules: what no rule can hold back any more is active.
+    pub(in crate::engine) fn release_unheld(&mut self) {
+        let unheld = |(rule, _): &&(Arc<str>, String)| !self.causes.held.contains_key(rule);
+        let unheld: Vec<(Arc<str>, String)> = self.conditions.keys().filter(unheld).cloned().collect();
+        for slot in unheld {
+            let open = self.conditions.get_mut(&slot).and_then(|condition| condition.open.as_mut());
+            let Some(open) = open.filter(|open| open.state == State::Suppressed) else { continue };
+            open.state = State::Active;
+            open.evidence = without_evidence(&open.evidence, "cause");
+            let active = open.clone();
+            self.tell(active);
+        }
+    }
+
     /// A second has passed: what nothing holds back any more and still matches is active.
     pub(in crate::engine) fn release_suppressed(&mut self) {
         self.settle();

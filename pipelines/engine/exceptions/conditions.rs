@@ -202,6 +202,15 @@ impl Exceptions {
         }
     }
 
+    /// A rule judges otherwise from now on: its conditions are those of another rule.
+    pub(in crate::engine) fn end_conditions(&mut self, rule: &Arc<str>, at_ms: i64, reason: &str) {
+        let keys: Vec<String> = self.conditions_of(rule).map(|((_, key), _)| key.clone()).collect();
+        for key in keys {
+            self.end(rule, &key, at_ms, reason);
+            self.conditions.remove(&(Arc::clone(rule), key));
+        }
+    }
+
     /// Clears what has been right for long enough by the time of its bay, though no row says so any more.
     pub(in crate::engine) fn clear_passed(&mut self, frontier_ms: impl Fn(&str, &str) -> Option<i64>) {
         let mut cleared = Vec::new();

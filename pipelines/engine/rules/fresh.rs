@@ -24,7 +24,7 @@ impl Rules {
             let WindowRule { life, is_view, key, clear_when, needs_steps, .. } = rule;
             let (life, key, clear_when) = (life.clone(), key.clone(), clear_when.clone());
             let (is_view, needs_steps) = (*is_view, *needs_steps);
-            Ok(WindowRule { life, is_view, key, operator, clear_when, needs_steps })
+            Ok(WindowRule { life, is_view, key, operator, clear_when, needs_steps, opens_ms: i64::MIN })
         };
         let silences = self.silences.rules.iter().map(SilenceRule::fresh).collect();
         Ok(Rules {
@@ -32,6 +32,7 @@ impl Rules {
             windows: self.windows.iter().map(window).collect::<Result<_, EngineError>>()?,
             row_routes: Routes::new(self.rows.len()),
             window_routes: [Routes::new(self.windows.len()), Routes::new(self.windows.len())],
+            natures: self.natures.clone(),
             silences: Silences::new(silences, idle_final_ms),
             fast: Vec::new(),
             fast_columns: self.fast_columns.clone(),

@@ -31,6 +31,8 @@ pub(super) struct WindowRule {
     /// What clears a condition, where it is not whatever does not match.
     pub clear_when: Option<Clearing>,
     pub needs_steps: bool,
+    /// Windows that begin earlier lack rows, for the query is younger: they are never told.
+    pub opens_ms: i64,
 }
 
 /// Columns of rows to push, beside those of the query.
@@ -61,6 +63,15 @@ impl Columns {
 }
 
 impl WindowRule {
+    /// Rows are whole from `opens_ms` on. A session may have begun before its first one unless there was a gap.
+    pub(super) fn open_at(&mut self, opens_ms: i64) {
+        let gap_ms = match self.operator.plan().kind() {
+            WindowKind::Session { gap_ms, .. } => *gap_ms,
+            _ => 0,
+        };
+        self.opens_ms = if opens_ms == i64::MIN { opens_ms } else { opens_ms.saturating_add(gap_ms) };
+    }
+
     /// Folds rows of the query's scope in; those on which an expression fails go to quarantine. Gives the number
     /// of those whose window other bays have left so far behind that it is forgotten.
     pub(super) fn fold(
@@ -136,7 +147,8 @@ impl WindowRule {
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
         for closed in closed {
-            verdicts.rejects.extend(closed.failed.iter().map(|group| self.failed_group(group)));
+            let failed = closed.failed.iter().filter(|group| group.window_start_ms >= self.opens_ms);
+            verdicts.rejects.extend(failed.map(|group| self.failed_group(group)));
             if self.is_view {
                 self.show(closed, out)?;
             } else if !closed.is_withdrawn {
@@ -207,7 +219,7 @@ impl WindowRule {
     /// The rows to judge, each with its condition's key. Where several groups of a window are one condition, a row that
     /// matches speaks for it, and if there is none, one that does not clear.
     pub(super) fn judged_rows(&self, closed: &Closed, said: &[Says]) -> Vec<(String, usize)> {
-        let rows = 0..closed.rows.num_rows();
+        let rows = (0..closed.rows.num_rows()).filter(|&row| closed.starts_ms[row] >= self.opens_ms);
         let Some(columns) = &self.key else {
             return rows.map(|row| (key_text(&closed.keys, row), row)).collect();
         };
@@ -227,7 +239,9 @@ impl WindowRule {
     }
 
     fn show(&self, closed: &Closed, out: &mut Vec<Emission>) -> Result<(), EngineError> {
-        let is_told = |row: usize| closed.is_withdrawn || closed.matches.value(row);
+        let is_told = |row: usize| {
+            closed.starts_ms[row] >= self.opens_ms && (closed.is_withdrawn || closed.matches.value(row))
+        };
         let told: Vec<usize> = (0..closed.rows.num_rows()).filter(|&row| is_told(row)).collect();
         if told.is_empty() {
             return Ok(());

@@ -14,14 +14,14 @@ use super::{Rules, window_error};
 use crate::window::Frontier;
 
 /// How far bays, sites and all together have come.
-pub(super) struct Watermarks {
+pub(in crate::engine) struct Watermarks {
     bays: Vec<i64>,
     sites: BTreeMap<Box<str>, i64>,
     overall: i64,
 }
 
 impl Watermarks {
-    pub(super) fn of(bays: &Bays, table: &SeriesTable) -> Self {
+    pub(in crate::engine) fn of(bays: &Bays, table: &SeriesTable) -> Self {
         let count = u32::try_from(bays.all().len()).expect("bays are numbered in u32");
         let of_bays: Vec<i64> = (0..count).map(|bay| bays.frontier_ms(bay)).collect();
         let (sites, overall) = bays.least_ms(|bay| &table.bays()[bay as usize].0);
@@ -125,6 +125,20 @@ impl Rules {
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
         self.close_to(&Frontier::end(), bays, table, verdicts, out)
+    }
+
+    /// Closes what has been closed elsewhere, and tells nobody: later rows correct it.
+    pub(crate) fn close_unseen(&mut self, watermarks: &Watermarks) -> Result<(), EngineError> {
+        for rule in &mut self.windows {
+            let done = rule.operator.close(&watermarks.frontier(), &mut Vec::new());
+            done.map_err(|source| window_error(&rule.life.name, source))?;
+        }
+        Ok(())
+    }
+
+    /// Windows that begin before `opens_ms` lack rows.
+    pub(crate) fn open_at(&mut self, opens_ms: i64) {
+        self.windows.iter_mut().for_each(|rule| rule.open_at(opens_ms));
     }
 
     fn close_to(

@@ -33,6 +33,7 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/configuration", get(configuration))
         .route("/api/v1/bays", get(bays))
         .route("/api/v1/exceptions", get(exceptions))
         .route("/api/v1/usage", get(usage))
@@ -82,6 +83,10 @@ async fn status(State((board, _)): Shared) -> Response {
     }
     let view = &board.now().view;
     Json(Answer { at_ms: view.at_ms, status: &view.status }).into_response()
+}
+
+async fn configuration(State((board, _)): Shared) -> Response {
+    Json(board.configuration.borrow().clone()).into_response()
 }
 
 async fn bays(State((board, _)): Shared) -> Response {

@@ -7,6 +7,7 @@ use ingest::time::{Epoch, Offset};
 
 use super::{Answer, Delivery, DeliveryState, Shared};
 use crate::emission::Emission;
+use crate::parquet::StreamSettings;
 use crate::sink::{Receipt, SinkError};
 
 /// Which streams a sink gets.
@@ -53,6 +54,11 @@ impl Fanout {
             }
         }
         Ok(())
+    }
+
+    /// Rows of these streams may come from now on, to those who take all streams.
+    pub fn extend(&self, streams: &[StreamSettings]) -> Result<(), SinkError> {
+        self.deliveries.iter().try_for_each(|(delivery, _)| delivery.extend(streams))
     }
 
     /// All rows so far are durable in all sinks when it returns: a receipt by sink.

@@ -132,7 +132,7 @@ impl Cut {
 
     /// A stream that has no rows shows its columns. The file goes with the first rows: it has no date and no
     /// site in its path, and readers want these of all files or of none.
-    fn show_empty(&self, stream: &Stream) -> Result<(), SinkError> {
+    pub(super) fn show_empty(&self, stream: &Stream) -> Result<(), SinkError> {
         let folder = self.folder.join(&stream.name);
         let names = self.names(&folder)?;
         let target = folder.join(EMPTY);

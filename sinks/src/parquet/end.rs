@@ -180,6 +180,17 @@ impl End {
         Ok(())
     }
 
+    /// Ends the files of a stream whose columns will be others.
+    pub(super) fn end_stream(&mut self, stream: usize, streams: &[Stream]) -> Result<(), SinkError> {
+        while let Some(partition) = self.pending.of_stream(stream) {
+            self.encode(&partition, streams)?;
+        }
+        while let Some(partition) = self.open.keys().find(|open| open.stream == stream).cloned() {
+            self.end(&partition, streams)?;
+        }
+        Ok(())
+    }
+
     /// Ends all files and shows them, with an empty one for each stream without rows.
     pub(super) fn finish(&mut self, streams: &[Stream]) -> Result<(), SinkError> {
         while let Some(partition) = self.pending.first() {

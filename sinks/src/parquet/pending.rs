@@ -44,6 +44,11 @@ impl Pending {
         self.partitions.iter().max_by_key(|(_, held)| held.bytes).map(|(partition, _)| partition.clone())
     }
 
+    /// A partition of a stream.
+    pub(super) fn of_stream(&self, stream: usize) -> Option<Partition> {
+        self.partitions.keys().find(|partition| partition.stream == stream).cloned()
+    }
+
     /// Any partition, the least first.
     pub(super) fn first(&self) -> Option<Partition> {
         self.partitions.keys().next().cloned()

@@ -54,9 +54,10 @@ fn step(gathering: &mut Gathering, words: &[&str], now: Moment, out: &mut String
             gathering.finish(now);
             return writeln!(out, "{}", show(&gathering.take().expect("a cut"))).expect("text");
         }
-        ["submit"] => {
+        ["submit" | "change"] => {
+            let change = (words == ["change"]).then_some(crate::entry::Change { readings_from: None });
             let (engine, text) = ("1".to_owned(), String::new());
-            return gathering.submit(Entry::Configuration { engine, text }, now);
+            return gathering.submit(Entry::Configuration { engine, text, change }, now);
         }
         ["durable"] => {
             let committed = gathering.committed().expect("one is at the journal");
@@ -91,6 +92,18 @@ fn show(batch: &Batch) -> String {
         Entry::Configuration { .. } => "configuration".to_owned(),
     });
     format!("commit {}", entries.collect::<Vec<_>>().join(", "))
+}
+
+#[test]
+fn a_changed_configuration_begins_an_epoch() {
+    let script = "
+        1.001 q1 1 a 10
+        1.003 change
+        1.004 q1 2 b 10
+        1.006 time
+        1.007 durable";
+    let expected = "commit [1:a@1.001], cut 1 at 1.001, configuration, [2:b@1.004]\nack [1, 2]";
+    check(BOUNDS, None, script, expected);
 }
 
 #[test]

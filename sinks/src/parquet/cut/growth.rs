@@ -71,6 +71,19 @@ impl Cut {
         Ok(())
     }
 
+    /// Stages all that waits of a stream, whose columns will be others.
+    pub(in crate::parquet) fn stage_stream(
+        &mut self,
+        stream: usize,
+        pending: &mut Pending,
+        streams: &[Stream],
+    ) -> Result<(), SinkError> {
+        while let Some(partition) = pending.of_stream(stream) {
+            self.stage(&partition, pending, streams)?;
+        }
+        Ok(())
+    }
+
     /// The partition's newest file on the disk.
     fn find_tail(&self, folder: &Path) -> Result<Option<Tail>, SinkError> {
         let names = self.names(&self.folder.join(folder))?;
