@@ -37,7 +37,7 @@ impl Service {
         let checkpoints = CheckpointFolder::open(storage, &config.checkpoint.folder, config.checkpoint.keep)?;
         let newest = checkpoints.newest()?;
         // What applies is in the journal, and so in the checkpoint. The files may say something else by now.
-        let journaled = newest.as_ref().map(|checkpoint| applied_at(checkpoint)).transpose()?;
+        let journaled = newest.as_ref().map(applied_at).transpose()?;
         let engine = wire::engine(journaled.as_ref().unwrap_or(config))?;
         let parquet =
             exports::parquet(&engine, &config.export.folder, config.export.file_rows_max, Show::AtCut);

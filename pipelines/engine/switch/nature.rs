@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::config::RuleSettings;
 use crate::plan::{Plan, Stream, WindowKind};
 
+/// Of windows that read what the step join says.
+const NOT_KNOWN_AGAIN: &str = "it begins with the next window: the steps of earlier rows are not known again";
+
 /// What decides the state of a rule or view. Its words, severity and delays do not.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Nature {
@@ -119,9 +122,7 @@ impl Nature {
                 Fate::New,
                 match self.keeps {
                     Keeps::Windows { .. } => "its windows are back-filled as far as the journal goes",
-                    Keeps::LateWindows => {
-                        "it begins with the next window: the steps of earlier rows are not known again"
-                    }
+                    Keeps::LateWindows => NOT_KNOWN_AGAIN,
                     Keeps::Silence => "it watches what it hears from now on",
                     Keeps::Rows => "it looks at rows from now on",
                 },
@@ -137,14 +138,17 @@ impl Nature {
             (true, false, Keeps::Windows { .. } | Keeps::LateWindows) => {
                 (Fate::Kept, "but open exceptions end (rule_changed): it judges otherwise")
             }
+            (_, _, Keeps::Windows { .. }) if self.is_view => (Fate::BackFilled, "as far as the journal goes"),
             (_, _, Keeps::Windows { .. }) => {
                 (Fate::BackFilled, "as far as the journal goes; open exceptions end (rule_changed)")
             }
+            (_, _, Keeps::LateWindows) if self.is_view => (Fate::Empty, NOT_KNOWN_AGAIN),
             (_, _, Keeps::LateWindows) => (
                 Fate::Empty,
                 "it begins with the next window: the steps of earlier rows are not known again; open exceptions end \
                  (rule_changed)",
             ),
+            _ if self.is_view => (Fate::Empty, "it tells what it sees from now on"),
             _ => (Fate::Empty, "it judges otherwise: open exceptions end (rule_changed)"),
         }
     }
