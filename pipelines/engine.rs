@@ -16,6 +16,10 @@ mod intake;
 
 mod ticks;
 
+pub mod commands;
+
+mod belated;
+
 mod events;
 
 mod certain;
@@ -68,9 +72,11 @@ use sinks::emission::Emission;
 use sinks::view::Counts;
 
 use self::bays::Bays;
+use self::belated::Belated;
 use self::block::Block;
 use self::bookings::WaitingBooking;
 use self::clock::ClockCheck;
+use self::commands::Commands;
 use self::exceptions::Exceptions;
 use self::hold::Hold;
 use self::join::Joiner;
@@ -136,6 +142,8 @@ pub struct Engine {
     usage: Usage,
     rules: Rules,
     exceptions: Exceptions,
+    commands: Commands,
+    belated: Belated,
     rejects: Vec<Reject>,
     live: live::Live,
     correction_horizon_ms: i64,
@@ -179,6 +187,8 @@ impl Engine {
                 millis(settings.idle_final),
             )?,
             exceptions: Exceptions::new(&config.rules),
+            commands: Commands::default(),
+            belated: Belated::new(Repeats::new(settings.repeat_messages, millis(settings.repeat_age))),
             rejects: Vec::new(),
             live: live::Live::default(),
             correction_horizon_ms: millis(settings.correction_horizon),
@@ -198,6 +208,7 @@ impl Engine {
             Entry::Intake(intake) => self.intake(intake, out),
             Entry::Tick { first_ms, last_ms } => self.ticks(*first_ms, *last_ms, out),
             Entry::Cut { at_ms, .. } => self.cut(*at_ms, out),
+            Entry::Command(command) => self.command(command, out),
             Entry::Configuration { .. } => {
                 self.rules.silences.started();
                 Ok(())

@@ -7,6 +7,8 @@
 
 mod error;
 
+mod desk;
+
 mod opening;
 
 mod shared_journal;
@@ -23,8 +25,10 @@ use ingest::entry::Entry;
 use ingest::intake::{Durable, IntakeHandle, IntakeSettings, IntakeStatus, Start};
 use ingest::time::{Clock, Epoch, Offset};
 use sinks::deliver::Fanout;
+use sinks::desk::Desk;
 use sinks::emission::Emission;
 
+use self::desk::Clerk;
 pub use self::error::RunError;
 use self::shared_journal::SharedJournal;
 pub use self::stop::Stop;
@@ -63,15 +67,18 @@ pub fn serve(
     let painter = Painter::new(config, Arc::clone(&clock));
     let closing = Arc::new(tokio::sync::Notify::new());
     let closed = Arc::clone(&closing);
+    let (desk, wishes) = Desk::new();
+    let clerk = Clerk::begin(wishes, &runtime, &config.export.folder);
     let served = runtime.block_on(sinks::board::serve(
         config.http.listen,
-        painter.board(),
+        painter.board().with_desk(desk),
         painter.prometheus(),
         async move { closed.notified().await },
     ))?;
     told(served.0);
     let result =
-        Service::open(config, clock, painter, &runtime, stop).and_then(|service| service.run(config));
+        Service::open(config, clock, painter, &runtime, stop).and_then(|service| service.run(config, &clerk));
+    clerk.close();
     closing.notify_one();
     let _ = runtime.block_on(served.1);
     result
@@ -95,7 +102,7 @@ struct Service {
 }
 
 impl Service {
-    fn run(mut self, config: &Config) -> Result<(), RunError> {
+    fn run(mut self, config: &Config, clerk: &Clerk) -> Result<(), RunError> {
         if self.stop.is_asked() {
             // What was not applied yet stays in the journal.
             return Ok(());
@@ -112,7 +119,10 @@ impl Service {
         let start = self.start.clone();
         let intake = IntakeHandle::spawn(settings, log, Arc::clone(&self.clock), start, sender)?;
         self.painter.follow(intake.status());
-        let looped = self.take_entries(&entries, &intake);
+        // Who asked for these is not there any more.
+        self.engine.take_answers().for_each(drop);
+        clerk.open(intake.submitter());
+        let looped = self.take_entries(&entries, &intake, clerk);
         if looped.is_err() {
             // Its threads may wait for room in the channel: that ends with the receiver.
             drop(entries);
@@ -123,7 +133,12 @@ impl Service {
         Ok(())
     }
 
-    fn take_entries(&mut self, entries: &Receiver<Durable>, intake: &IntakeHandle) -> Result<(), RunError> {
+    fn take_entries(
+        &mut self,
+        entries: &Receiver<Durable>,
+        intake: &IntakeHandle,
+        clerk: &Clerk,
+    ) -> Result<(), RunError> {
         let status: Arc<IntakeStatus> = intake.status();
         let mut asked = false;
         loop {
@@ -134,6 +149,7 @@ impl Service {
             match entries.recv_timeout(PATIENCE) {
                 Ok(durable) => {
                     self.step(durable.offset, &durable.entry)?;
+                    self.engine.take_answers().for_each(|answer| clerk.answer(&answer));
                     if let Entry::Intake(intake) = &durable.entry {
                         self.painter.applied(durable.received_us, u64::from(intake.messages()));
                     }
@@ -148,6 +164,7 @@ impl Service {
     /// Takes one entry through the engine and to the sinks.
     fn step(&mut self, offset: Offset, entry: &Entry) -> Result<(), RunError> {
         assert_eq!(offset, self.applied.next(), "entries are applied in order, each once");
+        self.engine.stands_at(offset);
         self.engine.apply(entry, &mut self.out)?;
         self.applied = offset;
         let raised = self.out.iter().any(|emission| &*emission.stream == "exceptions");

@@ -10,6 +10,7 @@ use sinks::view::Counts;
 
 use super::bays::Bays;
 use super::clock::ClockCheck;
+use super::commands::Commands;
 use super::exceptions::Exceptions;
 use super::hold::Hold;
 use super::limits::Assets;
@@ -21,7 +22,7 @@ use super::{Engine, EngineError};
 use crate::config::Config;
 
 /// Changes with what [`State`] holds.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct State {
@@ -37,6 +38,8 @@ struct State {
     bookings: Vec<u8>,
     usage: Usage,
     exceptions: Exceptions,
+    commands: Commands,
+    belated: Repeats,
     windows: Vec<WindowState>,
     silences: SilenceState,
     at_ms: i64,
@@ -75,6 +78,8 @@ impl Engine {
             bookings: described("bookings", &self.bookings)?,
             usage: self.usage.clone(),
             exceptions: self.exceptions.clone(),
+            commands: self.commands.clone(),
+            belated: self.belated.repeats.clone(),
             windows: self.rules.snapshot(self.decoder.series())?,
             silences: self.rules.silences.snapshot(),
             at_ms: self.at_ms,
@@ -108,6 +113,8 @@ impl Engine {
         self.usage = state.usage;
         self.usage.set_metrics(&config.metrics);
         self.exceptions = state.exceptions.under_settings_of(&self.exceptions);
+        self.commands = state.commands;
+        self.belated.repeats = state.belated.under_settings_of(&self.repeats);
         self.at_ms = state.at_ms;
         let is_there = |name: &str| config.rules.iter().any(|rule| !rule.is_view && rule.name == name);
         self.exceptions.end_rules(is_there, self.at_ms);
@@ -164,6 +171,8 @@ impl Engine {
             lines.push(format!("open {} {} {:?}", open.rule, open.id, open.state));
         }
         lines.extend(self.exceptions.state_lines());
+        lines.extend(self.exceptions.operator_lines());
+        lines.extend(self.commands.state_lines());
         lines.extend(self.rules.silences.state_lines(table));
         let channels: Vec<&str> = self.decoder.channels().collect();
         for (channel, prints) in self.repeats.prints() {

@@ -173,9 +173,15 @@ impl Gathering {
         }
     }
 
-    /// Puts a submitted entry behind all that came before it.
-    pub(crate) fn submit(&mut self, entry: Entry, now: Moment) {
+    /// Puts a submitted entry behind all that came before it. A command gets its time, and its messages their ordinals.
+    pub(crate) fn submit(&mut self, mut entry: Entry, now: Moment) {
         self.seal();
+        if let Entry::Command(command) = &mut entry {
+            command.at_ms = self.arrivals.last_ms();
+            command.messages.first_message = self.next_message;
+            self.next_message += u64::from(command.messages.messages());
+            self.entries_bytes += command.messages.body().len();
+        }
         self.add(entry, now.us);
     }
 
