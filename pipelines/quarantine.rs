@@ -226,6 +226,7 @@ fn record_of(rows: &RecordBatch, row: usize) -> Record {
         payload.and_then(|payload| arrow::compute::cast(payload, &arrow::datatypes::DataType::Binary).ok());
     let message =
         rows.column_by_name("message").and_then(|messages| messages.as_primitive_opt::<UInt64Type>());
+    let payload = payload.map_or(Vec::new(), |payload| payload.as_binary::<i32>().value(row).to_vec());
     Record {
         row_id: name("row_id").unwrap_or_default(),
         message: message.map_or(0, |messages| messages.value(row)),

@@ -42,9 +42,7 @@ pub struct Answer {
     pub message: Option<u64>,
     /// Of a recording: how many of its messages are in.
     pub imported: Option<u64>,
-    #[serde(skip)]
     site: Option<String>,
-    #[serde(skip)]
     applied: u64,
 }
 
@@ -157,9 +155,10 @@ impl Engine {
             if *known == hash {
                 return Ok((answer.clone(), false));
             }
+            // Rows do not tell offsets: a replay of the journal says the same.
             let detail = format!(
-                "key `{}` was used for another command, at offset {}; use a new one for each command",
-                order.key, answer.offset
+                "key `{}` was used for another command, answered `{}`; use a new one for each command",
+                order.key, answer.detail
             );
             return Ok((self.new_answer(&order.key, Outcome::Invalid, detail), true));
         }
