@@ -10,9 +10,15 @@ pub mod demo;
 
 pub mod explain;
 
+pub mod import;
+
 pub mod output;
 
+pub mod quarantine;
+
 pub mod query;
+
+pub mod service;
 
 pub mod replay;
 
@@ -25,6 +31,8 @@ pub mod simulate;
 pub mod status;
 
 pub mod test;
+
+pub mod trace;
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]

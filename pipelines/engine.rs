@@ -16,6 +16,10 @@ mod intake;
 
 mod ticks;
 
+pub mod commands;
+
+mod belated;
+
 mod events;
 
 mod certain;
@@ -74,15 +78,17 @@ use std::sync::Arc;
 
 use arrow::error::ArrowError;
 use ingest::decode::Decoder;
-use ingest::entry::Entry;
+use ingest::entry::{Entry, Intake};
 use ingest::readings::{Decoded, NONE, Reject};
 use sinks::emission::Emission;
 use sinks::view::Counts;
 
 use self::bays::Bays;
+use self::belated::Belated;
 use self::block::Block;
 use self::bookings::WaitingBooking;
 use self::clock::ClockCheck;
+use self::commands::Commands;
 use self::exceptions::Exceptions;
 use self::hold::Hold;
 use self::join::Joiner;
@@ -128,6 +134,8 @@ pub struct Engine {
     usage: Usage,
     rules: Rules,
     exceptions: Exceptions,
+    commands: Commands,
+    belated: Belated,
     rejects: Vec<Reject>,
     live: live::Live,
     correction_horizon_ms: i64,
@@ -180,6 +188,8 @@ impl Engine {
             usage: Usage::new(&config.metrics),
             rules,
             exceptions: Exceptions::new(&config.rules),
+            commands: Commands::default(),
+            belated: Belated::new(Repeats::new(settings.repeat_messages, millis(settings.repeat_age))),
             rejects: Vec::new(),
             live: live::Live::default(),
             correction_horizon_ms: millis(settings.correction_horizon),
@@ -201,15 +211,22 @@ impl Engine {
     pub fn apply(&mut self, entry: &Entry, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         match entry {
             Entry::Intake(intake) => {
-                self.last_message = (intake.first_message + u64::from(intake.messages()))
-                    .saturating_sub(1)
-                    .max(self.last_message);
+                self.has_come_to(intake);
                 self.intake(intake, out)
             }
             Entry::Tick { first_ms, last_ms } => self.ticks(*first_ms, *last_ms, out),
             Entry::Cut { at_ms, .. } => self.cut(*at_ms, out),
             Entry::Configuration { text, change, .. } => self.configure(text, *change, out),
+            Entry::Command(command) => {
+                self.has_come_to(&command.messages);
+                self.command(command, out)
+            }
         }
+    }
+
+    fn has_come_to(&mut self, messages: &Intake) {
+        let next = messages.first_message + u64::from(messages.messages());
+        self.last_message = next.saturating_sub(1).max(self.last_message);
     }
 
     fn tell_exceptions(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {

@@ -6,7 +6,7 @@ use sinks::parquet::{ParquetSettings, Show, StreamSettings};
 
 use crate::engine::Engine;
 use crate::plan::VIEW_TIMES;
-use crate::schema::{CHECKS, EXCEPTIONS, QUARANTINE, STEPS, TELEMETRY, USAGE};
+use crate::schema::{CHECKS, COMMANDS, EXCEPTIONS, QUARANTINE, STEPS, TELEMETRY, USAGE};
 
 /// All streams of an engine: the fixed ones and one per view.
 #[must_use]
@@ -27,6 +27,7 @@ pub fn streams(engine: &Engine) -> Vec<StreamSettings> {
         stream("checks", &CHECKS, "ended"),
         stream("exceptions", &EXCEPTIONS, "raised"),
         stream("quarantine", &QUARANTINE, "arrived"),
+        stream("commands", &COMMANDS, "ts"),
     ]);
     for (name, schema) in engine.views() {
         let time = VIEW_TIMES.into_iter().find(|column| schema.index_of(column).is_ok());

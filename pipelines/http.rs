@@ -1,4 +1,4 @@
-//! One GET of Andon's own HTTP interface, for the commands that ask a running service.
+//! One request of Andon's own HTTP interface, for the commands that ask a running service.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// How long the service may take to connect, and to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a command may take: it is answered when it is durable and applied.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(40);
 
 /// The largest answer is the list of exceptions; more than this is something else.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
@@ -27,6 +29,14 @@ pub enum AskError {
         /// The first line of the answer.
         answer: String,
     },
+    /// The service says why not.
+    #[error("{detail}")]
+    Problem {
+        /// HTTP status.
+        status: u16,
+        /// Its `detail`.
+        detail: String,
+    },
     /// An answer without the fields that ours has.
     #[error("its {0} does not say `{1}`; is it Andon, of this version?")]
     Unlike(&'static str, &'static str),
@@ -37,6 +47,31 @@ pub enum AskError {
 /// # Errors
 /// As [`AskError`] says.
 pub fn get(url: &str, path: &str) -> Result<String, AskError> {
+    request(url, path, PATIENCE, |host| {
+        format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+    })
+}
+
+/// The answer to a command: JSON `body` to `path`, under a key that is the same for every repeat of it.
+///
+/// # Errors
+/// As [`AskError`] says; [`AskError::Problem`] where the service refuses it.
+pub fn post(url: &str, path: &str, key: &str, body: &str) -> Result<String, AskError> {
+    request(url, path, COMMAND_PATIENCE, |host| {
+        format!(
+            "POST {path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\nIdempotency-Key: {key}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    })
+}
+
+fn request(
+    url: &str,
+    path: &str,
+    patience: Duration,
+    written: impl FnOnce(&str) -> String,
+) -> Result<String, AskError> {
     let no_url = || AskError::NoUrl(url.to_owned());
     let host = url.strip_prefix("http://").ok_or_else(no_url)?.trim_end_matches('/');
     if host.is_empty() || host.contains(['/', '@', ' ', '\r', '\n']) {
@@ -53,21 +88,25 @@ pub fn get(url: &str, path: &str) -> Result<String, AskError> {
         }
     }
     let mut stream = stream?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
     // HTTP/1.0: the answer is not chunked and ends with the connection. One write, so that a server which
     // answers early does not reset a request that is half sent.
-    stream
-        .write_all(format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    stream.write_all(written(host).as_bytes())?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
     let first = head.lines().next().unwrap_or_default();
-    if !first.split(' ').nth(1).is_some_and(|code| code.starts_with('2')) {
-        return Err(AskError::Refused { path: path.to_owned(), answer: first.to_owned() });
+    let status = first.split(' ').nth(1).unwrap_or_default();
+    if status.starts_with('2') {
+        return Ok(body.to_owned());
     }
-    Ok(body.to_owned())
+    let problem: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    match (problem["detail"].as_str(), status.parse()) {
+        (Some(detail), Ok(status)) => Err(AskError::Problem { status, detail: detail.to_owned() }),
+        _ => Err(AskError::Refused { path: path.to_owned(), answer: first.to_owned() }),
+    }
 }
 
 #[cfg(test)]

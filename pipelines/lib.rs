@@ -27,6 +27,10 @@ pub mod wire;
 
 pub mod picture;
 
+pub mod quarantine;
+
+pub mod trace;
+
 pub mod run;
 
 pub mod broker;

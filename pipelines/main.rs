@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use pipelines::commands::{
-    CommandError, backtest, check, demo, explain, query, replay, run, simulate, status, test,
+    CommandError, backtest, check, demo, explain, import, quarantine, query, replay, run, simulate, status,
+    test, trace,
 };
 
 /// Telemetry stream processor for workshops: MQTT in; exceptions, usage, live boards and Parquet out.
@@ -38,6 +39,10 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     Query(query::QueryArgs),
     Explain(explain::ExplainArgs),
+    Trace(trace::TraceArgs),
+    Import(import::ImportArgs),
+    #[command(subcommand)]
+    Quarantine(quarantine::QuarantineCommand),
     Status(status::StatusArgs),
 }
 
@@ -67,6 +72,9 @@ fn dispatch(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Simulate(args) => simulate::run(args),
         Command::Query(args) => query::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Trace(args) => trace::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Quarantine(command) => quarantine::run(command),
         Command::Status(args) => status::run(args),
     }
 }

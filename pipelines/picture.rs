@@ -200,6 +200,7 @@ impl Painter {
             epoch: epoch.0,
             exceptions_open: engine.exceptions_open(),
             exceptions_suppressed: engine.exceptions_suppressed(),
+            exceptions_shelved: engine.exceptions_shelved(),
         };
         let view = View {
             at_ms: now_ms,

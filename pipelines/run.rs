@@ -9,6 +9,8 @@ pub mod epochs;
 
 mod error;
 
+mod desk;
+
 mod opening;
 
 mod reload;
@@ -26,7 +28,9 @@ use ingest::entry::Entry;
 use ingest::intake::{Durable, IntakeHandle, IntakeSettings, IntakeStatus, Start};
 use ingest::time::Clock;
 use sinks::deliver::Fanout;
+use sinks::desk::Desk;
 
+use self::desk::Clerk;
 use self::epochs::Epochs;
 pub use self::error::RunError;
 use self::reload::Reload;
@@ -67,15 +71,18 @@ pub fn serve(
     let painter = Painter::new(config, Arc::clone(&clock));
     let closing = Arc::new(tokio::sync::Notify::new());
     let closed = Arc::clone(&closing);
+    let (desk, wishes) = Desk::new();
+    let clerk = Clerk::begin(wishes, &runtime, &config.export.folder);
     let served = runtime.block_on(sinks::board::serve(
         config.http.listen,
-        painter.board(),
+        painter.board().with_desk(desk),
         painter.prometheus(),
         async move { closed.notified().await },
     ))?;
     told(served.0);
-    let result =
-        Service::open(config, clock, painter, &runtime, stop).and_then(|service| service.run(config, files));
+    let result = Service::open(config, clock, painter, &runtime, stop)
+        .and_then(|service| service.run(config, files, &clerk));
+    clerk.close();
     closing.notify_one();
     let _ = runtime.block_on(served.1);
     result
@@ -91,7 +98,7 @@ struct Service {
 }
 
 impl Service {
-    fn run(mut self, config: &Config, files: Option<Files>) -> Result<(), RunError> {
+    fn run(mut self, config: &Config, files: Option<Files>, clerk: &Clerk) -> Result<(), RunError> {
         if self.stop.is_asked() {
             // What was not applied yet stays in the journal.
             return Ok(());
@@ -112,7 +119,10 @@ impl Service {
         let intake =
             IntakeHandle::spawn(settings, self.epochs.log(), Arc::clone(&self.clock), start, sender)?;
         self.painter.follow(intake.status());
-        let looped = self.take_entries(&entries, &intake);
+        // Who asked for these is not there any more.
+        self.epochs.engine.take_answers().for_each(drop);
+        clerk.open(intake.submitter());
+        let looped = self.take_entries(&entries, &intake, clerk);
         if looped.is_err() {
             // Its threads may wait for room in the channel: that ends with the receiver.
             drop(entries);
@@ -123,7 +133,12 @@ impl Service {
         Ok(())
     }
 
-    fn take_entries(&mut self, entries: &Receiver<Durable>, intake: &IntakeHandle) -> Result<(), RunError> {
+    fn take_entries(
+        &mut self,
+        entries: &Receiver<Durable>,
+        intake: &IntakeHandle,
+        clerk: &Clerk,
+    ) -> Result<(), RunError> {
         let status: Arc<IntakeStatus> = intake.status();
         let mut asked = false;
         loop {
@@ -133,7 +148,10 @@ impl Service {
             }
             self.take_change(intake);
             match entries.recv_timeout(PATIENCE) {
-                Ok(durable) => self.take(&durable)?,
+                Ok(durable) => {
+                    self.take(&durable)?;
+                    self.epochs.engine.take_answers().for_each(|answer| clerk.answer(&answer));
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
@@ -149,7 +167,7 @@ impl Service {
             Entry::Intake(intake) => painter.applied(durable.received_us, u64::from(intake.messages())),
             Entry::Tick { .. } => epochs.engine.sample_trends(),
             Entry::Configuration { .. } => self.configured(durable.offset),
-            Entry::Cut { .. } => {}
+            Entry::Cut { .. } | Entry::Command(_) => {}
         }
         if raised {
             self.painter.hurry();

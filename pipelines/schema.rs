@@ -151,7 +151,8 @@ pub static CHECKS: LazyLock<SchemaRef> = LazyLock::new(|| {
     ])
 });
 
-/// Every change of an exception: raised, cleared, latched, held back by its cause (`suppressed`).
+/// Every change of an exception: raised, cleared, latched, held back by its cause (`suppressed`); acknowledged or shelved by an
+/// actor. `operator_state` is null until somebody has done something.
 pub static EXCEPTIONS: LazyLock<SchemaRef> = LazyLock::new(|| {
     schema(&[
         ("row_id", DataType::Utf8, false),
@@ -172,10 +173,40 @@ pub static EXCEPTIONS: LazyLock<SchemaRef> = LazyLock::new(|| {
         ("limit_max", DataType::Float64, true),
         ("message", DataType::Utf8, false),
         ("evidence", DataType::Utf8, false),
+        ("operator_state", name(), true),
+        ("operator_since", time(), true),
+        ("actor", name(), true),
+        ("operator_reason", DataType::Utf8, true),
+        ("shelved_until", time(), true),
     ])
 });
 
-/// What could not be used.
+/// The columns of [`EXCEPTIONS`] that say what people have done; files of earlier versions lack them.
+pub const OPERATOR_COLUMNS: [&str; 5] =
+    ["operator_state", "operator_since", "actor", "operator_reason", "shelved_until"];
+
+/// What people asked for, each as often as it was asked: who, when, about what, and what came of it. `outcome` is `applied`, `refused`
+/// or `repeated`; `target` the id of an exception, a row id in [`QUARANTINE`], or a recording. `message` is the ordinal of
+/// the first message that the command brought, `messages` how many of them are applied.
+pub static COMMANDS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    schema(&[
+        ("row_id", DataType::Utf8, false),
+        ("ts", time(), false),
+        ("kind", name(), false),
+        ("actor", name(), false),
+        ("actor_verified", DataType::Boolean, false),
+        ("key", DataType::Utf8, false),
+        ("target", DataType::Utf8, false),
+        ("reason", DataType::Utf8, true),
+        ("outcome", name(), false),
+        ("detail", DataType::Utf8, false),
+        ("message", DataType::UInt64, true),
+        ("messages", DataType::UInt64, false),
+        ("site", name(), true),
+    ])
+});
+
+/// What could not be used. `metric` names the one reading of the payload that was refused, where the others were not.
 pub static QUARANTINE: LazyLock<SchemaRef> = LazyLock::new(|| {
     schema(&[
         ("row_id", DataType::Utf8, false),
@@ -186,6 +217,7 @@ pub static QUARANTINE: LazyLock<SchemaRef> = LazyLock::new(|| {
         ("detail", DataType::Utf8, false),
         ("arrived", time(), false),
         ("site", name(), true),
+        ("metric", DataType::Utf8, true),
     ])
 });
 

@@ -33,6 +33,10 @@ mod full_disk;
 mod kills;
 #[path = "service/older_checkpoint.rs"]
 mod older_checkpoint;
+#[path = "service/operators.rs"]
+mod operators;
+#[path = "service/repair.rs"]
+mod repair;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -104,9 +108,17 @@ fn the_store_says_the_same(shop: &Shop) {
 /// A replay of the journal gives the same rows as the service did.
 fn a_replay_says_the_same(shop: &Shop) -> serde_json::Value {
     let (replayed, figures) = shop.replayed();
-    for stream in
-        ["telemetry", "steps", "usage", "checks", "exceptions", "quarantine", "late", "torque_per_minute"]
-    {
+    for stream in [
+        "telemetry",
+        "steps",
+        "usage",
+        "checks",
+        "exceptions",
+        "quarantine",
+        "commands",
+        "late",
+        "torque_per_minute",
+    ] {
         let sql = format!("SELECT * FROM {stream} ORDER BY row_id");
         let (live, again) = (shop.history().text(&sql), replayed.text(&sql));
         if live == again {

@@ -12,10 +12,12 @@
 //! | cut           | `0x13`    | epoch `u64`, at_ms `i64`                                |
 //! | configuration | `0x14`    | bytes of the engine `u32`, engine, text to the end      |
 //! | the same, changed | `0x24` | readings from `u64` (0: none), then as `0x14`          |
+//! | command       | `0x15`    | see [`command`]                                         |
 //!
 //! The upper half of the kind byte is the version of the layout.
 
 mod builder;
+pub mod command;
 mod messages;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ mod tests;
 use bytes::Bytes;
 
 pub use builder::IntakeBuilder;
+pub use command::Command;
 pub use messages::{Intake, MessageRef, Messages};
 
 use crate::time::{Epoch, Offset};
@@ -40,6 +43,8 @@ pub enum Entry {
     /// From here on this engine version and configuration text (all files, as checked) apply: at a start, or
     /// because the files have changed.
     Configuration { engine: String, text: String, change: Option<Change> },
+    /// Somebody asks for something.
+    Command(Command),
 }
 
 /// Another configuration than the one before, taken up without a break.
@@ -67,9 +72,10 @@ const TICK: u8 = 0x12;
 const CUT: u8 = 0x13;
 const CONFIGURATION: u8 = 0x14;
 const CHANGED_CONFIGURATION: u8 = 0x24;
+const COMMAND: u8 = 0x15;
 
 impl Entry {
-    /// Time of the entry in milliseconds since 1970 UTC: its last arrival, second or cut. A configuration
+    /// Time of the entry in milliseconds since 1970 UTC: its last arrival, second, cut or command. A configuration
     /// and an intake without messages have none.
     #[must_use]
     pub fn at_ms(&self) -> Option<i64> {
@@ -77,7 +83,18 @@ impl Entry {
             Entry::Intake(intake) => intake.last_arrived_ms(),
             Entry::Tick { last_ms, .. } => Some(*last_ms),
             Entry::Cut { at_ms, .. } => Some(*at_ms),
+            Entry::Command(command) => Some(command.at_ms),
             Entry::Configuration { .. } => None,
+        }
+    }
+
+    /// The messages that it brings into the journal, if it can.
+    #[must_use]
+    pub fn messages(&self) -> Option<&Intake> {
+        match self {
+            Entry::Intake(intake) => Some(intake),
+            Entry::Command(command) => Some(&command.messages),
+            Entry::Tick { .. } | Entry::Cut { .. } | Entry::Configuration { .. } => None,
         }
     }
 
@@ -117,6 +134,10 @@ impl Entry {
                 out.extend_from_slice(&engine_bytes.to_le_bytes());
                 out.extend_from_slice(engine.as_bytes());
                 text.as_bytes()
+            }
+            Entry::Command(command) => {
+                out.push(COMMAND);
+                command.encode_head(out)
             }
         }
     }
@@ -164,6 +185,7 @@ impl Entry {
                     change,
                 })
             }
+            COMMAND => Command::decode(bytes).map(Entry::Command),
             kind => Err(EntryError::UnknownKind { kind }),
         }
     }

@@ -143,8 +143,7 @@ const SUBMITTED_MAX: usize = 64;
 #[derive(Debug)]
 pub struct IntakeHandle {
     status: Arc<IntakeStatus>,
-    /// Closing it is the order to stop.
-    submissions: Mutex<Option<tokio::sync::mpsc::Sender<Entry>>>,
+    submissions: Submitter,
     /// Ends the wait for a full disk.
     stopping: Arc<AtomicBool>,
     receiver: JoinHandle<Result<(), IntakeError>>,
@@ -194,7 +193,8 @@ impl IntakeHandle {
             Arc::clone(&status),
         );
         let receiver = spawn_thread("andon-intake", move || receiver::run(session, desk))?;
-        Ok(IntakeHandle { status, submissions: Mutex::new(Some(submissions)), stopping, receiver, committer })
+        let submissions = Submitter(Arc::new(Mutex::new(Some(submissions))));
+        Ok(IntakeHandle { status, submissions, stopping, receiver, committer })
     }
 
     /// What others may know of the intake while it runs, and after.
@@ -203,26 +203,25 @@ impl IntakeHandle {
         Arc::clone(&self.status)
     }
 
-    /// Puts an entry between the messages that have come and those that will.
+    /// As [`Submitter::submit`].
     ///
     /// # Errors
-    /// [`IntakeError::Busy`] when 64 wait already, [`IntakeError::Stopped`] after the end.
+    /// Those.
     pub fn submit(&self, entry: Entry) -> Result<(), IntakeError> {
-        use tokio::sync::mpsc::error::TrySendError;
+        self.submissions.submit(entry)
+    }
 
-        let submissions = self.submissions.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(submissions) = submissions.as_ref() else { return Err(IntakeError::Stopped) };
-        submissions.try_send(entry).map_err(|error| match error {
-            TrySendError::Full(_) => IntakeError::Busy { waiting: SUBMITTED_MAX },
-            TrySendError::Closed(_) => IntakeError::Stopped,
-        })
+    /// The way for others to submit entries.
+    #[must_use]
+    pub fn submitter(&self) -> Submitter {
+        self.submissions.clone()
     }
 
     /// Asks the intake to end: a final commit with a last cut, its acknowledgements, DISCONNECT. Returns at
     /// once; the entries must be taken until their channel closes.
     pub fn shutdown(&self) {
         self.stopping.store(true, Ordering::Relaxed);
-        self.submissions.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.submissions.close();
     }
 
     /// Whether both threads have ended, by themselves or after [`shutdown`](Self::shutdown).
@@ -241,6 +240,32 @@ impl IntakeHandle {
         // The journal's reason is the cause where both have one.
         joined("andon-journal", self.committer)?;
         received
+    }
+}
+
+/// Puts entries into the order of a running intake, from any thread.
+#[derive(Clone, Debug)]
+pub struct Submitter(Arc<Mutex<Option<tokio::sync::mpsc::Sender<Entry>>>>);
+
+impl Submitter {
+    /// Puts an entry between the messages that have come and those that will.
+    ///
+    /// # Errors
+    /// [`IntakeError::Busy`] when 64 wait already, [`IntakeError::Stopped`] after the end.
+    pub fn submit(&self, entry: Entry) -> Result<(), IntakeError> {
+        use tokio::sync::mpsc::error::TrySendError;
+
+        let submissions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(submissions) = submissions.as_ref() else { return Err(IntakeError::Stopped) };
+        submissions.try_send(entry).map_err(|error| match error {
+            TrySendError::Full(_) => IntakeError::Busy { waiting: SUBMITTED_MAX },
+            TrySendError::Closed(_) => IntakeError::Stopped,
+        })
+    }
+
+    /// The order to stop.
+    fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

@@ -87,7 +87,7 @@ fn page(status: &Value) -> String {
     let latency = &status["latency_ms"];
     format!(
         "{ready}{refused}
-messages      {:>12} = {} decoded + {} undecodable
+messages      {:>12} = {} decoded + {} undecodable ({} replayed, {} imported)
 readings      {:>12} = {} applied + {} duplicates + {} quarantined
 applied       {:>12} = {} on time + {} corrections + {} late
 events        {:>12} = {} applied + {} duplicates + {} quarantined
@@ -95,11 +95,13 @@ the counts    {}
 rate          {:>12.0} messages/s
 watermark lag {lag_s:>12}
 latency       {:>9.1} ms p50, {:.1} ms p99
-exceptions    {:>12} open, {} held back by these
+exceptions    {:>12} open, {} held back by these, {} shelved
 journal       offset {}, epoch {}",
         count("messages"),
         count("decoded"),
         count("undecodable"),
+        count("replayed"),
+        count("imported"),
         count("readings"),
         count("applied"),
         count("duplicates"),
@@ -118,6 +120,7 @@ journal       offset {}, epoch {}",
         latency["p99"].as_f64().unwrap_or(0.0),
         status["exceptions_open"].as_u64().unwrap_or(0),
         status["exceptions_suppressed"].as_u64().unwrap_or(0),
+        status["exceptions_shelved"].as_u64().unwrap_or(0),
         status["journal_offset"],
         status["epoch"],
     )

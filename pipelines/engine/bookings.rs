@@ -51,6 +51,7 @@ impl WaitingBooking {
             payload: self.payload.into_boxed_bytes(),
             reason,
             detail,
+            metric: None,
         }
     }
 }

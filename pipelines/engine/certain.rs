@@ -20,6 +20,15 @@ impl Engine {
             self.certain(&released, out)?;
         }
         self.recycle(released.blocks);
+        self.tell_certain(until, out)
+    }
+
+    /// Bookings, step events and books that are certain by now.
+    pub(super) fn tell_certain(
+        &mut self,
+        until: &[(u32, i64)],
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
         let mut others = self.usage.take_amended();
         if !self.bookings.is_empty() {
             others.extend(self.book(until));
@@ -33,7 +42,11 @@ impl Engine {
     }
 
     /// Rows whose step is certain: telemetry, what goes into books, the second look, windows that need steps.
-    fn certain(&mut self, released: &Released, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+    pub(super) fn certain(
+        &mut self,
+        released: &Released,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
         let blocks: Vec<&Block> = released.blocks.iter().map(Arc::as_ref).collect();
         let table = self.decoder.series();
         let usage = &self.usage;
@@ -128,6 +141,9 @@ impl Engine {
         }
         for told in &told {
             use ingest::readings::StepEventKind::{Failed, Finished};
+            if told.record.is_imported {
+                continue;
+            }
             if let (Some(run), Finished | Failed) = (&told.run, told.record.event) {
                 let plan = self.steps.newest_plan(&site, run);
                 self.usage.finish(&site_shared, bay, run, plan.as_deref(), told.record.ts_ms);
@@ -137,11 +153,21 @@ impl Engine {
         if told.is_empty() {
             return Ok(());
         }
-        let batch = tables::steps(&site, &bay_name, &told).map_err(|source| rows_error("steps", source))?;
-        self.look_at_stream("steps", &batch, bay, out)?;
-        self.counts.windows_missed +=
-            self.rules.fold_told(&batch, bay, self.decoder.series(), &mut self.rejects)?;
-        out.push(Emission { stream: "steps".into(), rows: batch });
+        // What is imported is history: it is told, and nobody judges it.
+        let (imported, told): (Vec<_>, Vec<_>) = told.into_iter().partition(|told| told.record.is_imported);
+        for (told, is_judged) in [(imported, false), (told, true)] {
+            if told.is_empty() {
+                continue;
+            }
+            let batch =
+                tables::steps(&site, &bay_name, &told).map_err(|source| rows_error("steps", source))?;
+            if is_judged {
+                self.look_at_stream("steps", &batch, bay, out)?;
+                self.counts.windows_missed +=
+                    self.rules.fold_told(&batch, bay, self.decoder.series(), &mut self.rejects)?;
+            }
+            out.push(Emission { stream: "steps".into(), rows: batch });
+        }
         Ok(())
     }
 

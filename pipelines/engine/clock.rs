@@ -74,6 +74,13 @@ impl ClockCheck {
         }
     }
 
+    /// The same of something past, of which no clock is judged.
+    pub(super) fn judge_past(&self, ts_ms: i64, arrived_ms: i64) -> Option<Reason> {
+        let offset = ts_ms.saturating_sub(arrived_ms);
+        let ahead = (offset > self.ahead_max_ms).then_some(Reason::TsAhead);
+        ahead.or_else(|| (-offset > self.age_max_ms).then_some(Reason::TsTooOld))
+    }
+
     /// The devices' median offset, found at most once a second of arrival.
     fn own_clock(&mut self, arrived_ms: i64) -> Option<i64> {
         let second = arrived_ms.div_euclid(1000);
@@ -116,6 +123,7 @@ pub(super) fn reject(message: MessageRef<'_>, raw: &[u8], reason: Reason, ts_ms:
         payload: raw[..raw.len().min(REJECT_BYTES_MAX)].into(),
         reason,
         detail: detail(ts_ms, message.arrived_ms),
+        metric: None,
     }
 }
 

@@ -18,6 +18,7 @@ mod causes;
 mod conditions;
 mod events;
 mod exception;
+mod operator;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub(super) use self::causes::Causes;
 use self::causes::{Origin, Unsettled};
 pub(super) use self::conditions::Says;
 pub(crate) use self::exception::{Exception, State};
+pub(crate) use self::operator::Operator;
+pub(super) use self::operator::{Refusal, SHELVED_S_MAX};
 use super::rule_row::RuleRow;
 use crate::config::{ExceptionKind, RuleSettings, Severity};
 
@@ -115,6 +118,8 @@ struct Condition {
     /// The last one, cleared, where it may be opened again, and up to when.
     ended: Option<Exception>,
     again_until_ms: i64,
+    /// What is open, or opened again, is shelved.
+    shelved: Option<Operator>,
 }
 
 impl Exceptions {
@@ -171,6 +176,14 @@ impl Exceptions {
         })
     }
 
+    /// What people have done about exceptions, a line each, for the hash of the state.
+    pub(super) fn operator_lines(&self) -> impl Iterator<Item = String> {
+        let conditions = self.conditions.values().filter_map(|condition| condition.open.as_ref());
+        let kept = conditions.chain(self.latched.values()).chain(&self.recent);
+        let touched = kept.filter(|exception| exception.operator != Operator::default());
+        touched.map(|exception| format!("operator {} {:?}", exception.id, exception.operator))
+    }
+
     /// Lately closed ones, newest first.
     pub(super) fn recent(&self) -> impl Iterator<Item = &Exception> {
         self.recent.iter()
@@ -203,6 +216,7 @@ fn new_exception(
         limit_max: row.limit_max,
         message: row.fill(&rule.message),
         evidence: Value::Object(evidence).to_string(),
+        operator: Operator::default(),
     }
 }
 

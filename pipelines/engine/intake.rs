@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ingest::entry::{Intake, MessageRef};
+use ingest::readings::Reject;
 use sinks::emission::Emission;
 
 use super::block::{BLOCK_ROWS, Block, Lateness, Rows, Stretch};
@@ -77,7 +78,7 @@ impl Engine {
     }
 
     /// Readings and events that the decoder refused.
-    fn count_rejects(&mut self) {
+    pub(super) fn count_rejects(&mut self) {
         let refused =
             self.decoded.rejects.iter().filter(|reject| !reject.reason.is_undecodable()).count() as u64;
         if self.decoded.kind.is_none_or(|kind| kind.holds_readings()) {
@@ -120,11 +121,14 @@ impl Engine {
                 if let Some(reason) = self.clock.judge(channel, element.ts_ms, own, message.arrived_ms) {
                     self.counts.quarantined += rows;
                     let raw = &message.payload[element.raw.clone()];
-                    for _ in element.readings.clone() {
+                    for row in element.readings.clone() {
+                        let series = self.decoded.readings.series[row];
+                        let metric = Some(self.decoder.series().get(series).metric.clone());
                         let is_copied = copied_bytes + raw.len() <= clock::COPIES_BYTES_MAX;
                         let raw = if is_copied { raw } else { &[] };
                         copied_bytes += raw.len();
-                        self.rejects.push(clock::reject(*message, raw, reason, element.ts_ms));
+                        let reject = clock::reject(*message, raw, reason, element.ts_ms);
+                        self.rejects.push(Reject { metric, ..reject });
                     }
                     continue;
                 }

@@ -102,6 +102,12 @@ impl Assets {
         self.all.insert((site.into(), asset.asset.as_str().into()), asset.clone());
     }
 
+    /// Whether a message of `site` has told of the asset.
+    #[must_use]
+    pub(super) fn has(&self, site: &str, asset: &str) -> bool {
+        self.all.contains_key(&(site.into(), asset.into()))
+    }
+
     /// The limits of `tool`'s `metric` at `site`.
     #[must_use]
     pub(super) fn limits(&self, site: &str, tool: &str, metric: &str) -> Option<Limits> {

@@ -145,7 +145,8 @@ impl Engine {
             .recent()
             .filter(here)
             .filter(|exception| exception.cleared_ms == Some(exception.raised_ms));
-        let worst = open.iter().copied().chain(recent).min_by_key(|exception| exception.severity);
+        let calling = open.iter().copied().filter(|exception| !exception.is_shelved());
+        let worst = calling.chain(recent).min_by_key(|exception| exception.severity);
         let mut tile = Bay {
             site: site.to_owned(),
             bay: bay.to_owned(),
@@ -216,6 +217,12 @@ impl Engine {
         self.exceptions.suppressed().count() as u64
     }
 
+    /// How many of the open ones are put aside for a while.
+    #[must_use]
+    pub fn exceptions_shelved(&self) -> u64 {
+        self.exceptions.open().filter(|exception| exception.is_shelved()).count() as u64
+    }
+
     /// Newest bookings first.
     #[must_use]
     pub fn usage_views(&self) -> Vec<UsageView> {
@@ -277,6 +284,11 @@ fn view(exception: &Exception, response: String) -> ExceptionView {
         raised_ms: exception.raised_ms,
         cleared_ms: exception.cleared_ms,
         state: exception.state.as_str().to_owned(),
+        operator_state: exception.operator.state.as_str().to_owned(),
+        actor: exception.operator.actor.clone(),
+        operator_reason: exception.operator.reason.clone(),
+        operator_since_ms: exception.operator.since_ms,
+        shelved_until_ms: exception.operator.until_ms,
         value: exception.value,
         limit_min: exception.limit_min,
         limit_max: exception.limit_max,

@@ -14,7 +14,7 @@ pub(crate) use self::rows::{LATENESS_NAMES, Part, PastRows};
 pub(crate) use self::shop::{Passed, Shop};
 pub(crate) use self::trial::Trial;
 pub(crate) use super::block::{Joined, JoinedRun, NO_RUN};
-pub(crate) use super::exceptions::{Exception, State};
+pub(crate) use super::exceptions::{Exception, Operator, State};
 pub(crate) use super::rules::Said;
 
 /// How time passes over history.

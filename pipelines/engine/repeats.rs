@@ -124,6 +124,14 @@ impl Repeats {
         if print.seq != NONE && channel.has_come(print.boot, print.seq) { Seen::Conflict } else { Seen::New }
     }
 
+    /// Whether the element has come before. Remembers nothing.
+    #[must_use]
+    pub(super) fn holds(&self, print: &Print) -> bool {
+        let channel = self.channels.get(print.channel as usize);
+        channel
+            .is_some_and(|channel| print.ts_ms <= channel.newest_ts_ms && channel.holds(print, mark(print)))
+    }
+
     /// Prints by channel number, oldest first: for the state hash.
     pub(super) fn prints(&self) -> impl Iterator<Item = (usize, impl Iterator<Item = u64>)> {
         let prints = |channel: &Channel| -> Vec<u64> {

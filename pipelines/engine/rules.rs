@@ -297,6 +297,7 @@ fn failed_row(rule: &str, message: u64, error: &str) -> Reject {
         payload: Box::default(),
         reason: Reason::RuleFailed,
         detail: format!("rule `{rule}` could not judge a row: {error}; mend its SQL"),
+        metric: None,
     }
 }
 

@@ -10,6 +10,7 @@ use sinks::view::Counts;
 
 use super::bays::Bays;
 use super::clock::ClockCheck;
+use super::commands::Commands;
 use super::exceptions::Exceptions;
 use super::hold::Hold;
 use super::limits::Assets;
@@ -42,6 +43,8 @@ struct State {
     bookings: Vec<u8>,
     usage: Usage,
     exceptions: Exceptions,
+    commands: Commands,
+    belated: Repeats,
     windows: Vec<WindowState>,
     silences: SilenceState,
     at_ms: i64,
@@ -104,6 +107,8 @@ impl Engine {
             bookings: described("bookings", &self.bookings)?,
             usage: self.usage.clone(),
             exceptions: self.exceptions.clone(),
+            commands: self.commands.clone(),
+            belated: self.belated.repeats.clone(),
             windows: self.rules.snapshot(self.decoder.series())?,
             silences: self.rules.silences.snapshot(),
             at_ms: self.at_ms,
@@ -145,6 +150,8 @@ impl Engine {
         self.usage = state.usage;
         self.usage.set_metrics(&config.metrics);
         self.exceptions = state.exceptions.under_settings_of(&self.exceptions);
+        self.commands = state.commands;
+        self.belated.repeats = state.belated.under_settings_of(&self.repeats);
         self.at_ms = state.at_ms;
         let is_there = |name: &str| config.rules.iter().any(|rule| !rule.is_view && rule.name == name);
         self.exceptions.end_rules(is_there, self.at_ms);
@@ -211,6 +218,8 @@ impl Engine {
             lines.push(format!("open {} {} {:?}", open.rule, open.id, open.state));
         }
         lines.extend(self.exceptions.state_lines());
+        lines.extend(self.exceptions.operator_lines());
+        lines.extend(self.commands.state_lines());
         lines.extend(self.rules.silences.state_lines(table));
         let channels: Vec<&str> = self.decoder.channels().collect();
         for (channel, prints) in self.repeats.prints() {

@@ -33,6 +33,9 @@ pub(super) struct Record {
     /// Topic and payload as they came, of an event that asks for a start, until it is told.
     #[serde(default)]
     pub raw: Option<(Box<str>, Box<str>)>,
+    /// It came out of a recording: told, and neither judged nor booked.
+    #[serde(default)]
+    pub is_imported: bool,
 }
 
 /// Names a run for as long as it is kept: journal place of its start.
@@ -62,6 +65,9 @@ pub(super) struct Run {
     pub uncounted: BTreeSet<String>,
     /// The step that was open on the bay when this one started.
     pub overlaps: Option<Arc<str>>,
+    /// Its start came out of a recording.
+    #[serde(default)]
+    pub is_imported: bool,
     /// What the plan says of a series, found once. Left out of snapshots.
     #[serde(skip)]
     pub limits: FxHashMap<u32, StepLimits>,
@@ -173,6 +179,18 @@ impl Steps {
 
     /// Takes a step event in; it is active from now on for whoever asks. `raw` are its topic and payload.
     pub(super) fn take(&mut self, site: &str, bay: u32, event: &Event, step: &StepEvent, raw: (&str, &[u8])) {
+        self.take_past(site, bay, event, step, (raw, false));
+    }
+
+    /// The same, of an event that perhaps came out of a recording.
+    pub(super) fn take_past(
+        &mut self,
+        site: &str,
+        bay: u32,
+        event: &Event,
+        step: &StepEvent,
+        (raw, is_imported): ((&str, &[u8]), bool),
+    ) {
         let payload = || String::from_utf8_lossy(raw.1).into_owned().into_boxed_str();
         let record = Record {
             ts_ms: event.ts_ms,
@@ -186,6 +204,7 @@ impl Steps {
             event: step.event,
             told: false,
             raw: needs_start(step.event).then(|| (raw.0.into(), payload())),
+            is_imported,
         };
         let card = self.cards.get(&(site.into(), step.job.clone())).map(|(_, card)| Arc::clone(card));
         self.bay_mut(bay).insert(record, card.as_deref());
@@ -215,6 +234,12 @@ impl Steps {
             Some((_, card)) => planned(card, &run.step),
             None => run.plan.clone(),
         }
+    }
+
+    /// Whether there is a card of the job.
+    #[must_use]
+    pub(super) fn has_card(&self, site: &str, job: &str) -> bool {
+        self.cards.contains_key(&(site.into(), job.into()))
     }
 
     /// Job cards with their sites.

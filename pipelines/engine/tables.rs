@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Float64Array, RecordBatch, StringArray, StringDictionaryBuilder,
-    UInt32Array, UInt64Array,
+    TimestampMillisecondArray, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{SchemaRef, UInt32Type};
 use arrow::error::ArrowError;
@@ -12,11 +12,15 @@ use ingest::readings::{Reason, Reject, StepEventKind};
 use ingest::topic::Topics;
 
 use super::block::{floats, numbers, times};
-use super::exceptions::Exception;
+use super::exceptions::{Exception, Operator};
 use super::ids::row_id;
 use super::steps::Told;
 use super::usage::{Check, Due};
 use crate::schema::{CHECKS, EXCEPTIONS, QUARANTINE, STEPS, USAGE};
+
+mod commands;
+
+pub(super) use self::commands::{AnsweredCommand, command};
 
 fn names<T: AsRef<str>>(names: impl Iterator<Item = Option<T>>) -> ArrayRef {
     let mut builder = StringDictionaryBuilder::<UInt32Type>::new();
@@ -26,6 +30,11 @@ fn names<T: AsRef<str>>(names: impl Iterator<Item = Option<T>>) -> ArrayRef {
 
 fn same(name: &str, rows: usize) -> ArrayRef {
     names(std::iter::repeat_n(Some(name), rows))
+}
+
+fn optional_times(times: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    let times: TimestampMillisecondArray = times.collect();
+    Arc::new(times.with_timezone("UTC"))
 }
 
 fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
@@ -108,6 +117,7 @@ pub(super) fn stray_reject(bay: &str, told: &Told) -> Reject {
         topic,
         payload: payload.into_boxed_bytes(),
         reason: Reason::StepNotStarted,
+        metric: None,
         detail: format!(
             "`{event}` of step {}/{} on bay {bay}, which was not started; send its `started` event first",
             record.job, record.step
@@ -211,8 +221,6 @@ pub(super) fn checks(bay: &str, due: &[Due]) -> Result<Option<RecordBatch>, Arro
 /// Changes of exceptions.
 pub(super) fn exceptions(changes: &[Exception]) -> Result<RecordBatch, ArrowError> {
     let none = ingest::readings::NONE;
-    let cleared: Vec<Option<i64>> = changes.iter().map(|change| change.cleared_ms).collect();
-    let cleared = arrow::array::TimestampMillisecondArray::from(cleared).with_timezone("UTC");
     debug_assert!(changes.iter().all(|change| change.raised_ms != none), "an exception has a time");
     let number = |value: fn(&Exception) -> Option<f64>| -> ArrayRef {
         Arc::new(changes.iter().map(value).collect::<Float64Array>())
@@ -234,13 +242,20 @@ pub(super) fn exceptions(changes: &[Exception]) -> Result<RecordBatch, ArrowErro
             names(changes.iter().map(|change| change.job.as_ref())),
             names(changes.iter().map(|change| change.step.as_ref())),
             times(changes.iter().map(|change| change.raised_ms).collect()),
-            Arc::new(cleared),
+            optional_times(changes.iter().map(|change| change.cleared_ms)),
             names(changes.iter().map(|change| Some(change.state.as_str()))),
             number(|change| change.value),
             number(|change| change.limit_min),
             number(|change| change.limit_max),
             text(|change| &change.message),
             text(|change| &change.evidence),
+            names(changes.iter().map(|change| {
+                (change.operator != Operator::default()).then(|| change.operator.state.as_str())
+            })),
+            optional_times(changes.iter().map(|change| change.operator.since_ms)),
+            names(changes.iter().map(|change| change.operator.actor.as_ref())),
+            Arc::new(changes.iter().map(|change| change.operator.reason.as_deref()).collect::<StringArray>()),
+            optional_times(changes.iter().map(|change| change.operator.until_ms)),
         ],
     )
 }
@@ -273,6 +288,7 @@ pub(super) fn quarantine(rejects: &[Reject], topics: &Topics) -> Result<RecordBa
             Arc::new(rejects.iter().map(|reject| Some(reject.detail.as_str())).collect::<StringArray>()),
             times(rejects.iter().map(|reject| reject.arrived_ms).collect()),
             names(rejects.iter().map(site)),
+            Arc::new(rejects.iter().map(|reject| reject.metric.as_deref()).collect::<StringArray>()),
         ],
     )
 }

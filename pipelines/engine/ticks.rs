@@ -17,7 +17,11 @@ impl Engine {
         self.rules.silences.begin_ticks(last_ms);
         loop {
             self.tick(at_ms, out)?;
-            let deadlines = [self.bays.next_deadline_ms(at_ms), self.rules.silences.next_deadline_ms(at_ms)];
+            let deadlines = [
+                self.bays.next_deadline_ms(at_ms),
+                self.rules.silences.next_deadline_ms(at_ms),
+                self.exceptions.next_deadline_ms(at_ms),
+            ];
             match deadlines.into_iter().flatten().min() {
                 Some(next_ms) if next_ms <= last_ms => at_ms = next_ms,
                 _ => break,
@@ -33,6 +37,7 @@ impl Engine {
         self.seal()?;
         self.at_ms = at_ms;
         self.clock.tick(at_ms);
+        self.settle_belated(out)?;
         let ticked = self.bays.tick(at_ms);
         let until = self.bays.until(&ticked);
         self.pass(&until, out)?;
@@ -48,6 +53,7 @@ impl Engine {
         let around = Surroundings { steps: &self.steps, names: &self.names, table };
         self.rules.silences.tick(at_ms, around, &mut self.exceptions, &mut self.rejects)?;
         self.exceptions.release_suppressed();
+        self.exceptions.end_shelving(at_ms);
         self.tell_exceptions(out)?;
         self.tell_rejects(out)
     }
@@ -56,6 +62,7 @@ impl Engine {
     pub(super) fn cut(&mut self, at_ms: i64, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         self.seal()?;
         self.at_ms = self.at_ms.max(at_ms);
+        self.settle_belated(out)?;
         let horizon_ms = self.correction_horizon_ms;
         for bay in 0..self.bays.all().len() {
             let bay = u32::try_from(bay).expect("bays are numbered in u32");
@@ -79,6 +86,7 @@ impl Engine {
     /// As [`Engine::apply`].
     pub fn end_of_input(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         self.seal()?;
+        self.settle_belated(out)?;
         let bays = u32::try_from(self.decoder.series().bays().len()).expect("bays are numbered in u32");
         let all: Vec<(u32, i64)> = (0..bays).map(|bay| (bay, i64::MAX)).collect();
         self.bays.close_all();

@@ -1,9 +1,10 @@
 //! Exceptions as they were told, each state a row.
 
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, TimestampMillisecondType};
+use arrow::datatypes::{Float64Type, Schema, SchemaRef, TimestampMillisecondType};
 use arrow::util::display::array_value_to_string;
 
 use super::HistoryError;
@@ -11,8 +12,15 @@ use super::folder::{Span, StreamFiles};
 use super::group::all;
 use super::steps::with_site;
 use crate::config::Severity;
-use crate::engine::past::{Exception, State};
-use crate::schema::EXCEPTIONS;
+use crate::engine::past::{Exception, Operator, State};
+use crate::schema::{EXCEPTIONS, OPERATOR_COLUMNS};
+
+/// What conditions do; what people do about them is not told by rules, and files of earlier versions lack it.
+static CONDITIONS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let fields = EXCEPTIONS.fields().iter();
+    let fields = fields.filter(|field| !OPERATOR_COLUMNS.contains(&field.name().as_str())).cloned();
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+});
 
 /// Hands every state of exceptions raised within `span`, whose id is `wanted`, to `take`; those of one exception in the
 /// order in which they were told.
@@ -25,9 +33,9 @@ pub(crate) fn each_state(
     mut wanted: impl FnMut(&str) -> bool,
     mut take: impl FnMut(Exception),
 ) -> Result<(), HistoryError> {
-    let files = StreamFiles::find(history, "exceptions", &EXCEPTIONS, "raised", span, None)?;
+    let files = StreamFiles::find(history, "exceptions", &CONDITIONS, "raised", span, None)?;
     all(files, |rows, site| {
-        let rows = with_site(&rows, site, &EXCEPTIONS)?;
+        let rows = with_site(&rows, site, &CONDITIONS)?;
         let ids = rows.column_by_name("id").map(|ids| ids.as_string::<i32>());
         let is_wanted = |row: &usize| ids.is_some_and(|ids| wanted(ids.value(*row)));
         let states = (0..rows.num_rows()).filter(is_wanted).map(|row| state(&rows, row));
@@ -79,5 +87,7 @@ fn state(rows: &RecordBatch, row: usize) -> Exception {
         limit_max: number("limit_max"),
         message: text("message"),
         evidence: text("evidence"),
+        // What a rule says does not depend on it.
+        operator: Operator::default(),
     }
 }

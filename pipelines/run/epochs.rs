@@ -168,6 +168,7 @@ impl<S: Sinks> Epochs<S> {
     /// Whatever waiting does not mend. The journal since the last checkpoint is applied again after the next start.
     pub fn step(&mut self, offset: Offset, entry: &Entry, wait: Wait<'_>) -> Result<bool, RunError> {
         assert_eq!(offset, self.applied.next(), "entries are applied in order, each once");
+        self.engine.stands_at(offset);
         self.engine.apply(entry, &mut self.out)?;
         self.applied = offset;
         if let Entry::Configuration { change, .. } = entry {

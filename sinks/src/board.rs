@@ -4,8 +4,9 @@
 //! nothing here can hold the run loop up. Routes are in [`routes`], the stream of pictures in [`live`],
 //! connections with their limits in [`server`], and the page that shows it all in [`page`].
 //!
-//! Read-only and without a login: it listens on loopback unless the configuration says otherwise.
+//! People's commands go on to the [`Desk`] ([`commands`]); all else is for reading. There is no login: it listens on loopback unless the configuration says otherwise.
 
+mod commands;
 mod exceptions;
 mod live;
 mod page;
@@ -25,6 +26,7 @@ use tokio::sync::{Semaphore, watch};
 pub(crate) use exceptions::SEVERITIES;
 pub use server::{ServeError, serve};
 
+use crate::desk::Desk;
 use crate::view::{Status, View};
 
 /// The side of the run loop. Cheap to clone; the newest picture replaces the one before.
@@ -66,6 +68,8 @@ pub struct Board {
     configuration: watch::Receiver<Configuration>,
     /// One permit a client of `/api/v1/live`.
     live_seats: Arc<Semaphore>,
+    /// Takes commands; without one the board is for reading alone.
+    desk: Option<Desk>,
     /// Turns true when the server shuts down: streams end.
     closing: Arc<watch::Sender<bool>>,
 }
@@ -86,9 +90,16 @@ impl Board {
             pictures,
             configuration,
             live_seats: Arc::new(Semaphore::new(live::CLIENTS_MAX)),
+            desk: None,
             closing: Arc::new(watch::Sender::new(false)),
         };
         (BoardPublisher { pictures: Arc::new(sender), configuration: Arc::new(configure) }, board)
+    }
+
+    /// The same, with commands going to `desk`.
+    #[must_use]
+    pub fn with_desk(self, desk: Desk) -> Board {
+        Board { desk: Some(desk), ..self }
     }
 
     /// The newest picture.

@@ -20,6 +20,8 @@ pub mod view;
 
 pub mod latency;
 
+pub mod desk;
+
 pub mod board;
 
 pub mod prometheus;

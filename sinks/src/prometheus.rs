@@ -21,7 +21,7 @@ pub const LIVE_SKIPPED: &str = "andon_board_pictures_skipped_total";
 type Total = (&'static str, &'static [(&'static str, &'static str)], &'static str, fn(&Counts) -> u64);
 
 /// Totals since the journal began, set from the view.
-const TOTALS: [Total; 21] = [
+const TOTALS: [Total; 24] = [
     ("andon_ingest_messages_total", &[], "Messages in the journal: decoded + undecodable", |c| c.messages),
     ("andon_ingest_decoded_total", &[], "Messages that were understood", |c| c.decoded),
     ("andon_ingest_undecodable_total", &[], "Messages that are in quarantine as a whole", |c| c.undecodable),
@@ -61,6 +61,16 @@ const TOTALS: [Total; 21] = [
         c.keys_unwatched
     }),
     ("andon_exceptions_total", &[], "Distinct exceptions raised", |c| c.exceptions),
+    ("andon_messages_replayed_total", &[], "Messages tried again from quarantine, with success", |c| {
+        c.replayed
+    }),
+    ("andon_messages_imported_total", &[], "Messages out of recordings", |c| c.imported),
+    (
+        "andon_messages_set_aside_total",
+        &[],
+        "Messages of commands that were refused or had been applied",
+        |c| c.set_aside,
+    ),
 ];
 
 /// Gauges set from the view.

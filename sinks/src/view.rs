@@ -40,6 +40,8 @@ pub struct Status {
     pub exceptions_open: u64,
     /// Those that go on while another exception, their cause, holds them back: nobody is called.
     pub exceptions_suppressed: u64,
+    /// Part of the open ones: somebody has put them aside for a while.
+    pub exceptions_shelved: u64,
 }
 
 /// The conservation law: messages = decoded + undecodable; readings = applied + duplicates + quarantined;
@@ -75,6 +77,12 @@ pub struct Counts {
     pub keys_unwatched: u64,
     /// Distinct exceptions raised.
     pub exceptions: u64,
+    /// Part of `messages`: tried again from quarantine, each as a message of its own.
+    pub replayed: u64,
+    /// Part of `messages`: out of recordings.
+    pub imported: u64,
+    /// Messages of commands that were refused or had been applied before: in the journal, and in none of these sums.
+    pub set_aside: u64,
 }
 
 impl Counts {
@@ -186,6 +194,13 @@ pub struct ExceptionView {
     pub cleared_ms: Option<i64>,
     /// `active`, `latched`, `suppressed` or `cleared`.
     pub state: String,
+    /// `unacknowledged`, `acknowledged` or `shelved`.
+    pub operator_state: String,
+    /// Who changed that last, as they said themselves, why, and when.
+    pub actor: Option<String>,
+    pub operator_reason: Option<String>,
+    pub operator_since_ms: Option<i64>,
+    pub shelved_until_ms: Option<i64>,
     pub value: Option<f64>,
     pub limit_min: Option<f64>,
     pub limit_max: Option<f64>,

@@ -83,6 +83,24 @@ impl Andon {
         (code, body.to_owned())
     }
 
+    /// Status code and JSON of a command; `key` is its Idempotency-Key.
+    pub(crate) fn post(&mut self, path: &str, key: &str, body: &Value) -> (u16, Value) {
+        let (address, body) = (self.address(), body.to_string());
+        let mut stream = TcpStream::connect(address).unwrap_or_else(|error| self.gone(&error));
+        stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a timeout");
+        let head = format!(
+            "POST {path} HTTP/1.0\r\nHost: {address}\r\nIdempotency-Key: {key}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all((head + &body).as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status code");
+        (code, serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {body}")))
+    }
+
     fn gone(&self, error: &std::io::Error) -> ! {
         panic!("it does not answer: {error}; it logged:\n{}", self.log())
     }

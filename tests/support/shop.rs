@@ -131,11 +131,12 @@ fn count(rows: &[serde_json::Value]) -> u64 {
 }
 
 /// Runs the program to its end and returns what it printed.
-fn command(arguments: &[&str]) -> String {
+pub(crate) fn command(arguments: &[&str]) -> String {
     ask(arguments).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn ask(arguments: &[&str]) -> Result<String, String> {
+/// The same, or what it says is wrong.
+pub(crate) fn ask(arguments: &[&str]) -> Result<String, String> {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_andon"))
         .args(arguments)
         .output()
@@ -148,6 +149,6 @@ fn ask(arguments: &[&str]) -> Result<String, String> {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("folders of tests have plain names")
 }

@@ -36,5 +36,6 @@ pub(super) fn part(message: &MessageRef<'_>, raw: &[u8], reason: Reason, detail:
         payload: raw[..raw.len().min(REJECT_BYTES_MAX)].into(),
         reason,
         detail,
+        metric: None,
     }
 }

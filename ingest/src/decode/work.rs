@@ -16,7 +16,7 @@ use super::spellings::UnitUse;
 use super::tags::TagSets;
 use super::text::Text;
 use crate::entry::MessageRef;
-use crate::readings::{Decoded, Element, NONE, Reason};
+use crate::readings::{Decoded, Element, NONE, Reason, Reject};
 use crate::series::Series;
 use crate::units::Conversion;
 
@@ -161,7 +161,8 @@ impl<'a> Work<'a> {
         let is_copied = self.copied_bytes + context.raw.len() <= ELEMENT_COPIES_BYTES_MAX;
         let raw = if is_copied { context.raw } else { member.raw };
         self.copied_bytes += if is_copied { raw.len() } else { 0 };
-        self.out.rejects.push(reject::part(&self.message, raw.as_bytes(), fault.reason, fault.detail));
+        let reject = reject::part(&self.message, raw.as_bytes(), fault.reason, fault.detail);
+        self.out.rejects.push(Reject { metric: Some(member.name.get().into()), ..reject });
     }
 
     #[inline]

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::command::{Command, Order, What};
 use super::{Change, Entry, EntryError, Intake, IntakeBuilder};
 use crate::time::{Epoch, Offset};
 
@@ -44,6 +45,12 @@ fn entry() -> impl Strategy<Value = Entry> {
             text,
             change
         }),
+        (any::<i64>(), ".{0,200}", any::<u32>(), prop::collection::vec(message(), 0..5)).prop_map(
+            |(at_ms, order, first, messages)| {
+                let messages = built(u64::from(first), &messages);
+                Entry::Command(Command { at_ms, order, messages })
+            }
+        ),
     ]
 }
 
@@ -82,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_decoder_panic(kind in prop_oneof![Just(0x11_u8), any::<u8>()], rest: Vec<u8>) {
+    fn no_bytes_make_the_decoder_panic(kind in prop_oneof![Just(0x11_u8), Just(0x15), any::<u8>()], rest: Vec<u8>) {
         let bytes = [&[kind][..], &rest].concat();
         if let Ok(Entry::Intake(intake)) = Entry::decode(Bytes::from(bytes)) {
             prop_assert_eq!(intake.iter().count(), intake.messages() as usize);
@@ -184,4 +191,18 @@ fn an_entry_of_a_newer_version_is_refused_by_name() {
 fn a_tick_between_seconds_is_refused() {
     let tick = encoded(&Entry::Tick { first_ms: 1000, last_ms: 2500 });
     assert!(matches!(Entry::decode(tick), Err(EntryError::Impossible { what: "time", .. })));
+}
+
+#[test]
+fn an_order_is_json_that_says_who_wants_what() {
+    let what = What::Shelve { exception: "3f2a".into(), reason: "tool in repair".into(), duration_s: 600 };
+    let order = Order { actor: "T17".into(), key: "k-1".into(), what };
+    let command = Command::new(&order, built(1, &[]));
+    assert_eq!(
+        command.order,
+        r#"{"actor":"T17","key":"k-1","what":{"kind":"shelve","exception":"3f2a","reason":"tool in repair","duration_s":600}}"#
+    );
+    assert_eq!(command.order().expect("it reads its own"), order);
+    let newer = Command { order: command.order.replace("shelve", "teleport"), ..command };
+    assert!(newer.order().is_err(), "a kind of a later version is no order to this one");
 }

@@ -174,12 +174,22 @@ impl Gathering {
     }
 
     /// Puts a submitted entry behind all that came before it; a changed configuration begins an epoch of its own, so
-    /// that what came under the one before is shown without it.
-    pub(crate) fn submit(&mut self, entry: Entry, now: Moment) {
+    /// that what came under the one before is shown without it. A command gets its time, and its messages their
+    /// ordinals.
+    pub(crate) fn submit(&mut self, mut entry: Entry, now: Moment) {
         self.seal();
-        if let Entry::Configuration { change: Some(_), .. } = &entry {
-            let cut = self.arrivals.cut();
-            self.add(cut, now.us);
+        match &mut entry {
+            Entry::Configuration { change: Some(_), .. } => {
+                let cut = self.arrivals.cut();
+                self.add(cut, now.us);
+            }
+            Entry::Command(command) => {
+                command.at_ms = self.arrivals.last_ms();
+                command.messages.first_message = self.next_message;
+                self.next_message += u64::from(command.messages.messages());
+                self.entries_bytes += command.messages.body().len();
+            }
+            _ => {}
         }
         self.add(entry, now.us);
     }

@@ -20,7 +20,7 @@ impl Journal {
     /// When an intake's messages do not go on where the journal's have ended.
     pub fn append(&mut self, entry: &Entry) -> Result<Offset, JournalError> {
         self.check_poisoned()?;
-        if let Entry::Intake(intake) = entry {
+        if let Some(intake) = entry.messages() {
             assert_eq!(intake.first_message, self.next_message, "messages are numbered without gaps");
         }
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -31,10 +31,9 @@ impl Journal {
         let offset = self.next_offset;
         self.next_offset = offset.next();
         self.last_at_ms = self.last_at_ms.max(entry.at_ms());
-        match entry {
-            Entry::Intake(intake) => self.next_message += u64::from(intake.messages()),
-            Entry::Cut { epoch, .. } => self.last_epoch = *epoch,
-            Entry::Tick { .. } | Entry::Configuration { .. } => {}
+        self.next_message += entry.messages().map_or(0, |messages| u64::from(messages.messages()));
+        if let Entry::Cut { epoch, .. } = entry {
+            self.last_epoch = *epoch;
         }
         Ok(offset)
     }

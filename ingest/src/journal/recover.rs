@@ -137,10 +137,10 @@ pub(super) fn survey(storage: &dyn Storage, folder: &Path) -> Result<Option<Surv
                 in_doubt.push_back((head.offset, position));
                 recovered.next_offset = recovered.next_offset.next();
                 recovered.last_at_ms = recovered.last_at_ms.max(entry.at_ms());
-                match entry {
-                    Entry::Intake(intake) => recovered.next_message += u64::from(intake.messages()),
-                    Entry::Cut { epoch, .. } => recovered.last_epoch = epoch,
-                    Entry::Tick { .. } | Entry::Configuration { .. } => {}
+                recovered.next_message +=
+                    entry.messages().map_or(0, |messages| u64::from(messages.messages()));
+                if let Entry::Cut { epoch, .. } = entry {
+                    recovered.last_epoch = epoch;
                 }
             }
             Found::End => break "a frame, not zeroes".to_owned(),

@@ -14,6 +14,8 @@ pub struct Reject {
     pub reason: Reason,
     /// What was wrong, on what, in a sentence fragment.
     pub detail: String,
+    /// The one reading of `payload` that was refused, where the others were not.
+    pub metric: Option<Box<str>>,
 }
 
 /// Why something went to quarantine. The names are the `reason` column and the metric's label.

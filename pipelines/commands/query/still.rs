@@ -16,11 +16,11 @@ const ATTEMPTS: usize = 5;
 
 /// Goes when dropped.
 #[derive(Debug)]
-pub(in crate::commands) struct Still(PathBuf);
+pub(crate) struct Still(PathBuf);
 
 impl Still {
     /// Of a folder that a service writes to; none of one that nobody writes to, and where links cannot be made.
-    pub(in crate::commands) fn of(folder: &Path) -> Option<Still> {
+    pub(crate) fn of(folder: &Path) -> Option<Still> {
         let mut before = fs::read(folder.join(MARKER)).ok()?;
         sweep(folder);
         let still = Still(folder.join(format!("{STILL}{}", std::process::id())));
@@ -39,7 +39,7 @@ impl Still {
         None
     }
 
-    pub(in crate::commands) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.0
     }
 }

@@ -94,6 +94,7 @@ impl Replay {
                         payload: raw[..raw.len().min(REJECT_BYTES_MAX)].into(),
                         reason: Reason::NotARecordingLine,
                         detail: detail.to_owned(),
+                        metric: None,
                     };
                     self.engine.refuse(reject, &mut self.out).map_err(broken)?;
                     next_message += 1;

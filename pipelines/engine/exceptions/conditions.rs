@@ -179,7 +179,8 @@ impl Exceptions {
             None => (row_id(&rule.name, &[slot.1.as_bytes(), &row.ts_ms.to_le_bytes()]), row.ts_ms),
         };
         let exception = new_exception(rule, row, id, State::Active, None, evidence);
-        let exception = Exception { raised_ms, ..exception };
+        let operator = condition.shelved.clone().unwrap_or_default();
+        let exception = Exception { raised_ms, operator, ..exception };
         condition.open = Some(exception.clone());
         let origin = Origin::Condition(slot.0, slot.1);
         if is_new { self.raise(exception, origin) } else { self.begin(exception, origin) }

@@ -144,8 +144,9 @@ impl Exceptions {
     }
 }
 
-/// What is said anew of an event: suppressed as it was when it was first told.
+/// What is said anew of an event: what people did about it stays, and it is suppressed as it was when it was first told.
 fn as_suppressed(before: &Exception, now: Exception) -> Exception {
+    let now = Exception { operator: before.operator.clone(), ..now };
     if before.state != State::Suppressed {
         return now;
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::ids::row_id;
+use super::operator::{Operator, OperatorState};
 use crate::config::Severity;
 
 /// A row of stream `exceptions`.
@@ -26,6 +27,7 @@ pub(crate) struct Exception {
     pub message: String,
     /// JSON object as text: window, watermark, limits, ids of rows.
     pub evidence: String,
+    pub operator: Operator,
 }
 
 /// Whether it goes on.
@@ -59,11 +61,21 @@ impl Exception {
         evidence.get("cause").is_some()
     }
 
+    /// Whether somebody has put it aside for a while.
+    #[must_use]
+    pub(crate) fn is_shelved(&self) -> bool {
+        self.operator.state == OperatorState::Shelved
+    }
+
     /// Id of this state of it; what is said anew, on other evidence, is another.
     #[must_use]
     pub(crate) fn row_id(&self) -> String {
         let cleared_ms = self.cleared_ms.unwrap_or(i64::MIN).to_le_bytes();
         let state = [self.state.as_str().as_bytes(), &cleared_ms].concat();
-        row_id("exceptions", &[self.id.as_bytes(), &state, self.evidence.as_bytes()])
+        if self.operator == Operator::default() {
+            return row_id("exceptions", &[self.id.as_bytes(), &state, self.evidence.as_bytes()]);
+        }
+        let operator = format!("{:?}", self.operator);
+        row_id("exceptions", &[self.id.as_bytes(), &state, self.evidence.as_bytes(), operator.as_bytes()])
     }
 }

@@ -23,6 +23,9 @@ pub(crate) struct BaySteps {
     /// By start.
     pub runs: Vec<Run>,
     spans: Vec<Span>,
+    /// How far recordings have come: a run out of one that has no end is active up to here, and says nothing of what is live.
+    #[serde(default)]
+    imported_until_ms: i64,
     /// Place of the span that was asked for last: most questions are about the same.
     #[serde(skip)]
     last: usize,
@@ -68,6 +71,7 @@ impl BaySteps {
                         is_joined: before.is_some_and(|run| run.is_joined),
                         uncounted: before.map(|run| run.uncounted.clone()).unwrap_or_default(),
                         overlaps,
+                        is_imported: record.is_imported,
                         limits: FxHashMap::default(),
                     });
                 }
@@ -88,15 +92,28 @@ impl BaySteps {
         self.respan();
     }
 
+    /// Recordings have come as far as `newest_ms`.
+    pub(crate) fn import_until(&mut self, newest_ms: i64) {
+        if newest_ms >= self.imported_until_ms && self.runs.iter().any(|run| run.is_imported) {
+            self.imported_until_ms = newest_ms + 1;
+            self.respan();
+        }
+    }
+
     fn respan(&mut self) {
+        let imported_until_ms = self.imported_until_ms;
+        let ended_ms = |run: &Run| {
+            let is_open_past = run.is_imported && run.ended_ms.is_none();
+            if is_open_past { Some(imported_until_ms.max(run.started_ms)) } else { run.ended_ms }
+        };
         let mut borders: Vec<i64> =
-            self.runs.iter().flat_map(|run| [Some(run.started_ms), run.ended_ms]).flatten().collect();
+            self.runs.iter().flat_map(|run| [Some(run.started_ms), ended_ms(run)]).flatten().collect();
         borders.sort_unstable();
         borders.dedup();
         self.spans.clear();
         for from_ms in borders {
             let active = |run: &Run| {
-                run.started_ms <= from_ms && run.ended_ms.is_none_or(|ended_ms| from_ms < ended_ms)
+                run.started_ms <= from_ms && ended_ms(run).is_none_or(|ended_ms| from_ms < ended_ms)
             };
             let run =
                 self.runs.iter().rposition(active).map(|run| u32::try_from(run).expect("few runs are kept"));

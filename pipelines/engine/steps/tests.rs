@@ -18,6 +18,7 @@ fn bay(lines: &str) -> BaySteps {
             event: serde_json::from_str(&format!("\"{}\"", words[1])).expect("an event"),
             told: false,
             raw: None,
+            is_imported: false,
         };
         bay.insert(record, None);
     }

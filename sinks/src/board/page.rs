@@ -4,13 +4,14 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 /// (path, media type, content).
-pub(super) const FILES: [(&str, &str, &str); 9] = [
+pub(super) const FILES: [(&str, &str, &str); 10] = [
     ("/", HTML, include_str!("page/page.html")),
     ("/page/page.css", CSS, include_str!("page/page.css")),
     ("/page/tiles.css", CSS, include_str!("page/tiles.css")),
     ("/page/page.js", SCRIPT, include_str!("page/page.js")),
     ("/page/tiles.js", SCRIPT, include_str!("page/tiles.js")),
     ("/page/exceptions.js", SCRIPT, include_str!("page/exceptions.js")),
+    ("/page/commands.js", SCRIPT, include_str!("page/commands.js")),
     ("/page/figures.js", SCRIPT, include_str!("page/figures.js")),
     ("/page/words.js", SCRIPT, include_str!("page/words.js")),
     ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),

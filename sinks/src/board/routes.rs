@@ -7,27 +7,29 @@ use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 
 use super::exceptions::ExceptionQuery;
 use super::problem::Problem;
-use super::{Board, live, page};
+use super::{Board, commands, live, page};
 use crate::prometheus::Prometheus;
 use crate::view::{Bay, ExceptionView, Status, UsageView};
 
-/// A request may carry no more than this; today no route reads a body.
+/// A request may carry no more than this; but for messages, which may be larger.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+const MESSAGES_BYTES_MAX: usize = 4 << 20;
 
 /// The page loads from here alone, and nobody may put it in a frame.
 const CONTENT_SECURITY: &str =
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
-type Shared = State<(Board, Arc<Prometheus>)>;
+pub(super) type Shared = State<(Board, Arc<Prometheus>)>;
 
 /// All routes of the port.
 pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
+    let with_messages = DefaultBodyLimit::max(MESSAGES_BYTES_MAX);
     let mut router = Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
@@ -36,6 +38,11 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .route("/api/v1/configuration", get(configuration))
         .route("/api/v1/bays", get(bays))
         .route("/api/v1/exceptions", get(exceptions))
+        .route("/api/v1/exceptions/{id}/{verb}", post(commands::exception))
+        .route("/api/v1/quarantine", get(commands::quarantine))
+        .route("/api/v1/quarantine/{record}", get(commands::record))
+        .route("/api/v1/quarantine/{record}/replay", post(commands::replay).layer(with_messages.clone()))
+        .route("/api/v1/imports/{recording}", post(commands::import).layer(with_messages))
         .route("/api/v1/usage", get(usage))
         .route("/api/v1/live", get(live::live));
     for (path, kind, content) in page::FILES {
@@ -132,15 +139,18 @@ async fn unknown_route(uri: Uri) -> Problem {
 }
 
 async fn unknown_method(method: Method, uri: Uri) -> Problem {
-    let detail = format!("`{}` does not take {method}; use GET", uri.path());
+    let other = if method == Method::GET { "POST" } else { "GET" };
+    let detail = format!("`{}` does not take {method}; use {other}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }
 
 async fn refuse_large_bodies(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let has_messages = path.starts_with("/api/v1/imports/") || path.ends_with("/replay");
+    let bytes_max = if has_messages { MESSAGES_BYTES_MAX } else { BODY_BYTES_MAX };
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64)
-    {
-        let detail = format!("the request body is over {BODY_BYTES_MAX} bytes; send less");
+    if length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|bytes| bytes > bytes_max as u64) {
+        let detail = format!("the request body is over {bytes_max} bytes; send less");
         let close = [(header::CONNECTION, "close")];
         return (close, Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)).into_response();
     }

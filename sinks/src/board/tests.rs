@@ -1,5 +1,6 @@
 //! The routes asked one by one ([`tower::ServiceExt`]); what needs a connection is in [`connections`].
 
+mod commands;
 mod connections;
 
 use axum::body::{Body, to_bytes};

@@ -11,8 +11,11 @@ use super::NAME;
 use crate::sink::SinkError;
 
 /// Scripts in order; the database's `user_version` says how many it has seen.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../../migrations/0001_ledgers.sql"), include_str!("../../migrations/0002_checks.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../migrations/0001_ledgers.sql"),
+    include_str!("../../migrations/0002_checks.sql"),
+    include_str!("../../migrations/0003_operators.sql"),
+];
 
 /// How long a statement waits for another program's lock before the sink says that the store is busy.
 const LOCK_WAIT: Duration = Duration::from_secs(2);

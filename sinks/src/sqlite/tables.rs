@@ -78,13 +78,20 @@ pub(super) const TABLES: [Table; 4] = [
             real("limit_max"),
             text("message"),
             text("evidence"),
+            text("operator_state"),
+            time("operator_since_ms"),
+            text("actor"),
+            text("operator_reason"),
+            time("shelved_until_ms"),
         ],
         on_conflict: "(id) DO UPDATE SET row_id = excluded.row_id, rule_version = excluded.rule_version, \
             severity = excluded.severity, bay = excluded.bay, tool = excluded.tool, job = excluded.job, \
             step = excluded.step, raised_ms = excluded.raised_ms, cleared_ms = excluded.cleared_ms, \
             state = excluded.state, value = excluded.value, limit_min = excluded.limit_min, \
             limit_max = excluded.limit_max, message = excluded.message, evidence = excluded.evidence, \
-            epoch = excluded.epoch",
+            operator_state = excluded.operator_state, operator_since_ms = excluded.operator_since_ms, \
+            actor = excluded.actor, operator_reason = excluded.operator_reason, \
+            shelved_until_ms = excluded.shelved_until_ms, epoch = excluded.epoch",
     },
     Table {
         name: "usage",

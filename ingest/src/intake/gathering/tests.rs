@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::*;
+use crate::entry::Command;
 use crate::time::{Clock, Epoch, ManualClock};
 
 const BOUNDS: Bounds = Bounds {
@@ -59,6 +60,14 @@ fn step(gathering: &mut Gathering, words: &[&str], now: Moment, out: &mut String
             let (engine, text) = ("1".to_owned(), String::new());
             return gathering.submit(Entry::Configuration { engine, text, change }, now);
         }
+        ["command", topic] => {
+            let mut messages = IntakeBuilder::new();
+            // Long before all that has come.
+            messages.push(topic, b"x", 0);
+            let command = Command { at_ms: 0, order: "{}".to_owned(), messages: messages.finish(0) };
+            gathering.pass(now);
+            return gathering.submit(Entry::Command(command), now);
+        }
         ["durable"] => {
             let committed = gathering.committed().expect("one is at the journal");
             return writeln!(out, "ack {:?}", committed.packet_ids).expect("text");
@@ -90,6 +99,10 @@ fn show(batch: &Batch) -> String {
         Entry::Tick { first_ms, last_ms } => format!("tick {}..{}", first_ms / 1000, last_ms / 1000),
         Entry::Cut { epoch, at_ms } => format!("cut {} at {:.3}", epoch.0, *at_ms as f64 / 1000.0),
         Entry::Configuration { .. } => "configuration".to_owned(),
+        Entry::Command(Command { at_ms, messages, .. }) => {
+            let messages = messages.iter().map(|message| format!("{}:{}", message.ordinal, message.topic));
+            format!("command at {:.3} [{}]", *at_ms as f64 / 1000.0, messages.collect::<Vec<_>>().join(" "))
+        }
     });
     format!("commit {}", entries.collect::<Vec<_>>().join(", "))
 }
@@ -298,4 +311,15 @@ fn a_submitted_entry_stands_where_it_was_submitted() {
 #[test]
 fn the_end_is_a_commit_with_a_last_cut() {
     check(BOUNDS, None, "6.001 q1 1 a 1\n7.002 finish", "commit [1:a@6.001], tick 7, cut 1 at 7.002");
+}
+
+#[test]
+fn a_command_stands_where_it_came_and_its_messages_are_numbered_with_the_others() {
+    let script = "
+        1.001 q1 1 a 10
+        1.002 command old
+        1.003 q1 2 a 10
+        1.007 time
+        1.008 durable";
+    check(BOUNDS, None, script, "commit [1:a@1.001], command at 1.002 [2:old], [3:a@1.003]\nack [1, 2]");
 }

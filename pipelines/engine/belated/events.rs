@@ -1,0 +1,80 @@
+//! Step events, bookings, cards and assets of the past.
+
+use super::*;
+use ingest::decode::REJECT_BYTES_MAX;
+use ingest::readings::Reason;
+
+impl Engine {
+    pub(super) fn belated_event(
+        &mut self,
+        event: Event,
+        message: MessageRef<'_>,
+        lane: &Lane<'_>,
+        (taken, rejects): (&mut Taken, &mut Vec<Reject>),
+    ) {
+        self.counts.events += 1;
+        let print = Print {
+            channel: self.decoded.channel,
+            boot: event.boot,
+            seq: event.seq,
+            ts_ms: event.ts_ms,
+            arrived_ms: event.arrived_ms,
+            hash: event.hash,
+            is_first: event.index == 0,
+        };
+        let is_import = matches!(lane, Lane::Import);
+        let refused = match self.clock.judge_past(event.ts_ms, event.arrived_ms) {
+            Some(reason) => Some(clock::reject(message, message.payload, reason, event.ts_ms)),
+            None if is_import && matches!(event.what, What::Booking(_)) => {
+                let reject = clock::reject(message, message.payload, Reason::NoStep, event.ts_ms);
+                let detail = "a booking of an imported recording is not booked again; send it anew if it was never booked";
+                Some(Reject { detail: detail.to_owned(), ..reject })
+            }
+            None => None,
+        };
+        if let Some(reject) = refused {
+            self.counts.events_quarantined += 1;
+            rejects.push(reject);
+            return;
+        }
+        if self.is_belated_repeat(print, lane) || (is_import && self.is_known(&event)) {
+            self.counts.event_duplicates += 1;
+            taken.duplicates += 1;
+            return;
+        }
+        self.counts.events_applied += 1;
+        taken.events += 1;
+        match &event.what {
+            What::Step(step) => {
+                let bay = self.bay_number(&event.site, &step.bay);
+                let payload = &message.payload[..message.payload.len().min(REJECT_BYTES_MAX)];
+                self.steps.take_past(&event.site, bay, &event, step, ((message.topic, payload), is_import));
+                self.belated.concerns(bay, event.ts_ms);
+            }
+            What::Booking(booking) => {
+                let bay = self.bay_number(&event.site, &booking.bay);
+                self.belated.concerns(bay, event.ts_ms);
+                self.bookings.push(WaitingBooking::new(event, message));
+            }
+            What::Job(card) => {
+                let bays = self.decoder.series().bays().iter().enumerate();
+                let of_site = bays.filter(|(_, (site, _))| *site == event.site).map(|(bay, _)| bay as u32);
+                self.steps.take_card(&event.site, event.message, card, of_site);
+                self.usage.take_card(&event.site, card);
+            }
+            What::Asset(asset) => {
+                self.assets.take(&event.site, asset);
+                self.follow_series(true);
+            }
+        }
+    }
+
+    /// Whether the present says something of the same card or asset.
+    fn is_known(&self, event: &Event) -> bool {
+        match &event.what {
+            What::Job(card) => self.steps.has_card(&event.site, &card.job),
+            What::Asset(asset) => self.assets.has(&event.site, &asset.asset),
+            What::Step(_) | What::Booking(_) => false,
+        }
+    }
+}

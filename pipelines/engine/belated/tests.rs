@@ -1,0 +1,140 @@
+//! Messages about the past beside those of the present.
+
+use std::path::Path;
+
+use ingest::entry::command::{Order, What};
+use ingest::entry::{Command, Entry, IntakeBuilder};
+use sinks::emission::Emission;
+
+use super::super::Engine;
+use super::super::commands::Outcome;
+use crate::config::Config;
+use crate::wire;
+
+const AT_MS: i64 = 1_772_445_600_000;
+const TOPIC: &str = "workshop/lyon/bay-01/tq-1/telemetry";
+
+fn config() -> Config {
+    let any = "127.0.0.1:0".parse().expect("an address");
+    Config::embedded_demo(Path::new("/nowhere"), any, any)
+}
+
+fn engine() -> Engine {
+    wire::engine(&config()).expect("the demo's rules compile")
+}
+
+fn apply(engine: &mut Engine, entry: &Entry) -> Vec<Emission> {
+    let mut out = Vec::new();
+    engine.apply(entry, &mut out).expect("applies");
+    out
+}
+
+fn messages(first: u64, payloads: &[String]) -> ingest::entry::Intake {
+    let mut messages = IntakeBuilder::new();
+    for payload in payloads {
+        messages.push(TOPIC, payload.as_bytes(), AT_MS);
+    }
+    messages.finish(first)
+}
+
+fn reading(ts_ms: i64, value: f64) -> String {
+    format!(r#"{{"ts":{ts_ms},"metric":"torque","value":{value}}}"#)
+}
+
+fn ask(what: What, messages: ingest::entry::Intake) -> Entry {
+    let order = Order { actor: "T17".into(), key: format!("{what:?}"), what };
+    Entry::Command(Command { at_ms: AT_MS, ..Command::new(&order, messages) })
+}
+
+fn replay(record: &str, first: u64, payload: &str) -> Entry {
+    let what = What::Replay { record: record.into(), origin: 1, metric: None, reason: None };
+    ask(what, messages(first, &[payload.to_owned()]))
+}
+
+fn import(from: u64, first: u64, payloads: &[String]) -> Entry {
+    ask(What::Import { recording: "shift".into(), from }, messages(first, payloads))
+}
+
+fn outcome(engine: &mut Engine) -> (Outcome, Option<u64>) {
+    let answer = engine.take_answers().last().expect("it was answered");
+    (answer.outcome, answer.imported)
+}
+
+#[test]
+fn what_is_replayed_is_a_correction_or_late_and_moves_no_watermark() {
+    let mut engine = engine();
+    apply(&mut engine, &Entry::Intake(messages(1, &[reading(AT_MS, 85.0)])));
+    let before = engine.watermark_lag_ms();
+    for (number, ago_ms) in [(2, 60_000), (3, 3_600_000), (4, -3_000)] {
+        apply(&mut engine, &replay(&format!("record-{number}"), number, &reading(AT_MS - ago_ms, 86.0)));
+        assert_eq!(outcome(&mut engine).0, Outcome::Applied);
+    }
+    assert_eq!(engine.watermark_lag_ms(), before);
+    let counts = engine.counts();
+    assert_eq!((counts.on_time, counts.corrections, counts.late, counts.replayed), (1, 2, 1, 3));
+    assert!(counts.adds_up());
+    let told = apply(&mut engine, &Entry::Tick { first_ms: AT_MS + 1000, last_ms: AT_MS + 1000 });
+    let rows = |stream: &str| -> usize {
+        told.iter()
+            .filter(|emission| *emission.stream == *stream)
+            .map(|emission| emission.rows.num_rows())
+            .sum()
+    };
+    assert_eq!((rows("telemetry"), rows("late")), (3, 1), "at the next tick, while what is live still waits");
+}
+
+#[test]
+fn a_replay_that_still_cannot_be_used_leaves_all_as_it_was_and_may_be_tried_again() {
+    let mut engine = engine();
+    let before = engine.counts();
+    let told = apply(&mut engine, &replay("record-1", 1, "{"));
+    assert_eq!(outcome(&mut engine).0, Outcome::Conflict);
+    assert!(told.iter().all(|emission| *emission.stream == *"commands"), "no second record of it");
+    let counts = engine.counts();
+    assert_eq!((counts.messages, counts.undecodable, counts.set_aside), (0, 0, before.set_aside + 1));
+    let what =
+        What::Replay { record: "record-1".into(), origin: 1, metric: None, reason: Some("again".into()) };
+    apply(&mut engine, &ask(what, messages(2, &[reading(AT_MS, 85.0)])));
+    assert_eq!(outcome(&mut engine).0, Outcome::Applied);
+    let what =
+        What::Replay { record: "record-1".into(), origin: 1, metric: None, reason: Some("more".into()) };
+    apply(&mut engine, &ask(what, messages(3, &[reading(AT_MS, 85.0)])));
+    assert_eq!(outcome(&mut engine).0, Outcome::Conflict, "it is replayed already");
+    assert_eq!(engine.counts().messages, 1);
+}
+
+#[test]
+fn pieces_of_a_recording_go_on_where_it_ended_whatever_comes_twice() {
+    let mut engine = engine();
+    let all: Vec<String> = (0..6).map(|number| reading(AT_MS - 1000 * number, 85.0)).collect();
+    apply(&mut engine, &import(0, 1, &all[..3]));
+    assert_eq!(outcome(&mut engine), (Outcome::Applied, Some(3)));
+    apply(&mut engine, &import(5, 4, &all[5..]));
+    assert_eq!(outcome(&mut engine), (Outcome::Conflict, Some(3)), "what is between is missing");
+    apply(&mut engine, &import(1, 5, &all[1..5]));
+    assert_eq!(outcome(&mut engine), (Outcome::Applied, Some(5)), "two of it were in");
+    apply(&mut engine, &import(0, 9, &all[..3]));
+    assert_eq!(outcome(&mut engine), (Outcome::Applied, Some(5)));
+    let counts = engine.counts();
+    assert_eq!((counts.messages, counts.imported, counts.late, counts.set_aside), (5, 5, 5, 1 + 2 + 3));
+    assert!(counts.adds_up());
+}
+
+#[test]
+fn a_checkpoint_between_two_pieces_changes_nothing() {
+    let all: Vec<String> = (0..40).map(|number| reading(AT_MS - 7000 * number, 85.0)).collect();
+    let rest = |engine: &mut Engine| {
+        apply(engine, &import(20, 22, &all[20..]));
+        apply(engine, &replay("record-1", 42, &all[3]));
+        apply(engine, &Entry::Tick { first_ms: AT_MS + 1000, last_ms: AT_MS + 1000 });
+        engine.state_hash().expect("a hash")
+    };
+    let mut straight = engine();
+    apply(&mut straight, &Entry::Intake(messages(1, &[reading(AT_MS, 85.0)])));
+    apply(&mut straight, &import(0, 2, &all[..20]));
+    apply(&mut straight, &Entry::Cut { epoch: ingest::time::Epoch(1), at_ms: AT_MS });
+    let state = straight.snapshot().expect("a snapshot");
+    let mut restored = engine();
+    restored.restore(&config(), &state).expect("restores");
+    assert_eq!(rest(&mut restored), rest(&mut straight));
+}

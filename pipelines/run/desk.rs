@@ -1,0 +1,196 @@
+//! Commands on their way into the journal, and their answers on the way back.
+//!
+//! A command is answered when it is durable and applied: it is submitted to the intake as an entry, and the run loop hands
+//! its answer over once the engine has given it. Two who ask with the same key are answered in the order in which they
+//! asked. What the exports are asked is read on threads beside, one at a time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ingest::entry::command::{Order, What};
+use ingest::entry::{Command, Entry, Intake, IntakeBuilder};
+use ingest::intake::{IntakeError, Submitter};
+use serde_json::json;
+use sinks::desk::{Asked, Reply, Wish};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::engine::commands::{Answer, Outcome};
+use crate::quarantine::{self, QuarantineError, Record};
+
+type Back = oneshot::Sender<Reply>;
+
+/// Takes wishes in and answers them.
+#[derive(Clone, Debug)]
+pub(super) struct Clerk(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// None before the service has restored, and when it ends.
+    intake: Option<Submitter>,
+    /// By key, in the order of submission. Bounded by the intake's own bound on what is submitted, and by the entries
+    /// that may wait for the engine.
+    waiting: BTreeMap<String, VecDeque<Back>>,
+}
+
+impl Clerk {
+    /// Begins to take wishes in; commands are put off until [`Clerk::open`].
+    pub(super) fn begin(
+        mut wishes: mpsc::Receiver<Asked>,
+        runtime: &tokio::runtime::Runtime,
+        exports: &Path,
+    ) -> Clerk {
+        let clerk = Clerk(Arc::default());
+        let (of_task, exports) = (clerk.clone(), exports.to_owned());
+        runtime.spawn(async move {
+            let reading = Arc::new(tokio::sync::Semaphore::new(1));
+            while let Some(Asked { wish, reply }) = wishes.recv().await {
+                if let Wish::Order(order, messages) = wish {
+                    of_task.submit(&order, messages, reply);
+                    continue;
+                }
+                let (clerk, exports, reading) = (of_task.clone(), exports.clone(), Arc::clone(&reading));
+                tokio::spawn(async move {
+                    let _one = reading.acquire_owned().await;
+                    let _ = tokio::task::spawn_blocking(move || clerk.read(wish, &exports, reply)).await;
+                });
+            }
+        });
+        clerk
+    }
+
+    /// The service takes commands from now on.
+    pub(super) fn open(&self, intake: Submitter) {
+        self.state(|state| state.intake = Some(intake));
+    }
+
+    /// No answer will come any more.
+    pub(super) fn close(&self) {
+        self.state(|state| *state = State::default());
+    }
+
+    /// A command was applied.
+    pub(super) fn answer(&self, answer: &Answer) {
+        let back = self.state(|state| {
+            let waiting = state.waiting.get_mut(&answer.key)?;
+            let back = waiting.pop_front();
+            if waiting.is_empty() {
+                state.waiting.remove(&answer.key);
+            }
+            back
+        });
+        if let Some(back) = back {
+            let _ = back.send(reply(answer));
+        }
+    }
+
+    fn state<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn submit(&self, order: &Order, messages: Intake, back: Back) {
+        let entry = Entry::Command(Command::new(order, messages));
+        // Under the lock, so that those of one key wait in the order of the journal.
+        let refused = self.state(|state| {
+            let Some(intake) = &state.intake else {
+                let detail = "the service is not ready for commands; GET /readyz says why; ask again with the same key";
+                return Some((back, detail.to_owned()));
+            };
+            match intake.submit(entry) {
+                Ok(()) => {
+                    state.waiting.entry(order.key.clone()).or_default().push_back(back);
+                    None
+                }
+                Err(error @ (IntakeError::Busy { .. } | IntakeError::Stopped)) => {
+                    Some((back, format!("{error}; ask again with the same key")))
+                }
+                Err(error) => Some((back, error.to_string())),
+            }
+        });
+        if let Some((back, detail)) = refused {
+            let _ = back.send(Reply::problem(503, detail));
+        }
+    }
+
+    fn read(&self, wish: Wish, exports: &PathBuf, back: Back) {
+        let read = match wish {
+            Wish::Order(..) => unreachable!("orders are not read"),
+            Wish::Quarantine(query) => quarantine::page(exports, &query).map(|page| json!(page)),
+            Wish::Record(record) => quarantine::record(exports, &record).map(|record| json!(record)),
+            Wish::Replay { actor, key, record, topic, payload, reason } => {
+                match quarantine::record(exports, &record) {
+                    Ok(record) => {
+                        return self.replay(
+                            &record,
+                            Order { actor, key, what: replay(&record, &payload, reason) },
+                            topic,
+                            payload,
+                            back,
+                        );
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        let reply = match read {
+            Ok(body) => Reply { status: 200, body },
+            Err(QuarantineError::Unknown { .. }) => Reply::problem(404, read.unwrap_err().to_string()),
+            Err(QuarantineError::Query(_)) => Reply::problem(400, read.unwrap_err().to_string()),
+            Err(QuarantineError::Exports(_)) => Reply::problem(500, read.unwrap_err().to_string()),
+        };
+        let _ = back.send(reply);
+    }
+
+    fn replay(
+        &self,
+        record: &Record,
+        order: Order,
+        topic: Option<String>,
+        payload: Option<Vec<u8>>,
+        back: Back,
+    ) {
+        let payload = match payload {
+            Some(payload) => payload,
+            None if record.payload.is_empty() => {
+                let detail =
+                    "the record holds no payload, for others of its message had brought enough; give one";
+                let _ = back.send(Reply::problem(409, detail));
+                return;
+            }
+            None => record.payload.clone(),
+        };
+        let mut messages = IntakeBuilder::new();
+        messages.push(topic.as_deref().unwrap_or(&record.topic), &payload, record.arrived_ms);
+        self.submit(&order, messages.finish(0), back);
+    }
+}
+
+/// With a payload of one's own all of it is meant.
+fn replay(record: &Record, payload: &Option<Vec<u8>>, reason: Option<String>) -> What {
+    let metric = record.metric.clone().filter(|_| payload.is_none());
+    What::Replay { record: record.row_id.clone(), origin: record.message, metric, reason }
+}
+
+fn reply(answer: &Answer) -> Reply {
+    let status = match answer.outcome {
+        Outcome::Applied => 200,
+        Outcome::Unknown => 404,
+        Outcome::Conflict => 409,
+        Outcome::Invalid => 422,
+    };
+    if answer.outcome != Outcome::Applied && answer.imported.is_none() {
+        return Reply::problem(status, format!("{} (journal offset {})", answer.detail, answer.offset));
+    }
+    let mut body = json!({ "offset": answer.offset, "outcome": "applied", "detail": answer.detail });
+    if let Some(message) = answer.message {
+        body["message"] = json!(message);
+    }
+    if let Some(imported) = answer.imported {
+        body["imported"] = json!(imported);
+    }
+    // Of a recording that goes on elsewhere, where it goes on is no problem but an answer.
+    if answer.outcome != Outcome::Applied {
+        body["outcome"] = json!("out_of_line");
+    }
+    Reply { status: 200, body }
+}
