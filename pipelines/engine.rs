@@ -209,6 +209,7 @@ impl Engine {
             Entry::Tick { first_ms, last_ms } => self.ticks(*first_ms, *last_ms, out),
             Entry::Cut { at_ms, .. } => self.cut(*at_ms, out),
             Entry::Configuration { text, change, .. } => self.configure(text, *change, out),
+            Entry::Generation { .. } => Ok(()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use pipelines::commands::{
-    CommandError, backtest, check, demo, explain, query, replay, run, simulate, status, test,
+    CommandError, backtest, check, demo, explain, query, replay, run, simulate, standby, status, test,
 };
 
 /// Telemetry stream processor for workshops: MQTT in; exceptions, usage, live boards and Parquet out.
@@ -39,6 +39,7 @@ enum Command {
     Query(query::QueryArgs),
     Explain(explain::ExplainArgs),
     Status(status::StatusArgs),
+    Standby(standby::StandbyArgs),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +69,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Query(args) => query::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Status(args) => status::run(args),
+        Command::Standby(args) => standby::run(args),
     }
 }
 

@@ -33,6 +33,8 @@ mod full_disk;
 mod kills;
 #[path = "service/older_checkpoint.rs"]
 mod older_checkpoint;
+#[path = "service/standby.rs"]
+mod standby;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

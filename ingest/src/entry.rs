@@ -12,6 +12,7 @@
 //! | cut           | `0x13`    | epoch `u64`, at_ms `i64`                                |
 //! | configuration | `0x14`    | bytes of the engine `u32`, engine, text to the end      |
 //! | the same, changed | `0x24` | readings from `u64` (0: none), then as `0x14`          |
+//! | generation    | `0x16`    | generation `u64`, writer to the end                     |
 //!
 //! The upper half of the kind byte is the version of the layout.
 
@@ -40,6 +41,8 @@ pub enum Entry {
     /// From here on this engine version and configuration text (all files, as checked) apply: at a start, or
     /// because the files have changed.
     Configuration { engine: String, text: String, change: Option<Change> },
+    /// From here on this process leads: the entries behind are of that generation. It changes no result.
+    Generation { generation: u64, writer: String },
 }
 
 /// Another configuration than the one before, taken up without a break.
@@ -67,17 +70,18 @@ const TICK: u8 = 0x12;
 const CUT: u8 = 0x13;
 const CONFIGURATION: u8 = 0x14;
 const CHANGED_CONFIGURATION: u8 = 0x24;
+const GENERATION: u8 = 0x16;
 
 impl Entry {
-    /// Time of the entry in milliseconds since 1970 UTC: its last arrival, second or cut. A configuration
-    /// and an intake without messages have none.
+    /// Time of the entry in milliseconds since 1970 UTC: its last arrival, second or cut. A configuration,
+    /// a generation and an intake without messages have none.
     #[must_use]
     pub fn at_ms(&self) -> Option<i64> {
         match self {
             Entry::Intake(intake) => intake.last_arrived_ms(),
             Entry::Tick { last_ms, .. } => Some(*last_ms),
             Entry::Cut { at_ms, .. } => Some(*at_ms),
-            Entry::Configuration { .. } => None,
+            Entry::Configuration { .. } | Entry::Generation { .. } => None,
         }
     }
 
@@ -117,6 +121,11 @@ impl Entry {
                 out.extend_from_slice(&engine_bytes.to_le_bytes());
                 out.extend_from_slice(engine.as_bytes());
                 text.as_bytes()
+            }
+            Entry::Generation { generation, writer } => {
+                out.push(GENERATION);
+                out.extend_from_slice(&generation.to_le_bytes());
+                writer.as_bytes()
             }
         }
     }
@@ -163,6 +172,10 @@ impl Entry {
                     text: text(&bytes, "configuration")?,
                     change,
                 })
+            }
+            GENERATION => {
+                let generation = take_u64(&mut bytes, "its generation")?;
+                Ok(Entry::Generation { generation, writer: text(&bytes, "writer")? })
             }
             kind => Err(EntryError::UnknownKind { kind }),
         }

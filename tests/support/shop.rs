@@ -135,7 +135,8 @@ fn command(arguments: &[&str]) -> String {
     ask(arguments).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn ask(arguments: &[&str]) -> Result<String, String> {
+/// As [`command`], or what it said.
+pub(crate) fn ask(arguments: &[&str]) -> Result<String, String> {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_andon"))
         .args(arguments)
         .output()

@@ -34,7 +34,7 @@ impl Journal {
         match entry {
             Entry::Intake(intake) => self.next_message += u64::from(intake.messages()),
             Entry::Cut { epoch, .. } => self.last_epoch = *epoch,
-            Entry::Tick { .. } | Entry::Configuration { .. } => {}
+            Entry::Tick { .. } | Entry::Configuration { .. } | Entry::Generation { .. } => {}
         }
         Ok(offset)
     }

@@ -90,6 +90,7 @@ fn show(batch: &Batch) -> String {
         Entry::Tick { first_ms, last_ms } => format!("tick {}..{}", first_ms / 1000, last_ms / 1000),
         Entry::Cut { epoch, at_ms } => format!("cut {} at {:.3}", epoch.0, *at_ms as f64 / 1000.0),
         Entry::Configuration { .. } => "configuration".to_owned(),
+        Entry::Generation { .. } => "generation".to_owned(),
     });
     format!("commit {}", entries.collect::<Vec<_>>().join(", "))
 }
