@@ -45,6 +45,32 @@ impl Checkpoint {
     pub fn resume_at(&self) -> Offset {
         Offset(self.resume_at)
     }
+
+    /// A file's bytes.
+    ///
+    /// # Errors
+    /// If it cannot be written as bytes.
+    pub fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        let body = postcard::to_allocvec(self)?;
+        Ok([MAGIC.as_slice(), blake3::hash(&body).as_bytes(), &body].concat())
+    }
+
+    /// Reads [`Checkpoint::encode`]'s bytes.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn decode(bytes: &[u8]) -> Result<Checkpoint, String> {
+        let Some((head, body)) = bytes.split_at_checked(MAGIC.len() + 32) else {
+            return Err("it is shorter than its head".to_owned());
+        };
+        if !head.starts_with(MAGIC) {
+            return Err("it is no checkpoint of this version".to_owned());
+        }
+        if blake3::hash(body).as_bytes() != &head[MAGIC.len()..] {
+            return Err("its hash does not fit its content".to_owned());
+        }
+        postcard::from_bytes(body).map_err(|error| error.to_string())
+    }
 }
 
 /// Why checkpoints could not be written or read.
@@ -86,11 +112,24 @@ impl CheckpointFolder {
     /// # Errors
     /// If it cannot be written; the one before stays the newest.
     pub fn put(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
-        let path = self.folder.join(format!("checkpoint-{:020}.andon", checkpoint.epoch));
+        let path = self.path(checkpoint.epoch);
         let failed = |source| CheckpointError::Storage { path: path.clone(), what: "written", source };
-        let body = postcard::to_allocvec(checkpoint).map_err(|error| failed(io::Error::other(error)))?;
-        let bytes = [MAGIC.as_slice(), blake3::hash(&body).as_bytes(), &body].concat();
-        self.storage.create(&path, &bytes).map_err(failed)
+        let bytes = checkpoint.encode().map_err(|error| failed(io::Error::other(error)))?;
+        self.put_bytes(checkpoint.epoch, &bytes)
+    }
+
+    /// As [`CheckpointFolder::put`], of [`Checkpoint::encode`]'s bytes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn put_bytes(&self, epoch: u64, bytes: &[u8]) -> Result<(), CheckpointError> {
+        let path = self.path(epoch);
+        let failed = |source| CheckpointError::Storage { path: path.clone(), what: "written", source };
+        self.storage.create(&path, bytes).map_err(failed)
+    }
+
+    fn path(&self, epoch: u64) -> PathBuf {
+        self.folder.join(format!("checkpoint-{epoch:020}.andon"))
     }
 
     /// The newest checkpoint, if there is any.
@@ -103,25 +142,45 @@ impl CheckpointFolder {
         let damaged =
             |reason: &str| CheckpointError::Damaged { path: path.clone(), reason: reason.to_owned() };
         let bytes = self.storage.read(&path).map_err(failed)?;
-        let Some((head, body)) = bytes.split_at_checked(MAGIC.len() + 32) else {
-            return Err(damaged("it is shorter than its head"));
-        };
-        if !head.starts_with(MAGIC) {
-            return Err(damaged("it is no checkpoint of this version"));
-        }
-        if blake3::hash(body).as_bytes() != &head[MAGIC.len()..] {
-            return Err(damaged("its hash does not fit its content"));
-        }
-        postcard::from_bytes(body).map(Some).map_err(|error| damaged(&error.to_string()))
+        Checkpoint::decode(&bytes).map(Some).map_err(|reason| damaged(&reason))
     }
 
-    /// Removes all but the newest few.
+    /// Removes all but the newest few up to epoch `shown`. Later ones stay: until they are shown they are not yet what
+    /// a restart begins at.
     ///
     /// # Errors
     /// If one cannot be removed.
-    pub fn trim(&self) -> Result<(), CheckpointError> {
-        let files = self.files()?;
-        for path in &files[..files.len().saturating_sub(self.keep)] {
+    pub fn trim(&self, shown: Epoch) -> Result<(), CheckpointError> {
+        let newest = self.path(shown.0);
+        let mut files = self.files()?;
+        files.retain(|path| *path <= newest);
+        let over = files.len().saturating_sub(self.keep);
+        self.remove_files(&files[..over])
+    }
+
+    /// Removes those that resume behind `until`: a restart must not begin at them.
+    ///
+    /// # Errors
+    /// If one is damaged, or cannot be removed.
+    pub fn forget_after(&self, until: Offset) -> Result<(), CheckpointError> {
+        while let Some(newest) = self.newest()?
+            && newest.resume_at() > until
+        {
+            self.remove_files(&[self.path(newest.epoch)])?;
+        }
+        Ok(())
+    }
+
+    /// Removes that of an epoch.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn remove(&self, epoch: Epoch) -> Result<(), CheckpointError> {
+        self.remove_files(&[self.path(epoch.0)])
+    }
+
+    fn remove_files(&self, paths: &[PathBuf]) -> Result<(), CheckpointError> {
+        for path in paths {
             let failed = |source| CheckpointError::Storage { path: path.clone(), what: "removed", source };
             self.storage.remove(path).map_err(failed)?;
         }
@@ -160,7 +219,7 @@ mod tests {
         for epoch in [1, 2, 10] {
             checkpoints.put(&checkpoint(epoch)).expect("writes");
         }
-        checkpoints.trim().expect("trims");
+        checkpoints.trim(Epoch(10)).expect("trims");
         assert_eq!(checkpoints.newest().expect("reads"), Some(checkpoint(10)));
         assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 2);
     }

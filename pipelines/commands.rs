@@ -28,6 +28,8 @@ pub mod run;
 
 pub mod simulate;
 
+pub mod standby;
+
 pub mod status;
 
 pub mod test;

@@ -19,9 +19,13 @@ mod bounded;
 
 mod broker;
 
+mod mirror;
+
 mod pattern;
 
 mod setting;
+
+mod sections;
 
 mod settings;
 
@@ -52,6 +56,7 @@ mod embedded;
 mod printed;
 
 pub(crate) use journaled::reads_alike;
+pub use mirror::{Ack, MirrorSettings, Takeover};
 pub use mistake::Mistake;
 pub(crate) use mistake::nearest as nearest_name;
 pub use printed::andon_toml;
@@ -71,6 +76,8 @@ pub struct Config {
     pub export: ExportSettings,
     pub store: StoreSettings,
     pub http: HttpSettings,
+    /// None where the journal is not mirrored.
+    pub mirror: Option<MirrorSettings>,
     pub metrics: Vec<MetricSettings>,
     /// Unit aliases beside the shipped ones: (alias, UCUM code).
     pub unit_aliases: Vec<(String, String)>,

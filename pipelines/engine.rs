@@ -221,6 +221,7 @@ impl Engine {
                 self.has_come_to(&command.messages);
                 self.command(command, out)
             }
+            Entry::Generation { .. } => Ok(()),
         }
     }
 

@@ -17,6 +17,8 @@ pub mod engine;
 
 pub mod checkpoint;
 
+pub mod mirror;
+
 pub mod history;
 
 pub mod digest;

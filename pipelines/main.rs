@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use pipelines::commands::{
-    CommandError, backtest, check, demo, explain, import, quarantine, query, replay, run, simulate, status,
-    test, trace,
+    CommandError, backtest, check, demo, explain, import, quarantine, query, replay, run, simulate, standby,
+    status, test, trace,
 };
 
 /// Telemetry stream processor for workshops: MQTT in; exceptions, usage, live boards and Parquet out.
@@ -44,6 +44,7 @@ enum Command {
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
     Status(status::StatusArgs),
+    Standby(standby::StandbyArgs),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +77,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Import(args) => import::run(args),
         Command::Quarantine(command) => quarantine::run(command),
         Command::Status(args) => status::run(args),
+        Command::Standby(args) => standby::run(args),
     }
 }
 

@@ -3,7 +3,7 @@
 //! A thread of its own keeps readiness true while the loop waits for a sink or a disk.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use ingest::intake::IntakeStatus;
@@ -12,7 +12,7 @@ use sinks::board::{Board, BoardPublisher, Configuration};
 use sinks::deliver::Fanout;
 use sinks::latency::LatencyRecorder;
 use sinks::prometheus::Prometheus;
-use sinks::view::{Counts, Status, View};
+use sinks::view::{Counts, Mirror, Status, View};
 
 use crate::config::Config;
 use crate::engine::Engine;
@@ -22,6 +22,33 @@ const INTERVAL_US: u64 = 250_000;
 const RATE_OVER_US: u64 = 5_000_000;
 /// Rounds of half a second that a stuck sink may hold up a stop.
 const STUCK_PATIENCE: u32 = 10;
+
+/// The other region, as others may know of it.
+pub trait Watched: Send + Sync {
+    /// `primary` or `standby`.
+    fn role(&self) -> &'static str;
+    /// Why not ready, a fragment each.
+    fn not_ready(&self) -> Vec<String>;
+    /// For status and metrics.
+    fn view(&self) -> Mirror;
+}
+
+/// What reasons come from, beside the loop itself.
+#[derive(Clone, Default)]
+struct Sources {
+    intake: Arc<Mutex<Option<Arc<IntakeStatus>>>>,
+    mirror: Arc<Mutex<Option<Arc<dyn Watched>>>>,
+}
+
+impl Sources {
+    fn intake(&self) -> Option<Arc<IntakeStatus>> {
+        self.intake.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn mirror(&self) -> Option<Arc<dyn Watched>> {
+        self.mirror.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// The last picture, and what keeps the loop itself from being ready.
 #[derive(Default)]
@@ -37,7 +64,7 @@ pub struct Painter {
     prometheus: Arc<Prometheus>,
     clock: Arc<dyn Clock>,
     last: Arc<Mutex<Last>>,
-    intake: Arc<OnceLock<Arc<IntakeStatus>>>,
+    sources: Sources,
     sinks: Weak<Fanout>,
     latency: LatencyRecorder,
     rate: VecDeque<(u64, u64)>,
@@ -68,7 +95,7 @@ impl Painter {
             configuration: String::new(),
             refused: Refused::default(),
             last: Arc::default(),
-            intake: Arc::default(),
+            sources: Sources::default(),
             sinks: Weak::new(),
             clock,
         };
@@ -113,20 +140,31 @@ impl Painter {
         last.view.at_ms = self.clock.now_ms();
         last.view.status.version = env!("CARGO_PKG_VERSION").to_owned();
         last.own = vec![reason.to_owned()];
-        last.view.status.not_ready = reasons(&last.own, self.intake.get(), self.sinks.upgrade().as_deref());
+        last.view.status.not_ready = reasons(&last.own, &self.sources, self.sinks.upgrade().as_deref());
         self.publisher.publish(last.view.clone());
     }
 
     /// Tells of the intake from now on.
     pub fn follow(&self, intake: Arc<IntakeStatus>) {
-        let _ = self.intake.set(intake);
+        *self.sources.intake.lock().unwrap_or_else(PoisonError::into_inner) = Some(intake);
+    }
+
+    /// Tells of the other region from now on.
+    pub fn watch_mirror(&self, mirror: Arc<dyn Watched>) {
+        *self.sources.mirror.lock().unwrap_or_else(PoisonError::into_inner) = Some(mirror);
+    }
+
+    /// The intake is over, and so is the part in the mirror: another one begins.
+    pub fn begin_anew(&self) {
+        *self.sources.intake.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.sources.mirror.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Keeps readiness true from now on, also while the loop waits for a sink, and ends that wait when asked to stop.
     pub fn watch(&mut self, sinks: &Arc<Fanout>, stop: &Stop) {
         self.sinks = Arc::downgrade(sinks);
         let (sinks, stop, mut patience) = (Arc::downgrade(sinks), stop.clone(), STUCK_PATIENCE);
-        let (publisher, intake) = (Arc::clone(&self.publisher), Arc::clone(&self.intake));
+        let (publisher, sources) = (Arc::clone(&self.publisher), self.sources.clone());
         let (last, clock) = (Arc::downgrade(&self.last), Arc::clone(&self.clock));
         std::thread::spawn(move || {
             loop {
@@ -140,7 +178,7 @@ impl Painter {
                     }
                 }
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-                let not_ready = reasons(&last.own, intake.get(), Some(&sinks));
+                let not_ready = reasons(&last.own, &sources, Some(&sinks));
                 if not_ready != last.view.status.not_ready {
                     last.view.at_ms = clock.now_ms();
                     last.view.status.not_ready = not_ready;
@@ -166,14 +204,15 @@ impl Painter {
     }
 
     /// Publishes a picture if one is due.
-    pub fn paint(&mut self, engine: &Engine, intake: &IntakeStatus, applied: Offset, epoch: Epoch) {
+    pub fn paint(&mut self, engine: &Engine, applied: Offset, epoch: Epoch) {
         let now_us = self.clock.monotonic_us();
         if now_us < self.next_us {
             return;
         }
         self.next_us = now_us + INTERVAL_US;
         let now_ms = self.clock.now_ms();
-        let counts = Counts { shed: intake.counts().shed, ..engine.counts() };
+        let shed = self.sources.intake().map_or(0, |intake| intake.counts().shed);
+        let counts = Counts { shed, ..engine.counts() };
         let recent: u64 = self
             .rate
             .iter()
@@ -187,11 +226,12 @@ impl Painter {
         if !counts.adds_up() {
             own.push("counts do not add up: please report this with the journal".to_owned());
         }
+        let mirror = self.sources.mirror();
         let status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             configuration: self.configuration.clone(),
             configuration_refused: self.refused.mistakes(),
-            not_ready: reasons(&own, self.intake.get(), self.sinks.upgrade().as_deref()),
+            not_ready: reasons(&own, &self.sources, self.sinks.upgrade().as_deref()),
             counts,
             messages_per_second: recent as f64 / (RATE_OVER_US as f64 / 1e6),
             watermark_lag_ms: engine.watermark_lag_ms(),
@@ -201,6 +241,8 @@ impl Painter {
             exceptions_open: engine.exceptions_open(),
             exceptions_suppressed: engine.exceptions_suppressed(),
             exceptions_shelved: engine.exceptions_shelved(),
+            role: mirror.as_ref().map_or("primary", |mirror| mirror.role()).to_owned(),
+            mirror: mirror.map(|mirror| mirror.view()),
         };
         let view = View {
             at_ms: now_ms,
@@ -220,9 +262,10 @@ impl std::fmt::Debug for Painter {
     }
 }
 
-/// Why the service is not ready: by itself, by its intake, by its sinks.
-fn reasons(own: &[String], intake: Option<&Arc<IntakeStatus>>, sinks: Option<&Fanout>) -> Vec<String> {
-    let of_intake = intake.map(|intake| intake.not_ready()).unwrap_or_default();
+/// Why the service is not ready: by itself, by its intake, by its mirror, by its sinks.
+fn reasons(own: &[String], sources: &Sources, sinks: Option<&Fanout>) -> Vec<String> {
+    let of_intake = sources.intake().map(|intake| intake.not_ready()).unwrap_or_default();
+    let of_mirror = sources.mirror().map(|mirror| mirror.not_ready()).unwrap_or_default();
     let of_sinks = sinks.map(Fanout::not_ready).unwrap_or_default();
-    own.iter().cloned().chain(of_intake).chain(of_sinks).collect()
+    own.iter().cloned().chain(of_intake).chain(of_mirror).chain(of_sinks).collect()
 }

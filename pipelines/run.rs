@@ -5,6 +5,8 @@
 //! commit, trim, in this order, since a crash may come between any two. After a start the newest
 //! checkpoint's epoch is committed again and the journal is applied from there on by the same code.
 
+mod abroad;
+
 pub mod epochs;
 
 mod error;
@@ -13,9 +15,15 @@ mod desk;
 
 mod opening;
 
+mod parts;
+
+pub mod rehearsal;
+
 mod reload;
 
 mod shared_journal;
+
+pub mod standby;
 
 mod stop;
 
@@ -25,18 +33,21 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use ingest::entry::Entry;
-use ingest::intake::{Durable, IntakeHandle, IntakeSettings, IntakeStatus, Start};
-use ingest::time::Clock;
+use ingest::intake::{Durable, IntakeHandle, IntakeSettings, Log, Start};
+use ingest::time::{Clock, Offset};
 use sinks::deliver::Fanout;
 use sinks::desk::Desk;
 
+use self::abroad::Abroad;
 use self::desk::Clerk;
 use self::epochs::Epochs;
 pub use self::error::RunError;
+use self::parts::{Ended, serve_parts};
 use self::reload::Reload;
 pub use self::reload::{Files, Refused, Reread};
 pub use self::stop::Stop;
 use crate::config::Config;
+use crate::mirror::MirroredLog;
 use crate::picture::Painter;
 use crate::wire;
 
@@ -49,6 +60,8 @@ const SINK_ROWS_MAX: usize = 256 * 1024;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Pause before a full disk is tried again.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
+/// How long the end waits for the mirror to have all of the journal.
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs until asked to stop. `told` hears the board's address once it listens. Rules that change in `files` are taken up
 /// meanwhile.
@@ -60,6 +73,7 @@ pub fn serve(
     files: Option<Files>,
     clock: Arc<dyn Clock>,
     stop: &Stop,
+    wants_standby: bool,
     told: impl FnOnce(SocketAddr),
 ) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -80,8 +94,7 @@ pub fn serve(
         async move { closed.notified().await },
     ))?;
     told(served.0);
-    let result = Service::open(config, clock, painter, &runtime, stop)
-        .and_then(|service| service.run(config, files, &clerk));
+    let result = serve_parts(config, files, &clock, painter, &runtime, (stop, &clerk, wants_standby));
     clerk.close();
     closing.notify_one();
     let _ = runtime.block_on(served.1);
@@ -89,19 +102,21 @@ pub fn serve(
 }
 
 struct Service {
+    clerk: Clerk,
     epochs: Epochs<Fanout>,
     clock: Arc<dyn Clock>,
     painter: Painter,
-    start: Start,
+    /// The entries that come first.
+    opening: Vec<Entry>,
     stop: Stop,
     reload: Reload,
 }
 
 impl Service {
-    fn run(mut self, config: &Config, files: Option<Files>, clerk: &Clerk) -> Result<(), RunError> {
+    fn run(&mut self, config: &Config, files: Option<Files>) -> Result<Ended, RunError> {
         if self.stop.is_asked() {
             // What was not applied yet stays in the journal.
-            return Ok(());
+            return Ok(Ended::Stopped);
         }
         if let Some(files) = files {
             let stop = self.stop.clone();
@@ -115,31 +130,54 @@ impl Service {
             commit_bytes: config.journal.commit_bytes,
             cut_interval: config.engine.cut_interval,
         };
-        let start = self.start.clone();
-        let intake =
-            IntakeHandle::spawn(settings, self.epochs.log(), Arc::clone(&self.clock), start, sender)?;
+        let mut log: Box<dyn Log> = self.epochs.log();
+        let mut mirror = None;
+        if let Some((leading, generation)) = self.epochs.lead(&self.clock)? {
+            log = Box::new(MirroredLog::new(log, leading.status()));
+            self.opening.push(generation);
+            mirror = Some(leading);
+        }
+        self.begin(config)?;
+        if let Some(abroad) = &self.epochs.abroad {
+            self.painter.watch_mirror(abroad.leading());
+        }
+        let place = self.epochs.journal.with(|journal| journal.place());
+        let start = Start {
+            next_message: place.next_message,
+            last_at_ms: place.last_at_ms,
+            last_epoch: place.last_epoch,
+            opening: std::mem::take(&mut self.opening),
+        };
+        let intake = IntakeHandle::spawn(settings, log, Arc::clone(&self.clock), start, sender)?;
         self.painter.follow(intake.status());
         // Who asked for these is not there any more.
         self.epochs.engine.take_answers().for_each(drop);
-        clerk.open(intake.submitter());
-        let looped = self.take_entries(&entries, &intake, clerk);
-        if looped.is_err() {
-            // Its threads may wait for room in the channel: that ends with the receiver.
-            drop(entries);
-            let _ = intake.join();
-            return looped;
+        self.clerk.open(intake.submitter());
+        let looped = self.take_entries(&entries, &intake);
+        // Its threads may wait for room in the channel: that ends with the receiver.
+        drop(entries);
+        let joined = intake.join();
+        self.clerk.close();
+        let Some(mirror) = mirror else {
+            looped?;
+            return Ok(joined.map(|()| Ended::Stopped)?);
+        };
+        let status = mirror.status();
+        if status.fenced().is_some() {
+            return Ok(Ended::SteppedDown);
         }
-        intake.join()?;
-        Ok(())
+        looped?;
+        joined?;
+        if !status.wait_until_mirrored(LAST_PATIENCE) {
+            tracing::warn!(
+                "the mirror does not have the end of the journal; it gets that after the next start"
+            );
+        }
+        self.epochs.show()?;
+        Ok(Ended::Stopped)
     }
 
-    fn take_entries(
-        &mut self,
-        entries: &Receiver<Durable>,
-        intake: &IntakeHandle,
-        clerk: &Clerk,
-    ) -> Result<(), RunError> {
-        let status: Arc<IntakeStatus> = intake.status();
+    fn take_entries(&mut self, entries: &Receiver<Durable>, intake: &IntakeHandle) -> Result<(), RunError> {
         let mut asked = false;
         loop {
             if self.stop.is_asked() && !asked {
@@ -148,26 +186,33 @@ impl Service {
             }
             self.take_change(intake);
             match entries.recv_timeout(PATIENCE) {
-                Ok(durable) => {
-                    self.take(&durable)?;
-                    self.epochs.engine.take_answers().for_each(|answer| clerk.answer(&answer));
-                }
+                Ok(durable) => self.take(&durable)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
+            self.epochs.show()?;
             let (applied, epoch) = self.epochs.place();
-            self.painter.paint(&self.epochs.engine, &status, applied, epoch);
+            self.painter.paint(&self.epochs.engine, applied, epoch);
         }
     }
 
     fn take(&mut self, durable: &Durable) -> Result<(), RunError> {
-        let Service { epochs, painter, stop, .. } = self;
-        let raised = epochs.step(durable.offset, &durable.entry, &mut until_room(painter, stop))?;
-        match &durable.entry {
-            Entry::Intake(intake) => painter.applied(durable.received_us, u64::from(intake.messages())),
+        self.step(durable.offset, &durable.entry)?;
+        if let Entry::Intake(intake) = &durable.entry {
+            self.painter.applied(durable.received_us, u64::from(intake.messages()));
+        }
+        Ok(())
+    }
+
+    /// Takes one entry through the engine and to the sinks, and tells of it.
+    fn step(&mut self, offset: Offset, entry: &Entry) -> Result<(), RunError> {
+        let Service { epochs, painter, stop, clerk, .. } = self;
+        let raised = epochs.step(offset, entry, &mut until_room(painter, stop))?;
+        epochs.engine.take_answers().for_each(|answer| clerk.answer(&answer));
+        match entry {
             Entry::Tick { .. } => epochs.engine.sample_trends(),
-            Entry::Configuration { .. } => self.configured(durable.offset),
-            Entry::Cut { .. } | Entry::Command(_) => {}
+            Entry::Configuration { .. } => self.configured(offset),
+            Entry::Intake(_) | Entry::Cut { .. } | Entry::Command(_) | Entry::Generation { .. } => {}
         }
         if raised {
             self.painter.hurry();

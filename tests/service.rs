@@ -37,6 +37,8 @@ mod older_checkpoint;
 mod operators;
 #[path = "service/repair.rs"]
 mod repair;
+#[path = "service/standby.rs"]
+mod standby;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

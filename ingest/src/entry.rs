@@ -13,6 +13,7 @@
 //! | configuration | `0x14`    | bytes of the engine `u32`, engine, text to the end      |
 //! | the same, changed | `0x24` | readings from `u64` (0: none), then as `0x14`          |
 //! | command       | `0x15`    | see [`command`]                                         |
+//! | generation    | `0x16`    | generation `u64`, writer to the end                     |
 //!
 //! The upper half of the kind byte is the version of the layout.
 
@@ -45,6 +46,8 @@ pub enum Entry {
     Configuration { engine: String, text: String, change: Option<Change> },
     /// Somebody asks for something.
     Command(Command),
+    /// From here on this process leads: the entries behind are of that generation. It changes no result.
+    Generation { generation: u64, writer: String },
 }
 
 /// Another configuration than the one before, taken up without a break.
@@ -73,10 +76,11 @@ const CUT: u8 = 0x13;
 const CONFIGURATION: u8 = 0x14;
 const CHANGED_CONFIGURATION: u8 = 0x24;
 const COMMAND: u8 = 0x15;
+const GENERATION: u8 = 0x16;
 
 impl Entry {
-    /// Time of the entry in milliseconds since 1970 UTC: its last arrival, second, cut or command. A configuration
-    /// and an intake without messages have none.
+    /// Time of the entry in milliseconds since 1970 UTC: its last arrival, second, cut or command. A configuration,
+    /// a generation and an intake without messages have none.
     #[must_use]
     pub fn at_ms(&self) -> Option<i64> {
         match self {
@@ -84,7 +88,7 @@ impl Entry {
             Entry::Tick { last_ms, .. } => Some(*last_ms),
             Entry::Cut { at_ms, .. } => Some(*at_ms),
             Entry::Command(command) => Some(command.at_ms),
-            Entry::Configuration { .. } => None,
+            Entry::Configuration { .. } | Entry::Generation { .. } => None,
         }
     }
 
@@ -94,7 +98,10 @@ impl Entry {
         match self {
             Entry::Intake(intake) => Some(intake),
             Entry::Command(command) => Some(&command.messages),
-            Entry::Tick { .. } | Entry::Cut { .. } | Entry::Configuration { .. } => None,
+            Entry::Tick { .. }
+            | Entry::Cut { .. }
+            | Entry::Configuration { .. }
+            | Entry::Generation { .. } => None,
         }
     }
 
@@ -138,6 +145,11 @@ impl Entry {
             Entry::Command(command) => {
                 out.push(COMMAND);
                 command.encode_head(out)
+            }
+            Entry::Generation { generation, writer } => {
+                out.push(GENERATION);
+                out.extend_from_slice(&generation.to_le_bytes());
+                writer.as_bytes()
             }
         }
     }
@@ -186,6 +198,10 @@ impl Entry {
                 })
             }
             COMMAND => Command::decode(bytes).map(Entry::Command),
+            GENERATION => {
+                let generation = take_u64(&mut bytes, "its generation")?;
+                Ok(Entry::Generation { generation, writer: text(&bytes, "writer")? })
+            }
             kind => Err(EntryError::UnknownKind { kind }),
         }
     }

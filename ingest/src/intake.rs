@@ -57,7 +57,7 @@ pub trait Log: Send {
     /// Puts the entry at the next offset. Not durable yet.
     ///
     /// # Errors
-    /// [`LogError::Full`] when the same call can be made again once there is room.
+    /// [`LogError::Full`] and [`LogError::Waiting`] when the same call can be made again.
     fn append(&mut self, entry: &Entry) -> Result<Offset, LogError>;
 
     /// Makes all appended entries durable.
@@ -73,6 +73,9 @@ pub enum LogError {
     /// Trying the same call again helps once there is room.
     #[error("no space in {folder}")]
     Full { folder: String },
+    /// Trying the same call again helps once others have done their part, such as a mirror.
+    #[error("{reason}")]
+    Waiting { reason: String },
     /// Nothing helps; what was appended since the last sync is in doubt.
     #[error("{reason}")]
     Failed { reason: String },
@@ -124,6 +127,8 @@ pub enum IntakeError {
     Journal(LogError),
     #[error("stopped while the journal had {0}; {1} entries were not written")]
     StoppedFull(LogError, usize),
+    #[error("stopped while waiting: {0}; what was not acknowledged comes again")]
+    StoppedWaiting(LogError),
     #[error("the engine takes no more entries")]
     EngineGone,
     #[error("the journal's thread is gone")]

@@ -37,6 +37,7 @@ mod append;
 mod entries;
 mod error;
 mod frame;
+mod place;
 mod read;
 mod recover;
 mod segment;
@@ -52,6 +53,7 @@ use crate::time::{Epoch, Offset};
 
 pub use entries::{Entries, ReadOnlyJournal};
 pub use error::JournalError;
+pub use place::Place;
 pub use recover::Recovered;
 
 /// A larger entry is refused, so that a damaged length is not believed.

@@ -28,6 +28,10 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     fn now_ms(&self) -> i64;
     /// Microseconds since an unspecified start. Never goes back; for latencies and rates only.
     fn monotonic_us(&self) -> u64;
+    /// As [`monotonic_us`](Self::monotonic_us), and goes on while the machine is suspended: for leases.
+    fn boot_us(&self) -> u64 {
+        self.monotonic_us()
+    }
 }
 
 /// The machine's clock.
@@ -52,6 +56,13 @@ impl Clock for SystemClock {
 
     fn monotonic_us(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn boot_us(&self) -> u64 {
+        let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let (seconds, nanoseconds) = (u64::try_from(since.tv_sec), u64::try_from(since.tv_nsec));
+        seconds.unwrap_or(0) * 1_000_000 + nanoseconds.unwrap_or(0) / 1_000
     }
 }
 

@@ -24,12 +24,16 @@ Rules that are added, changed or removed, metrics.toml and assets.toml are taken
 on SIGHUP) if they are right; if not, /api/v1/status says what is wrong, and what applied before goes on.
 What a change does to open windows and exceptions: andon check --against http://127.0.0.1:8080
 
-Example:
-  andon run --config config/andon.toml")]
+Examples:
+  andon run --config config/andon.toml
+  andon run --standby --config config/andon.toml   in the other region: follows `[mirror]`")]
 pub struct RunArgs {
     /// Configuration.
     #[arg(long, value_name = "FILE", default_value = "config/andon.toml")]
     config: PathBuf,
+    /// Follow the mirror of another region, ready to take over from it.
+    #[arg(long)]
+    standby: bool,
 }
 
 /// Runs the service until it is told to stop.
@@ -38,6 +42,12 @@ pub struct RunArgs {
 /// The configuration, or what ended it.
 pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     let config = Config::load(&args.config).map_err(CommandError::Configuration)?;
+    if args.standby && config.mirror.is_none() {
+        return Err(CommandError::Input {
+            what: "there is no mirror to follow".to_owned(),
+            remedy: "set `url` in `[mirror]` to the mirror of the region that leads".to_owned(),
+        });
+    }
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -47,7 +57,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let told = |address| tell(format_args!("board on http://{address}"));
     let files = Files { file: args.config.clone(), reread };
-    serve(&config, Some(files), clock, &stop, told)
+    serve(&config, Some(files), clock, &stop, args.standby, told)
         .map_err(|error| CommandError::failed("the service ended", error))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -78,7 +88,7 @@ pub fn demo(args: &DemoArgs) -> Result<ExitCode, CommandError> {
         tell(format_args!("board on http://{address}   (Ctrl-C stops)"));
         tell(format_args!("broker on mqtt://{mqtt}, data in {}", data.display()));
     };
-    let result = serve(&config, None, clock, &stop, told)
+    let result = serve(&config, None, clock, &stop, false, told)
         .map_err(|error| CommandError::failed("the demo ended", error));
     stop.ask();
     let published = workshop.join();

@@ -67,6 +67,22 @@ fn adds_up(counts: &Value) -> bool {
             == count("events_applied") + count("event_duplicates") + count("events_quarantined")
 }
 
+/// A line of how far the mirror is behind, where there is one.
+fn mirror(role: &Value, mirror: &Value) -> String {
+    if mirror.is_null() {
+        return String::new();
+    }
+    format!(
+        "\nmirror        {} behind: {} entries, {} bytes, {:.1} s; {}, generation {}",
+        if mirror["reachable"] == true { "reachable," } else { "NOT REACHABLE," },
+        mirror["lag_entries"],
+        mirror["lag_bytes"],
+        mirror["lag_seconds"].as_f64().unwrap_or(0.0),
+        role.as_str().unwrap_or_default(),
+        mirror["generation"],
+    )
+}
+
 fn page(status: &Value) -> String {
     let counts = &status["counts"];
     let count = |name| count(counts, name);
@@ -85,6 +101,7 @@ fn page(status: &Value) -> String {
         .as_f64()
         .map_or("–".to_owned(), |lag_ms| format!("{:.1} s", lag_ms / 1000.0));
     let latency = &status["latency_ms"];
+    let mirror = mirror(&status["role"], &status["mirror"]);
     format!(
         "{ready}{refused}
 messages      {:>12} = {} decoded + {} undecodable ({} replayed, {} imported)
@@ -96,7 +113,7 @@ rate          {:>12.0} messages/s
 watermark lag {lag_s:>12}
 latency       {:>9.1} ms p50, {:.1} ms p99
 exceptions    {:>12} open, {} held back by these, {} shelved
-journal       offset {}, epoch {}",
+journal       offset {}, epoch {}{mirror}",
         count("messages"),
         count("decoded"),
         count("undecodable"),

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 use super::bounded::{out_of_range, read_duration, read_size, unitless};
 use super::broker::{Broker, read_broker};
+use super::mirror::read_url;
 use super::mistake::Fault;
 use super::quantity;
 use super::setting::Setting;
@@ -41,6 +42,8 @@ pub(super) enum Kind {
     Broker,
     /// `ip:port`.
     Address,
+    /// `file:///FOLDER`.
+    Mirror,
     /// `sqlite:FILE`.
     Store,
     /// `env:NAME` or `file:PATH`; never the secret itself.
@@ -67,6 +70,7 @@ pub(super) enum Value {
     Size(u64),
     Broker(Broker),
     Address(SocketAddr),
+    Mirror(std::path::PathBuf),
     Texts(Vec<String>),
     Pairs(Vec<(String, String)>),
     Date(serde_json::Value),
@@ -86,6 +90,7 @@ impl Kind {
             Kind::Size { .. } => "a size",
             Kind::Broker => "a broker's URL",
             Kind::Address => "an address",
+            Kind::Mirror => "a mirror's URL",
             Kind::Store => "a store's URL",
             Kind::Secret => "a reference to a secret",
             Kind::Patterns | Kind::Texts => "a list of texts",
@@ -170,6 +175,7 @@ impl Kind {
             Kind::Duration { min, max } => read_duration(path, text, min, max),
             Kind::Size { min, max } => read_size(path, text, min, max),
             Kind::Broker => read_broker(path, text).map(Value::Broker),
+            Kind::Mirror => read_url(path, text).map(Value::Mirror),
             Kind::Address => text.parse().map(Value::Address).map_err(|_| {
                 let remedy = "write an IP address and a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
                 Fault::new(format!("`{path}` is no address: `{text}`"), remedy)

@@ -60,6 +60,7 @@ pub(super) fn load(
         export: service.export,
         store: service.store,
         http: service.http,
+        mirror: service.mirror,
         metrics,
         unit_aliases: service.unit_aliases,
         assets,

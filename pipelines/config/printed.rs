@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::kind::Kind;
+use super::sections::SECTIONS;
 use super::setting::Fallback;
-use super::settings::{ANDON, SECTIONS};
+use super::settings::ANDON;
 
 /// Where the shipped file differs from the default: it belongs to the mosquitto.conf beside it.
 const SHIPPED: [(&str, &str); 2] =

@@ -11,7 +11,9 @@ use super::files::Files;
 use super::fit::{check, warnings};
 use super::mistake::{Mistake, SourceFile};
 use super::settings::ANDON;
-use super::{CheckpointSettings, EngineSettings, ExportSettings, HttpSettings, StoreSettings};
+use super::{
+    CheckpointSettings, EngineSettings, ExportSettings, HttpSettings, MirrorSettings, StoreSettings, mirror,
+};
 
 /// What `andon.toml` says.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub(super) struct Service {
     pub(super) export: ExportSettings,
     pub(super) store: StoreSettings,
     pub(super) http: HttpSettings,
+    pub(super) mirror: Option<MirrorSettings>,
     pub(super) unit_aliases: Vec<(String, String)>,
     pub(super) rules_folder: PathBuf,
     /// Where the user named it, if so.
@@ -58,6 +61,7 @@ pub(super) fn read(
         outputs: patterns("topics.outputs"),
     };
     check(&values, &topics, folder, files, &mut reader);
+    let mirror = mirror::read(&values);
     let path = |key: &str| folder.join(values.text(key).expect(TYPED));
     let duration = |key: &str| values.duration(key).expect(TYPED);
     let bytes = |key: &str| values.size(key).expect(TYPED);
@@ -110,6 +114,7 @@ pub(super) fn read(
         },
         store: StoreSettings { url: store_url(values.text("store.url").expect(TYPED), folder) },
         http: HttpSettings { listen: values.address("http.listen").expect(TYPED) },
+        mirror,
         unit_aliases: values.pairs("units.aliases").to_vec(),
         rules_folder: path("rules.folder"),
         rules_folder_span: values.span("rules.folder"),

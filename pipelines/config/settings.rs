@@ -7,35 +7,6 @@ use super::kind::Kind;
 use super::setting::Fallback::{Absent, Is};
 use super::setting::{Setting, duration, set, size, whole};
 
-/// What stands above each section.
-pub(super) const SECTIONS: &[(&str, &str)] = &[
-    ("source", "The broker that sensors publish to, and the session with it."),
-    (
-        "source.tls",
-        "Only with mqtts://. Without these the system's authorities are trusted, and no certificate is shown.",
-    ),
-    (
-        "topics",
-        "Which topics mean what. {site}, {bay} and {tool} each take one level; what a topic does not carry may \
-         stand in the payload. Andon subscribes to these patterns and to nothing else.",
-    ),
-    (
-        "units.aliases",
-        "Other spellings of units that this shop's devices send, and the UCUM code they mean; beside the shipped \
-         ones (Nm, °C, kWh and the like).",
-    ),
-    ("journal", "Every message is written here before it is acknowledged."),
-    ("engine", "Event time: how long to wait, what is late, what is a repeat."),
-    (
-        "checkpoint",
-        "Where the engine's state is kept, so that a restart replays only the newest entries of the journal.",
-    ),
-    ("export", "Parquet files: FOLDER/<stream>/date=YYYY-MM-DD/site=S/*.parquet."),
-    ("store", "The tables exceptions, usage, steps and checks, for the shop's other programs."),
-    ("http", "Board, status and metrics on one port."),
-    ("rules", "One rule or view a file."),
-];
-
 /// `andon.toml`.
 pub(super) static ANDON: &[Setting] = &[
     set(
@@ -254,6 +225,58 @@ pub(super) static ANDON: &[Setting] = &[
         Is("\"127.0.0.1:8080\""),
         "IP address and port. Whoever reaches it sees everything: keep it on loopback, or behind a proxy that asks \
          for a login.",
+    ),
+    set(
+        "mirror.url",
+        Kind::Mirror,
+        Absent("\"file:///srv/andon-mirror\""),
+        "file:///FOLDER: a folder of the other region that is mounted here. It must know hard links.",
+    ),
+    set(
+        "mirror.ack",
+        Kind::Word(&["local", "mirrored"]),
+        Is("\"local\""),
+        "When a message is acknowledged: once it is durable here (local), or once the mirror has it too (mirrored): \
+         then nothing is lost with this machine, and nothing is acknowledged while the mirror is away.",
+    ),
+    set(
+        "mirror.takeover",
+        Kind::Word(&["automatic", "manual"]),
+        Is("\"manual\""),
+        "Who decides that a standby leads: itself, once the lease is stale (automatic), or a person by `andon standby \
+         promote` (manual). With automatic a leader that cannot renew its lease acknowledges nothing, whatever ack is.",
+    ),
+    set(
+        "mirror.lease",
+        duration("500ms", "1min"),
+        Is("\"2s\""),
+        "A leader that has not renewed its lease for so long is gone.",
+    ),
+    set(
+        "mirror.interval",
+        duration("1ms", "1min"),
+        Is("\"100ms\""),
+        "With ack = \"local\" new entries are put into the mirror this often: what may be lost with this machine.",
+    ),
+    set(
+        "mirror.checkpoint_interval",
+        duration("100ms", "1d"),
+        Is("\"1min\""),
+        "A checkpoint is put into the mirror this often, rounded up to whole cuts. A new standby begins at the newest, \
+         and each compares its state with it.",
+    ),
+    set(
+        "mirror.retain",
+        duration("1s", "30d"),
+        Is("\"6h\""),
+        "The journal is kept in the mirror for so long, and as far back as its oldest checkpoint: a standby that was \
+         away for less goes on where it was.",
+    ),
+    set(
+        "mirror.behind_bytes_max",
+        size("1MiB", "1024GiB"),
+        Is("\"16GiB\""),
+        "While the mirror is away the journal grows here, and up to this size messages are still acknowledged.",
     ),
     set(
         "rules.folder",

@@ -109,6 +109,13 @@ impl Values {
         }
     }
 
+    pub(super) fn mirror(&self, path: &str) -> Option<&std::path::PathBuf> {
+        match self.value(path)? {
+            Value::Mirror(url) => Some(url),
+            _ => None,
+        }
+    }
+
     pub(super) fn address(&self, path: &str) -> Option<SocketAddr> {
         match self.value(path)? {
             Value::Address(address) => Some(*address),

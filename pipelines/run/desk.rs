@@ -21,7 +21,7 @@ use crate::quarantine::{self, QuarantineError, Record};
 type Back = oneshot::Sender<Reply>;
 
 /// Takes wishes in and answers them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Clerk(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]

@@ -2,25 +2,27 @@
 //!
 //! The service and the simulation of its crashes drive the same code; they differ in what is plugged in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use ingest::entry::{Change, Entry};
 use ingest::intake::Start;
 use ingest::journal::{Journal, Recovered};
-use ingest::time::{Epoch, Offset};
+use ingest::time::{Clock, Epoch, Offset};
 use sinks::deliver::Fanout;
 use sinks::emission::Emission;
 use sinks::parquet::StreamSettings;
 use sinks::sink::{Receipt, SinkError};
 
 use super::RunError;
+use super::abroad::{Abroad, Unshown, wait_to_show};
 use super::reload::{JournalPast, Retained};
 use super::shared_journal::SharedJournal;
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::mirror::Mirror;
 
 /// All sinks behind one call, as the contract of [`sinks::sink::Sink`] has it.
 pub trait Sinks {
@@ -90,6 +92,9 @@ pub struct Epochs<S> {
     resumes: Vec<Offset>,
     keep: usize,
     pub(super) retained: Retained,
+    /// Epochs that are safe and wait for the mirror, oldest first. Without a mirror none waits.
+    unshown: VecDeque<Unshown>,
+    pub(super) abroad: Option<Abroad>,
 }
 
 /// Is told what is waited for while a disk is full, and says whether to go on waiting.
@@ -130,6 +135,8 @@ impl<S: Sinks> Epochs<S> {
             resumes: vec![resume_at],
             keep: config.checkpoint.keep.max(1),
             retained,
+            unshown: VecDeque::new(),
+            abroad: None,
         };
         let start = Start {
             next_message: recovered.next_message,
@@ -206,15 +213,39 @@ impl<S: Sinks> Epochs<S> {
             receipts,
         };
         self.put(&checkpoint, wait)?;
-        self.sinks.commit(epoch, &checkpoint.receipts)?;
-        self.epoch = epoch;
-        self.resumes.push(checkpoint.resume_at());
-        self.checkpoints.trim()?;
-        if self.resumes.len() > self.keep {
-            self.resumes.remove(0);
-            let before = self.retained.needless_before(self.resumes[0]);
-            // Whole segments only, so at least the newest stays to be replayed by hand.
-            self.journal.with(|journal| journal.trim(before))?;
+        if let Some(abroad) = &mut self.abroad
+            && abroad.is_compared(epoch)
+        {
+            let state_hash = self.engine.state_hash()?;
+            abroad.compare(&checkpoint, state_hash, &self.engine.config().text)?;
+        }
+        let resume_at = checkpoint.resume_at();
+        let waiting = Unshown { epoch, receipts: checkpoint.receipts, resume_at };
+        if let Some(let_go) = wait_to_show(&mut self.unshown, waiting) {
+            self.checkpoints.remove(let_go)?;
+        }
+        self.show()
+    }
+
+    /// Shows the epochs that the mirror has, if there is one: nothing that is seen from outside is ever rolled back.
+    pub(super) fn show(&mut self) -> Result<(), RunError> {
+        while let Some(Unshown { resume_at, .. }) = self.unshown.front()
+            && self.abroad.as_ref().is_none_or(|abroad| abroad.mirrored() >= *resume_at)
+        {
+            let Unshown { epoch, receipts, resume_at } = self.unshown.pop_front().expect("it is there");
+            self.sinks.commit(epoch, &receipts)?;
+            if let Some(abroad) = &mut self.abroad {
+                abroad.set_shown(resume_at)?;
+            }
+            self.epoch = epoch;
+            self.resumes.push(resume_at);
+            self.checkpoints.trim(epoch)?;
+            if self.resumes.len() > self.keep {
+                self.resumes.remove(0);
+                let before = self.retained.needless_before(self.resumes[0]);
+                // Whole segments only, so at least the newest stays to be replayed by hand.
+                self.journal.with(|journal| journal.trim(before))?;
+            }
         }
         Ok(())
     }
@@ -251,6 +282,12 @@ impl<S> Epochs<S> {
     #[must_use]
     pub fn place(&self) -> (Offset, Epoch) {
         (self.applied, self.epoch)
+    }
+
+    /// Begins to lead where there is a mirror: who writes it, and the entry that says so.
+    pub(super) fn lead(&mut self, clock: &Arc<dyn Clock>) -> Result<Option<(Mirror, Entry)>, RunError> {
+        let Some(abroad) = &mut self.abroad else { return Ok(None) };
+        abroad.lead(&self.journal, clock, self.keep).map(Some)
     }
 
     /// The journal, for who appends to it.

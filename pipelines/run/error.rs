@@ -7,6 +7,7 @@ use sinks::sink::SinkError;
 
 use crate::checkpoint::CheckpointError;
 use crate::engine::EngineError;
+use crate::mirror::MirrorError;
 use crate::wire;
 
 /// Why the service ended.
@@ -26,6 +27,16 @@ pub enum RunError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Sink(#[from] SinkError),
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    #[error("there is no mirror: set `url` in `[mirror]`")]
+    NoMirror,
+    #[error(
+        "the state at entry {offset} is {ours} here and {theirs} at the leader; keep both journals and report this"
+    )]
+    Differs { offset: u64, theirs: String, ours: String },
+    #[error("a checkpoint cannot be written as bytes: {0}")]
+    Encoding(String),
     #[error("the intake stopped: {0}")]
     Intake(#[from] ingest::intake::IntakeError),
     #[error(

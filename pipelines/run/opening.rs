@@ -9,9 +9,10 @@ use sinks::deliver::{Delivery, Fanout, Route};
 use sinks::parquet::{ParquetSink, Show};
 use sinks::sqlite::SqliteSink;
 
+use super::abroad::Abroad;
 use super::epochs::{Epochs, Opened};
 use super::reload::Reload;
-use super::{FULL_PAUSE, RunError, SINK_ROWS_MAX, Service, Stop, until_room};
+use super::{Clerk, FULL_PAUSE, RunError, SINK_ROWS_MAX, Service, Stop, until_room};
 use crate::checkpoint::{Checkpoint, CheckpointFolder};
 use crate::config::Config;
 use crate::engine::{EngineError, configuration_of};
@@ -27,14 +28,18 @@ impl Service {
         config: &Config,
         clock: Arc<dyn Clock>,
         mut painter: Painter,
+        abroad: Option<Abroad>,
         runtime: &tokio::runtime::Runtime,
-        stop: &Stop,
+        (stop, clerk): (&Stop, &Clerk),
     ) -> Result<Self, RunError> {
         painter.say_not_ready(RESTORING);
         let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
         let journal = || Journal::open(Arc::clone(&storage), &config.journal).map_err(RunError::from);
         let (journal, recovered) = once_there_is_room(&mut painter, stop, journal)?;
         let checkpoints = CheckpointFolder::open(storage, &config.checkpoint.folder, config.checkpoint.keep)?;
+        if let Some(abroad) = &abroad {
+            checkpoints.forget_after(abroad.checkpoints_until)?;
+        }
         let newest = checkpoints.newest()?;
         // What applies is in the journal, and so in the checkpoint. The files may say something else by now.
         let journaled = newest.as_ref().map(applied_at).transpose()?;
@@ -54,7 +59,8 @@ impl Service {
         painter.say_not_ready(RESTORING);
         painter.watch(&sinks, stop);
         let opened = Opened { engine, newest, journal, recovered, checkpoints, sinks };
-        let (mut epochs, start) = Epochs::open(config, opened)?;
+        let (mut epochs, _) = Epochs::open(config, opened)?;
+        epochs.abroad = abroad;
         epochs.engine.watch();
         painter.configured(epochs.engine.config());
         let from = epochs.place().0.next();
@@ -62,19 +68,18 @@ impl Service {
         if applied > 0 {
             tracing::info!(entries = applied, from = from.0, "applied the journal since the last checkpoint");
         }
-        let (stop, reload) = (stop.clone(), Reload::default());
-        let mut service = Service { epochs, clock, painter, start, stop, reload };
-        service.begin(config)?;
+        let (stop, clerk, reload) = (stop.clone(), clerk.clone(), Reload::default());
+        let mut service = Service { clerk, epochs, clock, painter, opening: Vec::new(), stop, reload };
+        service.configured(service.epochs.place().0);
         Ok(service)
     }
 
     /// The entries that come first: what applies, and then what the files say, if that is something else.
-    fn begin(&mut self, config: &Config) -> Result<(), RunError> {
-        self.configured(self.epochs.place().0);
-        self.start.opening.push(self.epochs.opening());
+    pub(super) fn begin(&mut self, config: &Config) -> Result<(), RunError> {
+        self.opening.push(self.epochs.opening());
         if self.epochs.engine.config().text != config.text {
             let entry = self.entry_for(wire::engine(config)?);
-            self.start.opening.push(entry);
+            self.opening.push(entry);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use crate::board::SEVERITIES;
-use crate::view::{Counts, ExceptionView, View};
+use crate::view::{Counts, ExceptionView, Mirror, StateDifference, View};
 
 /// Streams of `/api/v1/live` that were turned away because all seats were taken.
 pub const LIVE_REFUSED: &str = "andon_board_live_refused_total";
@@ -74,7 +74,7 @@ const TOTALS: [Total; 24] = [
 ];
 
 /// Gauges set from the view.
-const GAUGES: [(&str, &str); 10] = [
+const GAUGES: [(&str, &str); 17] = [
     (BUILD_INFO, "1, with the version as a label"),
     (READY, "1 when restored and subscribed, else 0"),
     (WATERMARK_LAG, "Newest arrival minus the least watermark of the bays that are heard"),
@@ -85,6 +85,13 @@ const GAUGES: [(&str, &str); 10] = [
     (JOURNAL_OFFSET, "Offset of the newest entry in the journal"),
     (EPOCH, "Number of the newest checkpoint"),
     (LIVE_CLIENTS, "Open streams of /api/v1/live"),
+    (LEADING, "1 when this process takes messages in, 0 while it follows another region"),
+    (MIRROR_REACHABLE, "1 when the mirror answers, else 0"),
+    (MIRROR_LAG_ENTRIES, "Durable entries that the mirror does not have"),
+    (MIRROR_LAG_BYTES, "Bytes of these"),
+    (MIRROR_LAG_SECONDS, "Age of the oldest of these"),
+    (STATE_DIFFERENCES, "How often this standby's state was not the leader's"),
+    (STATE_DIFFERENCE, "1 for the first time it was not, with offset and both hashes"),
 ];
 const BUILD_INFO: &str = "andon_build_info";
 const READY: &str = "andon_ready";
@@ -96,9 +103,16 @@ const SUPPRESSED: &str = "andon_exceptions_suppressed";
 const JOURNAL_OFFSET: &str = "andon_journal_offset";
 const EPOCH: &str = "andon_epoch";
 const LIVE_CLIENTS: &str = "andon_board_live_clients";
+const LEADING: &str = "andon_leading";
+const MIRROR_REACHABLE: &str = "andon_mirror_reachable";
+const MIRROR_LAG_ENTRIES: &str = "andon_mirror_lag_entries";
+const MIRROR_LAG_BYTES: &str = "andon_mirror_lag_bytes";
+const MIRROR_LAG_SECONDS: &str = "andon_mirror_lag_seconds";
+const STATE_DIFFERENCES: &str = "andon_standby_state_differences";
+const STATE_DIFFERENCE: &str = "andon_standby_state_difference";
 
 /// Recorded where things happen; described here so that the words stand in one place.
-const RECORDED: [(&str, Kind, &str); 16] = [
+const RECORDED: [(&str, Kind, &str); 17] = [
     (LIVE_REFUSED, Kind::Counter, "Live streams turned away because all seats were taken"),
     (LIVE_SKIPPED, Kind::Counter, "Pictures that live streams skipped"),
     (
@@ -128,6 +142,11 @@ const RECORDED: [(&str, Kind, &str); 16] = [
     ("andon_ingest_unacked_messages", Kind::Gauge, "Messages taken in and not yet acknowledged"),
     ("andon_ingest_ack_delay_seconds", Kind::Histogram, "From arrival to acknowledgement"),
     ("andon_journal_torn_bytes_total", Kind::Counter, "Bytes cut off behind the journal's last whole entry"),
+    (
+        "andon_mirror_fork_entries_total",
+        Kind::Counter,
+        "Entries set aside, because another region led when they were written",
+    ),
     ("andon_sink_rows_total", Kind::Counter, "Rows handed to a sink"),
     ("andon_sink_pending_rows", Kind::Gauge, "Rows waiting for a sink"),
     ("andon_sink_errors_total", Kind::Counter, "Calls to a sink that failed"),
@@ -249,6 +268,23 @@ fn set_gauges(view: &View) {
     metrics::gauge!(SUPPRESSED).set(status.exceptions_suppressed as f64);
     metrics::gauge!(JOURNAL_OFFSET).set(status.journal_offset as f64);
     metrics::gauge!(EPOCH).set(status.epoch as f64);
+    metrics::gauge!(LEADING).set(if status.role == "standby" { 0.0 } else { 1.0 });
+    if let Some(mirror) = &status.mirror {
+        set_mirror(mirror);
+    }
+}
+
+fn set_mirror(mirror: &Mirror) {
+    metrics::gauge!(MIRROR_REACHABLE).set(if mirror.reachable { 1.0 } else { 0.0 });
+    metrics::gauge!(MIRROR_LAG_ENTRIES).set(mirror.lag_entries as f64);
+    metrics::gauge!(MIRROR_LAG_BYTES).set(mirror.lag_bytes as f64);
+    metrics::gauge!(MIRROR_LAG_SECONDS).set(mirror.lag_seconds);
+    metrics::gauge!(STATE_DIFFERENCES).set(mirror.state_differences as f64);
+    // The first one alone, so that there is one series.
+    if let Some(StateDifference { offset, ours, theirs }) = &mirror.state_difference {
+        let labels = [("offset", offset.to_string()), ("ours", ours.clone()), ("theirs", theirs.clone())];
+        metrics::gauge!(STATE_DIFFERENCE, &labels).set(1.0);
+    }
 }
 
 /// The view lists 200 exceptions at most; open ones beyond it are told as severity `beyond_list`, so that

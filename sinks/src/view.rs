@@ -42,6 +42,44 @@ pub struct Status {
     pub exceptions_suppressed: u64,
     /// Part of the open ones: somebody has put them aside for a while.
     pub exceptions_shelved: u64,
+    /// `primary`, or `standby` while it follows another region.
+    pub role: String,
+    /// None where the journal is not mirrored.
+    pub mirror: Option<Mirror>,
+}
+
+/// How it stands with the copy in another region. What the mirror does not have is what would be lost with the
+/// leader's machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Mirror {
+    pub place: String,
+    /// `local` or `mirrored`.
+    pub ack: String,
+    pub generation: u64,
+    /// `NODE.PROCESS` of the one that leads.
+    pub leader: String,
+    /// The newest entry that the mirror has.
+    pub mirrored_offset: u64,
+    pub lag_entries: u64,
+    pub lag_bytes: u64,
+    pub lag_seconds: f64,
+    pub reachable: bool,
+    /// Of a standby: the newest epoch at which its state was the leader's.
+    pub compared_epoch: Option<u64>,
+    /// How often it was not.
+    pub state_differences: u64,
+    /// The first time.
+    pub state_difference: Option<StateDifference>,
+}
+
+/// Two states that should be the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StateDifference {
+    /// Journal offset.
+    pub offset: u64,
+    /// Hashes.
+    pub ours: String,
+    pub theirs: String,
 }
 
 /// The conservation law: messages = decoded + undecodable; readings = applied + duplicates + quarantined;

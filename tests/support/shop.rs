@@ -135,7 +135,7 @@ pub(crate) fn command(arguments: &[&str]) -> String {
     ask(arguments).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The same, or what it says is wrong.
+/// As [`command`], or what it said.
 pub(crate) fn ask(arguments: &[&str]) -> Result<String, String> {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_andon"))
         .args(arguments)

@@ -51,6 +51,7 @@ fn entry() -> impl Strategy<Value = Entry> {
                 Entry::Command(Command { at_ms, order, messages })
             }
         ),
+        (any::<u64>(), ".{0,40}").prop_map(|(generation, writer)| Entry::Generation { generation, writer }),
     ]
 }
 
@@ -114,8 +115,8 @@ proptest! {
     fn an_entry_cut_short_is_refused(entry in entry(), at in any::<prop::sample::Index>()) {
         let bytes = encoded(&entry);
         let cut = bytes.slice(..at.index(bytes.len()));
-        // A shorter configuration text is a configuration text.
-        if !matches!(entry, Entry::Configuration { .. }) {
+        // A shorter configuration text is a configuration text, and so is a writer.
+        if !matches!(entry, Entry::Configuration { .. } | Entry::Generation { .. }) {
             prop_assert!(Entry::decode(cut).is_err());
         }
     }
@@ -178,6 +179,10 @@ fn the_bytes_of_version_1_stay_readable() {
     let change = Some(Change { readings_from: Some(Offset(9)) });
     let changed_entry = Entry::Configuration { engine: "0.".to_owned(), text: "x".to_owned(), change };
     assert_eq!(Entry::decode(Bytes::from(changed)), Ok(changed_entry));
+
+    let generation = [&[0x16][..], &3_u64.to_le_bytes(), b"5f1c.9a"].concat();
+    let expected = Entry::Generation { generation: 3, writer: "5f1c.9a".to_owned() };
+    assert_eq!(Entry::decode(Bytes::from(generation)), Ok(expected));
 }
 
 #[test]

@@ -64,6 +64,7 @@ impl IntakeByHand {
         let Some(batch) = self.gathering.take() else { return Ok(None) };
         let mut told = |room: Room<'_>| match room {
             Room::None { folder, .. } => wait(folder),
+            Room::Waiting { reason, .. } => wait(reason),
             Room::Again => true,
         };
         let offsets = write(self.log.as_mut(), &batch, &mut told)?;

@@ -12,6 +12,8 @@ use crate::time::Offset;
 
 /// How often a full disk is tried again.
 const FULL_RETRY: Duration = Duration::from_millis(200);
+/// The same for a log that has waited itself.
+const WAITING_RETRY: Duration = Duration::from_millis(1);
 
 pub(super) struct Committer {
     pub(super) log: Box<dyn Log>,
@@ -56,6 +58,8 @@ impl Committer {
 pub(super) enum Room<'a> {
     /// There is none in this folder, at the first try or again.
     None { folder: &'a str, is_first: bool },
+    /// Others have not done their part, such as a mirror.
+    Waiting { reason: &'a str, is_first: bool },
     /// There is some again.
     Again,
 }
@@ -65,10 +69,17 @@ pub(super) enum Room<'a> {
 fn tell(status: &IntakeStatus, stopping: &AtomicBool, room: Room<'_>) -> bool {
     match room {
         Room::Again => {
-            tracing::info!("the journal has room again");
+            tracing::info!("the journal goes on");
             status.set_journal(JournalState::Writing);
         }
-        Room::None { .. } if stopping.load(Ordering::Relaxed) => return false,
+        Room::None { .. } | Room::Waiting { .. } if stopping.load(Ordering::Relaxed) => return false,
+        Room::Waiting { reason, is_first } => {
+            if is_first {
+                tracing::error!(reason, "nothing is acknowledged until that is over");
+            }
+            status.set_journal(JournalState::Waiting { reason: reason.to_owned() });
+            std::thread::sleep(WAITING_RETRY);
+        }
         Room::None { folder, is_first } => {
             if is_first {
                 tracing::error!(folder, "no space for the journal: nothing is acknowledged until there is");
@@ -100,6 +111,12 @@ pub(super) fn write(
                 Err(LogError::Full { folder }) => {
                     if !told(Room::None { folder: &folder, is_first }) {
                         return Err(IntakeError::StoppedFull(LogError::Full { folder }, batch.entries.len()));
+                    }
+                    is_first = false;
+                }
+                Err(LogError::Waiting { reason }) => {
+                    if !told(Room::Waiting { reason: &reason, is_first }) {
+                        return Err(IntakeError::StoppedWaiting(LogError::Waiting { reason }));
                     }
                     is_first = false;
                 }

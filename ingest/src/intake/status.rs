@@ -91,6 +91,7 @@ impl std::fmt::Display for SourceState {
 pub(crate) enum JournalState {
     Writing,
     Full { folder: String },
+    Waiting { reason: String },
     Failed { reason: String },
 }
 
@@ -99,6 +100,7 @@ impl std::fmt::Display for JournalState {
         match self {
             JournalState::Writing => f.write_str("journal: writing"),
             JournalState::Full { folder } => write!(f, "journal: no space in {folder}, waiting"),
+            JournalState::Waiting { reason } => write!(f, "nothing is acknowledged: {reason}"),
             JournalState::Failed { reason } => write!(f, "journal: failed: {reason}"),
         }
     }

@@ -220,6 +220,11 @@ fn cut_tail(file: &dyn StorageFile, path: &Path, position: u64, bytes: u64) -> i
         "the journal had a torn tail, which is cut off; it was never acknowledged"
     );
     metrics::counter!("andon_journal_torn_bytes_total").increment(bytes);
+    clear_from(file, position)
+}
+
+/// Puts zeroes from `position` to the end, durably.
+pub(super) fn clear_from(file: &dyn StorageFile, position: u64) -> io::Result<()> {
     let file_bytes = file.len()?;
     file.set_len(position)?;
     match file.preallocate(file_bytes) {

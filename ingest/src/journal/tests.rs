@@ -1,5 +1,6 @@
 mod crash;
 mod damage;
+mod places;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

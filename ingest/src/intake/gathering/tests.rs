@@ -103,6 +103,7 @@ fn show(batch: &Batch) -> String {
             let messages = messages.iter().map(|message| format!("{}:{}", message.ordinal, message.topic));
             format!("command at {:.3} [{}]", *at_ms as f64 / 1000.0, messages.collect::<Vec<_>>().join(" "))
         }
+        Entry::Generation { .. } => "generation".to_owned(),
     });
     format!("commit {}", entries.collect::<Vec<_>>().join(", "))
 }

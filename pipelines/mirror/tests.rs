@@ -1,0 +1,318 @@
+//! Writers, followers and regions over a store in memory.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ingest::entry::Entry;
+use ingest::intake::LogError;
+use ingest::journal::{Journal, Place};
+use ingest::storage::{DiskStorage, Storage};
+use ingest::time::{ManualClock, Offset};
+
+use super::chunk::Chunk;
+use super::follower::{Comparison, Follower};
+use super::head::Head;
+use super::manifest::{Manifest, Offered};
+use super::opening::{Region, Role};
+use super::store::memory::MemoryStore;
+use super::store::{FolderStore, Store, list_all};
+use super::writer::{Put, Writer};
+use super::{Identity, MirrorError, MirrorStatus};
+use crate::config::{Ack, Config, MirrorSettings, Takeover};
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
+}
+
+fn tick(second: i64) -> Entry {
+    Entry::Tick { first_ms: second * 1000, last_ms: second * 1000 }
+}
+
+fn ticks(seconds: std::ops::Range<i64>) -> Vec<Entry> {
+    seconds.map(tick).collect()
+}
+
+fn writer(store: &Arc<MemoryStore>, generation: u64, name: &str, place: Place) -> Writer {
+    Writer::new(Arc::clone(store) as Arc<dyn Store>, "c1", generation, name, place)
+}
+
+fn settings(ack: Ack, takeover: Takeover) -> MirrorSettings {
+    MirrorSettings {
+        folder: "/nowhere".into(),
+        ack,
+        takeover,
+        lease: std::time::Duration::from_secs(2),
+        interval: std::time::Duration::from_millis(10),
+        checkpoint_epochs: 1,
+        retain: std::time::Duration::from_secs(60),
+        behind_bytes_max: 1 << 20,
+    }
+}
+
+fn offered(epoch: u64, resume_at: u64, state: &str) -> Offered {
+    let manifest = Manifest {
+        format: Manifest::FORMAT,
+        epoch,
+        resume_at,
+        generation: 1,
+        writer: "a.1".to_owned(),
+        engine: env!("CARGO_PKG_VERSION").to_owned(),
+        state_hash: state.to_owned(),
+        configuration: String::new(),
+        parts: Vec::new(),
+    };
+    Offered { manifest, content: vec![7; 20 << 20].into() }
+}
+
+#[test]
+fn what_is_written_is_followed_in_order() {
+    run(async {
+        let store = Arc::new(MemoryStore::default());
+        let mut writer = writer(&store, 1, "a.1", Place::FIRST);
+        let mut follower = Follower::new(store.clone(), Place::FIRST);
+        assert_eq!(follower.next().await.expect("reads"), None);
+        for seconds in [0..1, 1..40, 40..41] {
+            assert_eq!(writer.put(ticks(seconds.clone())).await.expect("puts"), Put::Done);
+            let chunk = follower.next().await.expect("reads").expect("it is there");
+            assert_eq!(chunk.entries, ticks(seconds));
+        }
+        assert_eq!(follower.place(), writer.place);
+        assert_eq!(follower.look_around().await.expect("reads"), None);
+        // A crash has left the first few entries of a chunk: the rest of it comes.
+        let mut within = Place::FIRST;
+        ticks(0..5).iter().for_each(|entry| within.pass(entry));
+        let mut follower = Follower::new(store.clone(), within);
+        let rest = follower.rest().await.expect("reads").expect("it is there");
+        assert_eq!((rest.place, rest.entries), (within, ticks(5..40)));
+    });
+}
+
+#[test]
+fn ones_own_chunk_whose_answer_was_lost_is_known_again() {
+    run(async {
+        let store = Arc::new(MemoryStore::default());
+        let mut writer = writer(&store, 1, "a.1", Place::FIRST);
+        store.loses_answer.store(true, Ordering::SeqCst);
+        assert!(writer.put(ticks(0..3)).await.is_err());
+        assert!(writer.is_unanswered());
+        // More has come meanwhile, and the same chunk is put again all the same.
+        assert_eq!(writer.put(ticks(0..9)).await.expect("puts"), Put::Done);
+        assert_eq!(writer.place.offset, Offset(4));
+        assert_eq!(store.names(), [Chunk::name(Offset(1))]);
+    });
+}
+
+#[test]
+fn of_two_who_write_the_same_place_one_wins() {
+    run(async {
+        let store = Arc::new(MemoryStore::default());
+        let mut one = writer(&store, 1, "a.1", Place::FIRST);
+        assert_eq!(one.put(ticks(0..2)).await.expect("puts"), Put::Done);
+        let mut other = writer(&store, 2, "b.1", one.place);
+        let generation = Entry::Generation { generation: 2, writer: "b.1".to_owned() };
+        assert_eq!(other.put(vec![generation]).await.expect("puts"), Put::Done);
+        let taken = Put::Taken { generation: 2, writer: "b.1".to_owned() };
+        assert_eq!(one.put(ticks(2..3)).await.expect("puts"), taken);
+        let seen = Writer::look(&*store, "a.1", Offset(3)).await.expect("reads");
+        assert_eq!(seen, Some((2, "b.1".to_owned())));
+        assert_eq!(Writer::look(&*store, "b.1", Offset(3)).await.expect("reads"), None);
+    });
+}
+
+#[test]
+fn a_gap_is_refused_and_so_is_what_was_trimmed() {
+    run(async {
+        let store = Arc::new(MemoryStore::default());
+        let mut writer = writer(&store, 1, "a.1", Place::FIRST);
+        for second in 0..4 {
+            writer.put(ticks(second..second + 1)).await.expect("puts");
+        }
+        store.remove(&Chunk::name(Offset(2))).await.expect("removes");
+        let mut follower = Follower::new(store.clone(), Place::FIRST);
+        follower.next().await.expect("reads").expect("the first is there");
+        assert_eq!(follower.next().await.expect("reads"), None);
+        let error = follower.look_around().await.expect_err("a gap").to_string();
+        assert!(error.contains("entry 2 is missing") && error.contains("entry 3"), "{error}");
+        Head::new("c1", 3, 1).replace(&*store).await.expect("puts");
+        let error = follower.look_around().await.expect_err("trimmed").to_string();
+        assert!(error.contains("begins with entry 3") && error.contains("mirror.retain"), "{error}");
+    });
+}
+
+#[test]
+fn a_mirror_keeps_what_its_oldest_checkpoint_needs_and_what_is_young() {
+    run(async {
+        let store = Arc::new(MemoryStore::default());
+        let mut writer = writer(&store, 1, "a.1", Place::FIRST);
+        for epoch in 1..=6 {
+            store.pass_ms(1_000);
+            let second = epoch as i64 * 2;
+            writer.put(ticks(second..second + 2)).await.expect("puts");
+            let offered = offered(epoch, writer.place.offset.0, "same");
+            writer.put_checkpoint(offered, 2).await.expect("puts");
+        }
+        let manifests = list_all(&*store, "checkpoints/", "").await.expect("lists");
+        let manifests = manifests.iter().filter(|found| found.name.ends_with("manifest")).count();
+        assert_eq!(manifests, 2);
+        assert_eq!(writer.trim(60_000).await.expect("trims"), 0, "all of it is young");
+        // The older of the two checkpoints resumes at entry 11.
+        assert_eq!(writer.trim(500).await.expect("trims"), 5);
+        let chunks = list_all(&*store, "journal/", "").await.expect("lists");
+        assert_eq!(chunks.first().map(|found| found.name.clone()), Some(Chunk::name(Offset(11))));
+        assert_eq!(Head::read(&*store).await.expect("reads").map(|head| head.lowest), Some(11));
+        let newest = Manifest::newest(&*store).await.expect("reads").expect("there is one");
+        assert_eq!((newest.epoch, newest.parts.len()), (6, 3));
+        assert_eq!(newest.content(&*store).await.expect("reads"), vec![7; 20 << 20]);
+    });
+}
+
+#[test]
+fn a_checkpoint_with_a_wrong_hash_is_refused_by_name() {
+    run(async {
+        let store = Arc::new(MemoryStore::default());
+        writer(&store, 1, "a.1", Place::FIRST).put_checkpoint(offered(4, 9, "same"), 2).await.expect("puts");
+        let newest = Manifest::newest(&*store).await.expect("reads").expect("there is one");
+        store.put(&newest.parts[1].name, vec![8; 8 << 20].into()).await.expect("puts");
+        let error = newest.content(&*store).await.expect_err("another part").to_string();
+        assert!(error.contains(&newest.parts[1].name) && error.contains("hash"), "{error}");
+        let name = store.names().into_iter().find(|name| name.ends_with("manifest")).expect("there is one");
+        let text = store.get(&name).await.expect("reads").expect("it is there");
+        let text = String::from_utf8(text.to_vec()).expect("text").replace("\"epoch\":4", "\"epoch\":5");
+        store.put(&name, text.into()).await.expect("puts");
+        let error = Manifest::newest(&*store).await.expect_err("changed").to_string();
+        assert!(error.contains("hash does not fit"), "{error}");
+    });
+}
+
+#[test]
+fn another_state_than_the_leaders_is_an_alarm_and_tells_both() {
+    run(async {
+        let store = Arc::new(MemoryStore::default());
+        let mut leader = writer(&store, 1, "a.1", Place::FIRST);
+        let mut comparison = Comparison::default();
+        comparison.own(1, "same".to_owned());
+        comparison.own(2, "ours".to_owned());
+        leader.put_checkpoint(offered(1, 9, "same"), 5).await.expect("puts");
+        comparison.compare(&*store).await.expect("compares");
+        assert_eq!((comparison.same_at, comparison.differences), (Some(1), 0));
+        leader.put_checkpoint(offered(2, 17, "theirs"), 5).await.expect("puts");
+        comparison.compare(&*store).await.expect("compares");
+        assert_eq!(comparison.differs_at, Some((17, "theirs".to_owned(), "ours".to_owned())));
+    });
+}
+
+#[test]
+fn nothing_is_acknowledged_without_a_lease_nor_before_the_mirror_has_it() {
+    let clock = Arc::new(ManualClock::at(1_000));
+    let status =
+        MirrorStatus::new(&settings(Ack::Mirrored, Takeover::Manual), clock.clone(), Offset(5), Offset(5));
+    status.set_trouble(Some("it is away".to_owned()));
+    let ticking = |status: &MirrorStatus| {
+        std::thread::scope(|scope| {
+            let waited = scope.spawn(|| status.wait_until_acknowledgeable());
+            while !waited.is_finished() {
+                clock.set(ingest::time::Clock::now_ms(&*clock) + 50);
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            waited.join().expect("no panic")
+        })
+    };
+    let error = ticking(&status).expect_err("no lease").to_string();
+    assert!(error.contains("lease is not renewed: it is away"), "{error}");
+    status.permit(u64::MAX);
+    assert_eq!(ticking(&status), Ok(()));
+    status.appended(Offset(5), &tick(1));
+    status.synced();
+    assert_eq!(ticking(&status), Err(LogError::Waiting { reason: "it is away".to_owned() }));
+    assert_eq!(status.lag().0, 1);
+    status.set_mirrored(Offset(6));
+    assert_eq!((ticking(&status), status.lag().0), (Ok(()), 0));
+    status.fence("b.1 leads".to_owned());
+    assert_eq!(ticking(&status), Err(LogError::Failed { reason: "b.1 leads".to_owned() }));
+    assert_eq!(status.not_ready(), ["b.1 leads"]);
+}
+
+/// A region of a test: a folder, and the store of all of them.
+fn region<'a>(config: &'a Config, store: &Arc<dyn Store>) -> Region<'a> {
+    let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
+    Region { config, storage, clock: Arc::new(ManualClock::at(5_000)), store: Arc::clone(store) }
+}
+
+fn config(folder: &Path) -> Config {
+    let address = "127.0.0.1:1".parse().expect("an address");
+    Config::embedded_demo(folder, address, address)
+}
+
+#[test]
+fn the_log_says_who_leads_and_a_fork_is_set_aside() {
+    let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
+    let mirror = tempfile::tempdir().expect("a folder");
+    let store: Arc<dyn Store> = Arc::new(FolderStore::new(mirror.path().join("there")));
+    let configs = [config(folders[0].path()), config(folders[1].path())];
+    let [lyon, paris] = [region(&configs[0], &store), region(&configs[1], &store)];
+    run(async {
+        assert!(paris.prepare(true).await.expect("looks").is_none(), "there is nothing to follow yet");
+        let first = lyon.prepare(false).await.expect("looks").expect("it begins");
+        assert_eq!((first.role, first.end), (Role::Leader, None));
+        // Lyon leads, and dies with two entries that the mirror does not have.
+        let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
+        let journal_folder = &configs[0].journal.folder;
+        let identity =
+            Identity { generation: 1, writer: format!("{}.1", first.identity.node), ..first.identity };
+        identity.write(&storage, journal_folder).expect("written");
+        let (mut journal, _) = Journal::open(Arc::clone(&storage), &configs[0].journal).expect("opens");
+        for entry in ticks(0..6) {
+            journal.append(&entry).expect("appended");
+        }
+        journal.sync().expect("synced");
+        drop(journal);
+        let mut writer =
+            Writer::new(Arc::clone(&store), &identity.cluster, 1, &identity.writer, Place::FIRST);
+        assert_eq!(writer.put(ticks(0..4)).await.expect("puts"), Put::Done);
+        let again = lyon.prepare(false).await.expect("looks").expect("it goes on");
+        assert_eq!((again.role, again.end.map(|end| end.offset)), (Role::Leader, Some(Offset(5))));
+        let error = lyon.prepare(true).await.expect_err("what is here must be mirrored first").to_string();
+        assert!(error.contains("without --standby"), "{error}");
+        // Paris follows, and takes over.
+        let error = paris.prepare(false).await.expect_err("it has no journal").to_string();
+        assert!(error.contains("--standby"), "{error}");
+        let follower = paris.prepare(true).await.expect("looks").expect("there is something to follow");
+        assert_eq!(follower.role, Role::Follower);
+        let other = format!("{}.1", follower.identity.node);
+        let mut successor = Writer::new(Arc::clone(&store), &identity.cluster, 2, &other, writer.place);
+        let generation = Entry::Generation { generation: 2, writer: other.clone() };
+        assert_eq!(successor.put(vec![generation]).await.expect("puts"), Put::Done);
+        // Lyon comes back: its fork is beside the journal, and it follows.
+        let back = lyon.prepare(false).await.expect("looks").expect("it follows");
+        assert_eq!((back.role, back.checkpoints_until), (Role::Follower, Offset(5)));
+        let (journal, _) = Journal::open(Arc::clone(&storage), &configs[0].journal).expect("opens");
+        assert_eq!(journal.next_offset(), Offset(5));
+        let fork = journal_folder.join(format!("fork-{:020}-{}.chunk", 5, identity.writer));
+        let fork = std::fs::read(fork).expect("it is there");
+        assert_eq!(Chunk::decode(&fork.into(), Offset(5)).expect("reads").entries, ticks(4..6));
+        // A mirror of another journal is refused.
+        Head::new("c9", 1, 1).replace(&*store).await.expect("puts");
+        let error = lyon.prepare(false).await.expect_err("another journal");
+        assert!(matches!(error, MirrorError::Foreign { .. }), "{error}");
+    });
+}
+
+#[test]
+fn a_disk_that_is_not_mounted_is_no_mirror() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = FolderStore::new(folder.path().join("mirror"));
+    run(async {
+        let chunk = Chunk::name(Offset(1));
+        let error = store.put_new(&chunk, "x".into()).await.expect_err("no HEAD").to_string();
+        assert!(error.contains("is it mounted?"), "{error}");
+        assert!(store.put_new("HEAD", "{}".into()).await.expect("made"));
+        assert!(store.put_new(&chunk, "x".into()).await.expect("made"));
+        assert!(!store.put_new(&chunk, "y".into()).await.expect("there is one"));
+        assert_eq!(store.get(&chunk).await.expect("reads").as_deref(), Some(&b"x"[..]));
+        let names: Vec<String> =
+            list_all(&store, "journal/", "").await.expect("lists").into_iter().map(|it| it.name).collect();
+        assert_eq!(names, [Chunk::name(Offset(1))]);
+        assert_eq!(list_all(&store, "journal/", &chunk).await.expect("lists"), []);
+    });
+}

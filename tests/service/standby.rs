@@ -1,0 +1,218 @@
+//! Two regions: one leads, the other follows its mirror and takes over.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::andon::{Andon, until};
+use crate::mosquitto::Mosquitto;
+use crate::shop::{Shop, ask};
+use crate::work::Work;
+use crate::{
+    a_replay_says_the_same, alone, each_reading_is_there_once, job, the_store_says_the_same, until_exported,
+};
+
+/// Two shops with one broker and one mirror, which is in the folder that comes with them.
+fn regions(broker: &Mosquitto, more: &str) -> (tempfile::TempDir, Shop, Shop) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mirror = folder.path().join("mirror");
+    let lines =
+        format!("[mirror]\nurl = \"file://{}\"\ncheckpoint_interval = \"3s\"\n{more}\n", mirror.display());
+    let (lyon, paris) = (Shop::new(broker.port, &lines), Shop::new(broker.port, &lines));
+    (folder, lyon, paris)
+}
+
+fn run_standby(shop: &Shop) -> Andon {
+    let config = shop.config();
+    let config = config.to_str().expect("folders of tests have plain names");
+    Andon::spawn(&["run", "--standby", "--config", config], &shop.folder().join("andon.log"))
+}
+
+/// The standby first, so that it follows from the first entry.
+fn begin(leader: &Shop, standby: &Shop) -> (Andon, Andon) {
+    let mut standby = run_standby(standby);
+    standby.until_not_ready(&["nothing to follow yet"]);
+    let mut leader = Andon::run(leader);
+    leader.until_ready();
+    standby.until_ready();
+    (leader, standby)
+}
+
+fn until_role(andon: &mut Andon, role: &str) {
+    until(&format!("it is a {role}"), 30, || {
+        let status = andon.json("/api/v1/status");
+        if status["role"] == role { Ok(()) } else { Err(status["not_ready"].to_string()) }
+    });
+}
+
+/// Waits until the standby has compared its state with the leader's, and that was the same.
+fn until_compared(andon: &mut Andon) {
+    until("states have been compared", 30, || {
+        let mirror = andon.json("/api/v1/status")["mirror"].clone();
+        assert_eq!(mirror["state_differences"], 0, "{mirror}");
+        if mirror["compared_epoch"].is_u64() { Ok(()) } else { Err(mirror) }
+    });
+}
+
+fn promote(andon: &mut Andon, shop: &Shop) -> f64 {
+    let (config, url) = (shop.config(), andon.url());
+    let config = config.to_str().expect("folders of tests have plain names");
+    let told = ask(&["standby", "promote", "--config", config, "--url", &url, "--json"]);
+    let told = told.unwrap_or_else(|error| panic!("{error}\n{}", andon.log()));
+    let told: serde_json::Value = serde_json::from_str(told.trim()).expect("JSON");
+    told["seconds"].as_f64().expect("seconds")
+}
+
+#[test]
+fn a_leader_is_killed_and_the_standby_goes_on_with_nothing_lost_or_doubled() {
+    let _alone = alone();
+    let Some(broker) = Mosquitto::start("") else { return };
+    let (_mirror, lyon, paris) = regions(&broker, "ack = \"mirrored\"");
+    let (mut leader, mut standby) = begin(&lyon, &paris);
+    until_role(&mut standby, "standby");
+
+    let over = AtomicBool::new(false);
+    let (work, seconds) = std::thread::scope(|scope| {
+        let publisher = scope.spawn(|| {
+            let mut work = Work::on(broker.port);
+            for number in 0.. {
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+                job(&mut work, number);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            work.settle();
+            work
+        });
+        until_compared(&mut standby);
+        let config = paris.config();
+        let config = config.to_str().expect("folders of tests have plain names");
+        let drilled = ask(&["standby", "drill", "--config", config, "--json"]);
+        let drilled = drilled.unwrap_or_else(|error| panic!("{error}"));
+        eprintln!("drilled: {}", drilled.trim());
+        assert!(drilled.contains("\"state_hash\""), "{drilled}");
+        leader.kill();
+        let seconds = promote(&mut standby, &paris);
+        std::thread::sleep(Duration::from_secs(1));
+        over.store(true, Ordering::SeqCst);
+        (publisher.join().expect("the publisher"), seconds)
+    });
+    eprintln!("promoted within {seconds:.3} s; {} readings published", work.readings);
+    until_exported(&mut standby, &paris, &work);
+
+    // The old leader comes back, finds another leading, and follows it.
+    let mut back = Andon::run(&lyon);
+    until_role(&mut back, "standby");
+    back.until_ready();
+    until_exported(&mut back, &lyon, &work);
+    until_compared(&mut back);
+    standby.stop();
+    back.stop();
+    for shop in [&lyon, &paris] {
+        each_reading_is_there_once(&shop.history(), &work);
+        the_store_says_the_same(shop);
+        a_replay_says_the_same(shop);
+    }
+}
+
+#[test]
+fn a_leader_that_lives_on_steps_down_once_another_has_taken_over() {
+    let _alone = alone();
+    let Some(broker) = Mosquitto::start("") else { return };
+    let (_mirror, lyon, paris) = regions(&broker, "");
+    let (mut lyons, mut pariss) = begin(&lyon, &paris);
+    let mut work = Work::on(broker.port);
+    for number in 0..20 {
+        job(&mut work, number);
+    }
+    work.settle();
+    until_exported(&mut pariss, &paris, &work);
+    promote(&mut pariss, &paris);
+    until_role(&mut lyons, "standby");
+    assert!(lyons.log().contains("set aside"), "{}", lyons.log());
+    for number in 20..40 {
+        job(&mut work, number);
+    }
+    work.settle();
+    until_exported(&mut pariss, &paris, &work);
+    until_exported(&mut lyons, &lyon, &work);
+    until_compared(&mut lyons);
+    pariss.stop();
+    lyons.stop();
+    for shop in [&lyon, &paris] {
+        each_reading_is_there_once(&shop.history(), &work);
+        the_store_says_the_same(shop);
+        a_replay_says_the_same(shop);
+    }
+}
+
+#[test]
+fn a_standby_takes_over_by_itself_when_the_lease_is_stale() {
+    let _alone = alone();
+    let Some(broker) = Mosquitto::start("") else { return };
+    let more = "ack = \"mirrored\"\ntakeover = \"automatic\"\nlease = \"2s\"";
+    let (_mirror, lyon, paris) = regions(&broker, more);
+    let (mut leader, mut standby) = begin(&lyon, &paris);
+    let mut work = Work::on(broker.port);
+    for number in 0..20 {
+        job(&mut work, number);
+    }
+    work.settle();
+    until_exported(&mut standby, &paris, &work);
+    leader.kill();
+    let since_ms = work.now_ms();
+    until_role(&mut standby, "primary");
+    standby.until_ready();
+    eprintln!("took over within {} ms of the kill, with a lease of 2 s", work.now_ms() - since_ms);
+    for number in 20..30 {
+        job(&mut work, number);
+    }
+    work.settle();
+    until_exported(&mut standby, &paris, &work);
+    standby.stop();
+    each_reading_is_there_once(&paris.history(), &work);
+    the_store_says_the_same(&paris);
+    a_replay_says_the_same(&paris);
+}
+
+#[test]
+fn a_mirror_that_is_away_keeps_messages_at_the_broker_and_loses_none() {
+    let _alone = alone();
+    let Some(broker) = Mosquitto::start("") else { return };
+    for ack in ["local", "mirrored"] {
+        let (mirror, lyon, _) = regions(&broker, &format!("ack = \"{ack}\""));
+        let mut leader = Andon::run(&lyon);
+        leader.until_ready();
+        let mut work = Work::on(broker.port);
+        job(&mut work, 0);
+        work.settle();
+        until_exported(&mut leader, &lyon, &work);
+        // A file in the folder's place: it can be neither read nor written.
+        let (there, aside) = (mirror.path().join("mirror"), mirror.path().join("aside"));
+        std::fs::rename(&there, &aside).expect("renamed");
+        std::fs::write(&there, b"").expect("written");
+        for number in 1..20 {
+            job(&mut work, number);
+        }
+        work.settle();
+        let wanted = if ack == "local" { "is not reachable" } else { "nothing is acknowledged" };
+        let reason = leader.until_not_ready(&[wanted]);
+        eprintln!("ack = {ack}, with the mirror away: {}", reason.trim());
+        if ack == "local" {
+            until("all is applied nevertheless", 30, || {
+                let applied = leader.counts().get("applied");
+                if applied == work.readings { Ok(()) } else { Err(applied) }
+            });
+        }
+        let shown = lyon.history().count("SELECT count(*) AS count FROM telemetry");
+        assert!(shown < work.readings, "what is not mirrored is not shown: {shown} of {}", work.readings);
+        std::fs::remove_file(&there).expect("removed");
+        std::fs::rename(&aside, &there).expect("renamed");
+        leader.until_ready();
+        until_exported(&mut leader, &lyon, &work);
+        leader.stop();
+        each_reading_is_there_once(&lyon.history(), &work);
+        the_store_says_the_same(&lyon);
+        a_replay_says_the_same(&lyon);
+    }
+}
