@@ -91,7 +91,10 @@ fn a_fault_at_any_operation_changes_nothing_that_is_shown() {
     });
     let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (lives, us) = (next.into_inner() - 1, clock.monotonic_us());
-    eprintln!("{lives} lives, {:.2} ms each of one core; {total}", 2.0 * us as f64 / 1000.0 / lives as f64);
+    eprintln!(
+        "{lives} lives, {:.2} ms each on one of two threads; {total}",
+        2.0 * us as f64 / 1000.0 / lives as f64
+    );
     for kind in Kind::ALL {
         assert!(total.of(kind) > 0, "no life had {kind:?}: {total}");
     }
