@@ -115,7 +115,7 @@ fn a_silence_that_is_open_at_a_start_stays_open_until_somebody_is_heard() {
     second.restore(&config, &snapshot).expect("it is whole");
     for engine in [&mut first, &mut second] {
         assert_eq!(engine.exceptions_open(), 1, "gateway_down");
-        let started = Entry::Configuration { engine: "0.1.0".to_owned(), text: String::new() };
+        let started = Entry::Configuration { engine: "0.1.0".to_owned(), text: String::new(), change: None };
         engine.apply(&started, &mut Vec::new()).expect("applies");
         tick(engine, AT_MS + 41_000, AT_MS + 50_000);
         assert_eq!(engine.exceptions_open(), 1, "nothing was heard since");
