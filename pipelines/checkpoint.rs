@@ -104,6 +104,8 @@ impl CheckpointFolder {
     pub fn open(storage: Arc<dyn Storage>, folder: &Path, keep: usize) -> Result<Self, CheckpointError> {
         let failed = |source| CheckpointError::Storage { path: folder.to_owned(), what: "made", source };
         storage.create_folder(folder).map_err(failed)?;
+        // Whoever put the newest may have ended before its name was durable.
+        storage.sync_folder(folder).map_err(failed)?;
         Ok(CheckpointFolder { storage, folder: folder.to_owned(), keep: keep.max(1) })
     }
 

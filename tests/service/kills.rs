@@ -128,6 +128,8 @@ fn a_service_that_is_asked_to_stop_or_put_to_sleep_in_the_middle_of_work_goes_on
     let mut work = Work::on(broker.port);
     for number in 0..6 {
         job(&mut work, number);
+        // Once it has told its address it hears signals; it may still be recovering.
+        andon.address();
         andon.ask_to_stop();
         job(&mut work, number + 100);
         let status = andon.ended(30);

@@ -1,6 +1,5 @@
 //! Work on the bays of a shop, told in messages.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ingest::time::{Clock, SystemClock};
@@ -13,8 +12,6 @@ pub(crate) struct Work {
     port: u16,
     clock: SystemClock,
     seq: u64,
-    /// Newest number by topic, where each channel counts for itself.
-    by_topic: Option<BTreeMap<String, u64>>,
     /// What the broker has not acknowledged: published again over the next connection, as a gateway does.
     outbox: Vec<(String, Vec<u8>)>,
     /// Readings published.
@@ -33,35 +30,10 @@ impl Work {
             port,
             clock,
             seq: 0,
-            by_topic: None,
             outbox: Vec::new(),
             readings: 0,
             events: 0,
             nonsense: 0,
-        }
-    }
-
-    /// As [`on`](Self::on), but each topic has numbers of its own, from 1.
-    pub(crate) fn numbered_by_topic(port: u16) -> Work {
-        Work { by_topic: Some(BTreeMap::new()), ..Work::on(port) }
-    }
-
-    /// The newest number of each topic.
-    pub(crate) fn numbers(&self) -> BTreeMap<String, u64> {
-        self.by_topic.clone().unwrap_or_default()
-    }
-
-    fn number(&mut self, topic: &str) -> u64 {
-        match &mut self.by_topic {
-            Some(numbers) => {
-                let number = numbers.entry(topic.to_owned()).or_default();
-                *number += 1;
-                *number
-            }
-            None => {
-                self.seq += 1;
-                self.seq
-            }
         }
     }
 
@@ -102,7 +74,8 @@ impl Work {
     pub(crate) fn reading(&mut self, bay: &str, tool: &str, metric: &str, value: f64) {
         self.readings += 1;
         let topic = format!("workshop/lyon/{bay}/{tool}/telemetry");
-        let (ts, seq) = (self.now_ms(), self.number(&topic));
+        self.seq += 1;
+        let (ts, seq) = (self.now_ms(), self.seq);
         let payload = format!(r#"{{"ts":{ts},"metric":"{metric}","value":{value},"seq":{seq}}}"#);
         self.message(&topic, payload.as_bytes());
     }
@@ -123,7 +96,8 @@ impl Work {
     pub(crate) fn step(&mut self, bay: &str, job: &str, event: &str) {
         self.events += 1;
         let topic = format!("workshop/lyon/{bay}/steps");
-        let (ts, seq) = (self.now_ms(), self.number(&topic));
+        self.seq += 1;
+        let (ts, seq) = (self.now_ms(), self.seq);
         let payload = format!(
             r#"{{"ts":{ts},"job":"{job}","step":"S01","technician":"T17","event":"{event}","seq":{seq}}}"#
         );
@@ -134,7 +108,8 @@ impl Work {
     pub(crate) fn booking(&mut self, bay: &str, litres: f64) {
         self.events += 1;
         let topic = format!("workshop/lyon/{bay}/usage");
-        let (ts, seq) = (self.now_ms(), self.number(&topic));
+        self.seq += 1;
+        let (ts, seq) = (self.now_ms(), self.seq);
         let payload =
             format!(r#"{{"ts":{ts},"resource":"oil_5w30","quantity":{litres},"unit":"L","seq":{seq}}}"#);
         self.message(&topic, payload.as_bytes());

@@ -73,6 +73,8 @@ pub(super) fn reopen(
         found = survey(storage, folder)?;
     }
     let survey = found.ok_or_else(|| JournalError::Missing { folder: folder.to_owned() })?;
+    // Whoever made the newest segment may have ended before its name was durable.
+    storage.sync_folder(folder).map_err(failed)?;
 
     let newest = survey.segments.last().expect("a survey finds at least one segment");
     let path = folder.join(segment::name(*newest));

@@ -166,6 +166,28 @@ fn what_a_failed_sync_has_lost_is_written_again_before_it_counts() {
     assert_eq!(entries(&journal, 1), [tick(1), tick(2)]);
 }
 
+/// A process that was killed right after it had named its first segment left a name that was not durable; the next one
+/// acknowledged messages in that file, and a power cut took all of it.
+#[test]
+fn a_segment_whose_name_is_not_durable_is_named_for_good_before_it_is_used() {
+    for call in 1.. {
+        let storage = CrashStorage::new(1);
+        storage.cut_power_at(call, PowerCut::KeepAll);
+        if open(&storage, SEGMENT_BYTES).is_ok() {
+            break;
+        }
+        storage.restart();
+        let (mut journal, _) = open(&storage, SEGMENT_BYTES).unwrap();
+        journal.append(&tick(1)).unwrap();
+        journal.sync().unwrap();
+        drop(journal);
+        storage.cut_power(PowerCut::LoseUnsynced);
+        storage.restart();
+        let (journal, _) = open(&storage, SEGMENT_BYTES).unwrap();
+        assert_eq!(entries(&journal, 1), [tick(1)], "killed at operation {call}");
+    }
+}
+
 /// The last group has no frame behind it that could say that it was durable: a flipped bit in it was taken for a torn
 /// tail and cut off, and with it what had been acknowledged.
 #[test]

@@ -151,7 +151,7 @@ async fn small_epochs_become_full_files() {
     let storage = CrashStorage::new(1);
     run(&storage, &mut Checkpoint::default(), false).await.expect("runs");
     let sizes: Vec<(String, usize)> = storage
-        .all()
+        .files()
         .into_iter()
         .filter(|(path, _)| path.starts_with("/export/telemetry"))
         .map(|(path, bytes)| {
