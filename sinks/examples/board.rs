@@ -82,6 +82,7 @@ fn workshop(bays: usize, now_ms: i64, started_ms: i64) -> View {
         epoch: (seconds / 5.0) as u64 + 1200,
         exceptions_open: exceptions.iter().filter(|one| one.is_open()).count() as u64,
         exceptions_suppressed: exceptions.iter().filter(|one| one.state == "suppressed").count() as u64,
+        exceptions_shelved: 0,
         role: "primary".to_owned(),
         mirror: None,
     };

@@ -55,6 +55,7 @@ fn time_never_goes_back(entries: &[Entry]) -> Result<(), String> {
             Entry::Intake(intake) => intake.first_arrived_ms(),
             Entry::Tick { first_ms, .. } => Some(*first_ms),
             Entry::Cut { at_ms, .. } => Some(*at_ms),
+            Entry::Command(command) => Some(command.at_ms),
             Entry::Configuration { .. } | Entry::Generation { .. } => None,
         };
         if first_ms.is_some_and(|first_ms| first_ms < last_ms) {
