@@ -148,7 +148,7 @@ const VIEWS: [(&str, &[&str], &str); 7] = [
 fn short_shifts() -> String {
     let shift = |quarter: u32| {
         let time = |minute: u32| format!("{:02}:{:02}", minute / 60 % 24, minute % 60);
-        let rest = if quarter % 3 == 0 { 5 } else { 0 };
+        let rest = if quarter.is_multiple_of(3) { 5 } else { 0 };
         format!("\"{}-{}\"", time(quarter * 15 + rest), time(quarter * 15 + 15))
     };
     let shifts: Vec<String> = (0..96).map(shift).collect();
