@@ -5,8 +5,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::calendar::Calendars;
 use ingest::config::{JournalSettings, MetricSettings, SourceSettings, TopicSettings};
 
 mod mistake;
@@ -16,6 +18,10 @@ mod quantity;
 mod kind;
 
 mod bounded;
+
+mod bounds;
+
+mod calendar;
 
 mod broker;
 
@@ -41,6 +47,8 @@ mod fit;
 
 mod named;
 
+mod rule;
+
 mod rules;
 
 mod version;
@@ -55,15 +63,17 @@ mod embedded;
 
 mod printed;
 
+pub use bounds::BoundSettings;
 pub(crate) use journaled::reads_alike;
 pub use mirror::{Ack, MirrorSettings, Takeover};
 pub use mistake::Mistake;
 pub(crate) use mistake::nearest as nearest_name;
 pub use printed::andon_toml;
 pub use quantity::{QuantityError, parse_duration, parse_period, parse_size, print_duration, print_size};
+pub use rule::{CountsWhile, ExceptionKind, Lane, RuleSettings, Severity};
 pub(crate) use rules::ranks;
 
-/// Everything from `andon.toml`, `metrics.toml`, `assets.toml` and `rules/*.toml`.
+/// Everything from `andon.toml`, `metrics.toml`, `assets.toml`, `calendar.toml` and `rules/*.toml`.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where `andon.toml` is: relative paths start here.
@@ -84,6 +94,8 @@ pub struct Config {
     pub assets: Vec<ingest::readings::Asset>,
     /// Where the rules are read from.
     pub rules_folder: PathBuf,
+    /// Zones and shifts of the sites, from `calendar.toml`.
+    pub calendars: Arc<Calendars>,
     /// In the order of their file names.
     pub rules: Vec<RuleSettings>,
     /// All files as read, for the journal. Secrets are references in it.
@@ -95,7 +107,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads `path` (an `andon.toml`), `metrics.toml` and `assets.toml` beside it where they are, and the
+    /// Reads `path` (an `andon.toml`), `metrics.toml`, `assets.toml` and `calendar.toml` beside it where they are, and the
     /// rules, whose SQL is planned. Secrets are fetched; nothing is connected to and nothing is written.
     ///
     /// # Errors
@@ -158,6 +170,10 @@ pub struct EngineSettings {
     pub repeat_messages: usize,
     pub repeat_age: Duration,
     pub series_per_site_max: usize,
+    /// What sites have otherwise, by name.
+    pub sites: Vec<(String, BoundSettings)>,
+    /// What kinds of assets have otherwise, by name.
+    pub kinds: Vec<(String, BoundSettings)>,
 }
 
 impl Default for EngineSettings {
@@ -174,6 +190,8 @@ impl Default for EngineSettings {
             repeat_messages: 65_536,
             repeat_age: minutes(24 * 60),
             series_per_site_max: 100_000,
+            sites: Vec::new(),
+            kinds: Vec::new(),
         }
     }
 }
@@ -207,77 +225,4 @@ pub struct StoreSettings {
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     pub listen: SocketAddr,
-}
-
-/// A file of `rules/`: a rule raises exceptions, a view is a stream of its own.
-#[derive(Clone, Debug)]
-pub struct RuleSettings {
-    pub file: PathBuf,
-    /// `rule = "…"` or `view = "…"`.
-    pub name: String,
-    pub is_view: bool,
-    pub severity: Severity,
-    pub lane: Lane,
-    pub kind: Option<ExceptionKind>,
-    /// Columns that name one open condition; default: series, or the GROUP BY keys without the window.
-    pub key: Option<Vec<String>>,
-    pub latch: bool,
-    pub raise_after: Duration,
-    pub clear_after: Duration,
-    /// Expression over the columns of SELECT: what clears, where it is not whatever does not match.
-    pub clear_when: Option<String>,
-    /// What matches again within it of its clearing is the same exception.
-    pub realarm_after: Duration,
-    /// Raised when nothing that matches has arrived for so long.
-    pub silent_after: Option<Duration>,
-    /// `while = "step"`: silence counts while a step is worked on.
-    pub while_step: bool,
-    /// Rules whose open exceptions hold those of this one back.
-    pub suppressed_by: Vec<String>,
-    pub message: String,
-    pub response: String,
-    pub sql: String,
-    /// Line of `sql` in the file, for messages.
-    pub sql_line: usize,
-    /// First 12 hex of BLAKE3 of the parsed content.
-    pub version: String,
-}
-
-/// `severity = "…"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    Critical,
-    High,
-    Medium,
-    Low,
-}
-
-impl Severity {
-    /// The name in files and streams.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Severity::Critical => "critical",
-            Severity::High => "high",
-            Severity::Medium => "medium",
-            Severity::Low => "low",
-        }
-    }
-}
-
-/// `lane = "…"`: when a rule looks at a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// When its step is certain, or its window closes.
-    Final,
-    /// On arrival, and again when its step is certain.
-    Instant,
-}
-
-/// `kind = "…"`: each row an exception, or one open per key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExceptionKind {
-    Event,
-    Condition,
 }

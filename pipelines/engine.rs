@@ -14,7 +14,11 @@ pub mod ids;
 
 mod intake;
 
+mod open_block;
+
 mod ticks;
+
+mod telling;
 
 pub mod commands;
 
@@ -32,17 +36,23 @@ mod names;
 
 mod block;
 
+mod aside;
+
 mod repeats;
 
 mod clock;
 
 mod bays;
 
+mod bounds;
+
 mod limits;
 
 mod steps;
 
 mod join;
+
+mod expected;
 
 mod hold;
 
@@ -79,7 +89,7 @@ use std::sync::Arc;
 use arrow::error::ArrowError;
 use ingest::decode::Decoder;
 use ingest::entry::{Entry, Intake};
-use ingest::readings::{Decoded, NONE, Reject};
+use ingest::readings::{Decoded, Reject};
 use sinks::emission::Emission;
 use sinks::view::Counts;
 
@@ -87,6 +97,7 @@ use self::bays::Bays;
 use self::belated::Belated;
 use self::block::Block;
 use self::bookings::WaitingBooking;
+use self::bounds::Bounds;
 use self::clock::ClockCheck;
 use self::commands::Commands;
 use self::exceptions::Exceptions;
@@ -98,16 +109,12 @@ use self::repeats::Repeats;
 use self::rules::Rules;
 use self::steps::Steps;
 use self::usage::Usage;
+use crate::calendar::Calendars;
 use crate::config::Config;
 use crate::schema::TELEMETRY;
 
 /// Job cards that are kept; beyond it those without an open step are forgotten, by name.
 const CARDS_MAX: usize = 10_000;
-
-/// Bytes of rejects that are told as one batch.
-const QUARANTINE_BYTES_MAX: usize = 16 << 20;
-/// Rejects of lines that are no messages are told at this many, for no entry may come between them.
-const REFUSED_MAX: usize = 1_000;
 
 /// The state machine right of the journal.
 #[derive(Debug)]
@@ -124,6 +131,7 @@ pub struct Engine {
     repeats: Repeats,
     clock: ClockCheck,
     bays: Bays,
+    bounds: Bounds,
     steps: Steps,
     assets: Assets,
     joiner: Joiner,
@@ -138,7 +146,9 @@ pub struct Engine {
     belated: Belated,
     rejects: Vec<Reject>,
     live: live::Live,
+    /// The longest that any tool has: state is kept for so long.
     correction_horizon_ms: i64,
+    calendars: Arc<Calendars>,
     /// Rework within it adds to what the step used before.
     age_bound_ms: i64,
     /// Latest tick or cut.
@@ -161,13 +171,14 @@ impl Engine {
     /// If a rule does not compile.
     pub fn new(config: &Config, decoder: Decoder) -> Result<Self, EngineError> {
         let settings = &config.engine;
-        let (horizon_ms, idle_final_ms) = (millis(settings.correction_horizon), millis(settings.idle_final));
-        let rules = Rules::new(&config.rules, horizon_ms, idle_final_ms)?;
+        let (horizon_ms, idle_final_ms) = (millis(settings.longest_horizon()), millis(settings.idle_final));
+        let rules = Rules::new(&config.rules, &config.calendars, horizon_ms, idle_final_ms)?;
         Ok(Self::with_rules(config, decoder, rules))
     }
 
     fn with_rules(config: &Config, decoder: Decoder, rules: Rules) -> Self {
         let settings = &config.engine;
+        let (horizon_ms, idle_final_ms) = (millis(settings.longest_horizon()), millis(settings.idle_final));
         Engine {
             decoder,
             decoded: Decoded::default(),
@@ -178,7 +189,8 @@ impl Engine {
             counts: Counts::default(),
             repeats: Repeats::new(settings.repeat_messages, millis(settings.repeat_age)),
             clock: ClockCheck::new(millis(settings.clock_bound), millis(settings.age_bound)),
-            bays: Bays::new(millis(settings.lateness), millis(settings.idle), millis(settings.idle_final)),
+            bays: Bays::new(millis(settings.lateness), millis(settings.idle), idle_final_ms),
+            bounds: Bounds::new(settings),
             steps: Steps::default(),
             assets: Assets::new(&config.assets),
             joiner: Joiner::default(),
@@ -192,7 +204,8 @@ impl Engine {
             belated: Belated::new(Repeats::new(settings.repeat_messages, millis(settings.repeat_age))),
             rejects: Vec::new(),
             live: live::Live::default(),
-            correction_horizon_ms: millis(settings.correction_horizon),
+            correction_horizon_ms: horizon_ms,
+            calendars: Arc::clone(&config.calendars),
             age_bound_ms: millis(settings.age_bound),
             at_ms: i64::MIN,
             all_columns: (0..TELEMETRY.fields().len()).collect(),
@@ -228,52 +241,6 @@ impl Engine {
     fn has_come_to(&mut self, messages: &Intake) {
         let next = messages.first_message + u64::from(messages.messages());
         self.last_message = next.saturating_sub(1).max(self.last_message);
-    }
-
-    fn tell_exceptions(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
-        let changes = self.exceptions.take_changes();
-        self.counts.exceptions = self.exceptions.raised;
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let rows = tables::exceptions(&changes).map_err(|source| rows_error("exceptions", source))?;
-        out.push(Emission { stream: "exceptions".into(), rows });
-        Ok(())
-    }
-
-    fn tell_rejects(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
-        if self.rejects.is_empty() {
-            return Ok(());
-        }
-        let mut rejects = std::mem::take(&mut self.rejects);
-        for reject in rejects.iter_mut().filter(|reject| reject.arrived_ms == NONE) {
-            reject.arrived_ms = self.at_ms;
-        }
-        // One column of text or bytes holds less than 2 GiB.
-        let mut bytes = 0;
-        let parts = rejects.chunk_by(|before, next| {
-            bytes += next.payload.len() + next.topic.len() + next.detail.len();
-            let is_room = bytes < QUARANTINE_BYTES_MAX || before.message == next.message;
-            bytes = if is_room { bytes } else { 0 };
-            is_room
-        });
-        for part in parts {
-            let rows = tables::quarantine(part, self.decoder.topics())
-                .map_err(|source| rows_error("quarantine", source))?;
-            out.push(Emission { stream: "quarantine".into(), rows });
-        }
-        Ok(())
-    }
-
-    /// A message that could not even be read as one: it counts, and its bytes go to quarantine.
-    ///
-    /// # Errors
-    /// As [`Engine::apply`].
-    pub fn refuse(&mut self, reject: Reject, out: &mut Vec<Emission>) -> Result<(), EngineError> {
-        self.counts.messages += 1;
-        self.counts.undecodable += 1;
-        self.rejects.push(reject);
-        if self.rejects.len() >= REFUSED_MAX { self.tell_rejects(out) } else { Ok(()) }
     }
 
     /// The conservation law's counts so far.

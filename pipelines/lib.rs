@@ -9,6 +9,8 @@ pub mod config;
 
 pub mod schema;
 
+pub mod calendar;
+
 pub mod plan;
 
 pub mod window;

@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod batch;
+mod block_on;
 mod chain;
 mod check;
 mod clear;
@@ -182,9 +183,9 @@ impl Planner {
     }
 
     fn compile(&self, parsed: datafusion::sql::parser::Statement) -> Result<Plan, Refusal> {
-        let logical = function::block_on(self.state.statement_to_plan(parsed))?;
+        let logical = block_on::block_on(self.state.statement_to_plan(parsed))?;
         check::check_functions(&logical)?;
-        let physical = function::block_on(self.state.create_physical_plan(&logical))?;
+        let physical = block_on::block_on(self.state.create_physical_plan(&logical))?;
         let text = displayable(physical.as_ref()).indent(true).to_string();
         let hash = blake3::hash(text.as_bytes()).to_hex()[..16].to_owned();
         let output = physical.schema();

@@ -167,7 +167,9 @@ fn filter(query: &QuarantineQuery) -> String {
 
 /// A session with the view `records`: quarantine with the newest replay of each that went well.
 async fn open(exports: &Path) -> Result<SessionContext, QuarantineError> {
-    let context = query::open(exports).await.map_err(|error| QuarantineError::Exports(error.to_string()))?;
+    let context = query::open(exports, &std::sync::Arc::default())
+        .await
+        .map_err(|error| QuarantineError::Exports(error.to_string()))?;
     let has = |table: &str| context.table_exist(table).unwrap_or(false);
     if !has("quarantine") {
         return Err(QuarantineError::Exports("there is no stream `quarantine` in them".to_owned()));

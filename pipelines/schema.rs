@@ -44,7 +44,10 @@ fn schema(columns: &[(&str, DataType, bool)]) -> SchemaRef {
     Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
-/// Every applied reading, with the step that was active on its bay.
+/// Every applied reading, with the step that was active on its bay. The last four columns are null
+/// where all is well: `expected_pset` and `expected_resource` are what that step's card asks for where the reading's own is
+/// another, joined by " or "; `asset_bay` is the bay that the tool's asset names where it reports from another, and
+/// `calibration_due` that of the asset, once it has passed.
 pub static TELEMETRY: LazyLock<SchemaRef> = LazyLock::new(|| {
     schema(&[
         ("row_id", DataType::Utf8, false),
@@ -68,6 +71,10 @@ pub static TELEMETRY: LazyLock<SchemaRef> = LazyLock::new(|| {
         ("spec_min", DataType::Float64, true),
         ("spec_max", DataType::Float64, true),
         ("lateness", name(), false),
+        ("expected_pset", name(), true),
+        ("expected_resource", name(), true),
+        ("asset_bay", name(), true),
+        ("calibration_due", time(), true),
     ])
 });
 
@@ -75,10 +82,37 @@ pub static TELEMETRY: LazyLock<SchemaRef> = LazyLock::new(|| {
 pub const SERIES_COLUMNS: [&str; 4] = ["site", "bay", "tool", "metric"];
 
 /// The columns of [`TELEMETRY`] that the step join adds.
-pub const STEP_COLUMNS: [&str; 6] = ["job", "step", "operation", "technician", "spec_min", "spec_max"];
+pub const STEP_COLUMNS: [&str; 10] = [
+    "job",
+    "step",
+    "operation",
+    "technician",
+    "spec_min",
+    "spec_max",
+    "expected_pset",
+    "expected_resource",
+    "asset_bay",
+    "calibration_due",
+];
+
+/// Columns that exports of earlier versions do not have: null there.
+pub const LATER_COLUMNS: [&str; 9] = [
+    "expected_pset",
+    "expected_resource",
+    "asset_bay",
+    "calibration_due",
+    "after_open",
+    "qa_signed",
+    "promised",
+    "remaining_s",
+    "slack_s",
+];
 
 /// Every step event, in event time, once the watermark has passed it. `elapsed_s` is worked time (pauses
-/// subtracted) at `finished` and `failed`; `overlaps` names the step still open on the bay at `started`.
+/// subtracted) at `finished` and `failed`; `overlaps` names the step still open on the bay at `started`, `after_open` those
+/// that the card lists before it and that are not finished. `qa_signed` says at `released` whether QA has signed for the job
+/// since it was last reworked. `remaining_s` is standard time of the job that is left, `slack_s` the time that the shop works
+/// until it is `promised`, less that; null when nothing is left.
 pub static STEPS: LazyLock<SchemaRef> = LazyLock::new(|| {
     schema(&[
         ("row_id", DataType::Utf8, false),
@@ -96,6 +130,11 @@ pub static STEPS: LazyLock<SchemaRef> = LazyLock::new(|| {
         ("elapsed_s", DataType::Float64, true),
         ("standard_s", DataType::Float64, true),
         ("overlaps", DataType::Utf8, true),
+        ("after_open", DataType::Utf8, true),
+        ("qa_signed", DataType::Boolean, true),
+        ("promised", time(), true),
+        ("remaining_s", DataType::Float64, true),
+        ("slack_s", DataType::Float64, true),
     ])
 });
 

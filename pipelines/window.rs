@@ -62,8 +62,8 @@ pub struct Input<'a> {
     pub series: &'a [u32],
     pub bay: &'a [u32],
     pub ts_ms: &'a [i64],
-    /// Start and end of the run of a step that each row belongs to, [`NO_RUN`] for none, `i64::MAX` as the end of a run that
-    /// goes on. Empty for plans that are not over steps.
+    /// Start and end of the run of a step, or of the calendar's window, that each row belongs to; [`NO_RUN`] for none,
+    /// `i64::MAX` as the end of a run that goes on. Empty for plans that are over neither.
     pub runs_ms: &'a [(i64, i64)],
 }
 
@@ -105,7 +105,8 @@ impl WindowOperator {
                     .map_err(WindowError::State);
             }
             WindowKind::Session { gap_ms, .. } => SpanKind::Session { gap_ms: *gap_ms },
-            WindowKind::Step => SpanKind::Step,
+            // The end of a calendar's window is known from the first row on.
+            WindowKind::Step | WindowKind::Calendar(_) => SpanKind::Step,
         };
         let operator = SpanOperator::new(Arc::new(plan.clone()), kind, horizon_ms);
         operator.map(|operator| WindowOperator::Spans(Box::new(operator))).map_err(WindowError::State)

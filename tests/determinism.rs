@@ -7,7 +7,7 @@ use std::time::Duration;
 use ingest::entry::Entry;
 use ingest::intake::Arrivals;
 use ingest::time::Epoch;
-use pipelines::config::Config;
+use pipelines::config::{BoundSettings, Config};
 use pipelines::scenario::{Action, Message, Outcome, Run, Way};
 use proptest::prelude::*;
 
@@ -239,7 +239,7 @@ fn reworked() -> Config {
     let folder = tempfile::tempdir().expect("a folder");
     let rules = folder.path().join("rules");
     std::fs::create_dir(&rules).expect("a folder");
-    for name in ["demo.toml", "metrics.toml", "assets.toml"] {
+    for name in ["demo.toml", "metrics.toml", "assets.toml", "calendar.toml"] {
         std::fs::copy(shipped.join(name), folder.path().join(name)).expect("copied");
     }
     for rule in std::fs::read_dir(shipped.join("rules")).expect("the shipped rules") {
@@ -288,6 +288,23 @@ fn finals(lines: &[String], view: &str) -> std::collections::BTreeMap<String, St
     parted.collect()
 }
 
+/// Oslo, and tools that buffer what they measure, have bounds of their own.
+fn with_bounds_of_their_own(mut config: Config) -> Config {
+    let seconds = |count| Some(Duration::from_secs(count));
+    let oslo = BoundSettings { lateness: seconds(45), idle: seconds(50), ..BoundSettings::default() };
+    let wrench = BoundSettings {
+        lateness: seconds(120),
+        correction_horizon: seconds(1_200),
+        clock_bound: seconds(5),
+        idle: None,
+    };
+    config.engine.sites = vec![("oslo".into(), oslo)];
+    config.engine.kinds = vec![("wrench".into(), wrench)];
+    let wrench = r#"{"asset":"tq-1","kind":"wrench"}"#;
+    config.assets.push(serde_json::from_str(wrench).expect("an asset"));
+    config
+}
+
 fn together() -> Way {
     Way { together: true, ..Way::default() }
 }
@@ -306,8 +323,9 @@ proptest! {
         all in prop::collection::vec(sent(), 1..120),
         ends in prop::collection::vec(any::<bool>(), 1..40),
         is_ended in any::<bool>(),
+        is_uniform in any::<bool>(),
     ) {
-        let config = shipped();
+        let config = if is_uniform { shipped() } else { with_bounds_of_their_own(shipped()) };
         let actions = actions(&all);
         let apart = outcome(&config, &actions, Way::default(), &[], &[], is_ended);
         let grouped = outcome(&config, &actions, together(), &ends, &[], is_ended);
@@ -321,8 +339,9 @@ proptest! {
         all in prop::collection::vec(sent(), 1..120),
         restarts in prop::collection::vec(prop::bool::weighted(0.1), 1..60),
         is_ended in any::<bool>(),
+        is_uniform in any::<bool>(),
     ) {
-        let config = shipped();
+        let config = if is_uniform { shipped() } else { with_bounds_of_their_own(shipped()) };
         let actions = actions(&all);
         let straight = outcome(&config, &actions, together(), &[], &[], is_ended);
         let restarted = outcome(&config, &actions, together(), &[], &restarts, is_ended);
@@ -398,8 +417,9 @@ proptest! {
     fn a_silent_stretch_is_its_seconds_one_by_one(
         all in prop::collection::vec(sent(), 1..80),
         is_ended in any::<bool>(),
+        is_uniform in any::<bool>(),
     ) {
-        let config = shipped();
+        let config = if is_uniform { shipped() } else { with_bounds_of_their_own(shipped()) };
         let actions = actions(&all);
         let stretch = outcome(&config, &actions, Way::default(), &[], &[], is_ended);
         let seconds = outcome(&config, &actions, Way { second_by_second: true, ..Way::default() }, &[], &[], is_ended);

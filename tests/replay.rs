@@ -93,7 +93,7 @@ fn the_same_recording_gives_the_same_hashes_and_another_seed_does_not() {
 }
 
 /// Views: name, columns that tell windows apart beside `window_start`, query.
-const VIEWS: [(&str, &[&str], &str); 5] = [
+const VIEWS: [(&str, &[&str], &str); 7] = [
     (
         "by_tumble",
         &["site", "bay", "tool", "metric"],
@@ -129,7 +129,31 @@ const VIEWS: [(&str, &[&str], &str); 5] = [
          stddev(value) AS spread, last_value(value ORDER BY ts) AS last FROM per_step(telemetry) \
          GROUP BY site, bay, job, step, metric, window_start, window_end",
     ),
+    (
+        "by_shift",
+        &["site", "bay", "metric"],
+        "SELECT site, bay, metric, window_start, window_end, count(*) AS n, sum(value) AS total, avg(value) AS mean, \
+         percentile(value, 0.9) AS high FROM shift(telemetry, ts) \
+         GROUP BY site, bay, metric, window_start, window_end",
+    ),
+    (
+        "by_day_of_jobs",
+        &["site", "job", "metric"],
+        "SELECT site, job, metric, window_start, window_end, count(*) AS n, sum(value) AS total FROM day(telemetry, ts) \
+         GROUP BY site, job, metric, window_start, window_end",
+    ),
 ];
+
+/// Shifts of a quarter of an hour with a break of five minutes before each third.
+fn short_shifts() -> String {
+    let shift = |quarter: u32| {
+        let time = |minute: u32| format!("{:02}:{:02}", minute / 60 % 24, minute % 60);
+        let rest = if quarter.is_multiple_of(3) { 5 } else { 0 };
+        format!("\"{}-{}\"", time(quarter * 15 + rest), time(quarter * 15 + 15))
+    };
+    let shifts: Vec<String> = (0..96).map(shift).collect();
+    format!("[default]\nzone = \"Asia/Kathmandu\"\nshifts = [{}]\n", shifts.join(", "))
+}
 
 /// The newest final word on each window, as JSON, sorted. What was withdrawn is a window without readings.
 fn newest_of_view(history: &std::path::Path, view: &str, keys: &[&str]) -> Vec<String> {
@@ -169,13 +193,18 @@ fn views_of_the_stream_are_what_their_text_says_over_the_exports_to_the_bit() {
         let text = format!("view = \"{name}\"\nsql = \"{sql}\"\n");
         fs::write(folder.path().join(format!("rules/{name}.toml")), text).expect("writes");
     }
+    fs::write(folder.path().join("calendar.toml"), short_shifts()).expect("writes");
     let (config, out) = (folder.path().join("andon.toml").display().to_string(), folder.path().join("out"));
     let replayed =
         out_of(&["replay", "--config", &config, "--input", &recording, "--out", &out.display().to_string()]);
     assert_eq!(replayed.0, Some(0), "{}", replayed.1);
     for (name, keys, sql) in VIEWS {
         let told = newest_of_view(&out, name, keys);
-        let mut asked: Vec<String> = query(&out, sql).iter().map(ToString::to_string).collect();
+        let history = out.display().to_string();
+        let asked = andon(&["query", "--config", &config, "--history", &history, "--json", sql]);
+        assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+        let asked: Vec<serde_json::Value> = serde_json::from_slice(&asked.stdout).expect("rows as JSON");
+        let mut asked: Vec<String> = asked.iter().map(ToString::to_string).collect();
         asked.sort();
         assert!(asked.len() > 10, "{name}: only {} windows", asked.len());
         let differing = told.iter().zip(&asked).find(|(told, asked)| told != asked);

@@ -5,7 +5,7 @@ mod time;
 use std::ops::Range;
 
 use self::time::Time;
-use crate::config::EngineSettings;
+use crate::config::Config;
 use crate::engine::EngineError;
 use crate::engine::past::{Mode, Part, Passed, PastRows, Shop};
 use crate::history::{HistoryError, StepRow, StepRows, TelemetryRows};
@@ -45,14 +45,9 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Of these rows, under the settings that they were made with.
-    pub(crate) fn new(
-        telemetry: TelemetryRows,
-        steps: StepRows,
-        settings: &EngineSettings,
-        mode: Mode,
-    ) -> Self {
-        let (shop, time) = (Shop::new(settings, mode), Time::new(settings));
+    /// Of these rows, under the configuration that they were made with.
+    pub(crate) fn new(telemetry: TelemetryRows, steps: StepRows, config: &Config, mode: Mode) -> Self {
+        let (shop, time) = (Shop::new(config, mode), Time::new(&config.engine));
         Feed { telemetry, steps, shop, time, mode, rows: 0, readings_ms: None }
     }
 

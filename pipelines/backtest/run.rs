@@ -71,7 +71,7 @@ impl<'a> Run<'a> {
     pub(super) fn new(request: Request<'a>) -> Result<Self, BacktestError> {
         let rules = Rules::new(&request)?;
         let tried = |rules: &[RuleSettings]| -> Result<Tried, BacktestError> {
-            let trial = Trial::new(rules, &request.old.engine, request.mode)?;
+            let trial = Trial::new(rules, request.old, request.mode)?;
             let Request { from_ms, to_ms, .. } = request;
             Ok(Tried { trial, outcomes: Outcomes::default(), from_ms, to_ms })
         };
@@ -85,7 +85,7 @@ impl<'a> Run<'a> {
         let Input { telemetry, steps, booked, columns, rows } = std::mem::take(&mut self.input);
         let runs = StepRuns::read(steps.clone())?;
         let (telemetry, steps) = (TelemetryRows::new(telemetry, &columns, runs), StepRows::new(steps));
-        let mut feed = Feed::new(telemetry, steps, &self.request.old.engine, self.request.mode);
+        let mut feed = Feed::new(telemetry, steps, self.request.old, self.request.mode);
         while feed.next(&mut self.tried)? {
             let outcomes = || self.tried.0.iter().map(|tried| &tried.outcomes);
             outcomes().try_for_each(Outcomes::check)?;

@@ -20,6 +20,7 @@ use still::Still;
 use super::CommandError;
 use super::output::Output;
 use super::rows::{Format, Printer};
+use crate::calendar::Calendars;
 use crate::config::Config;
 
 /// SQL over the exported streams: telemetry, steps, usage, checks, exceptions, late, quarantine, and every view.
@@ -27,12 +28,15 @@ use crate::config::Config;
 #[command(after_help = "Examples:
   andon query --config config/andon.toml \"SELECT rule, count(*) FROM exceptions GROUP BY rule\"
   andon query --history out --format csv \"SELECT ts, value FROM telemetry WHERE metric = 'torque'\"
+  andon query --history out --config config/andon.toml \"SELECT site, window_start, count(*) FROM shift(telemetry, ts)
+      GROUP BY site, window_start\"
   andon query --history out \"SELECT bay, window_start, avg(value) FROM tumble(telemetry, ts, INTERVAL '1 minute')
       GROUP BY bay, window_start ORDER BY window_start\"")]
 pub struct QueryArgs {
-    /// Configuration of the service whose exports are asked.
-    #[arg(long, value_name = "FILE", default_value = "config/andon.toml", conflicts_with = "history")]
-    config: PathBuf,
+    /// Configuration of the service whose exports are asked, config/andon.toml if neither it nor a history is named. With
+    /// --history only its calendars are read, for shift(…) and day(…); else these are UTC's.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// A folder of exports, such as the `--out` of a replay.
     #[arg(long, value_name = "DIR")]
     history: Option<PathBuf>,
@@ -57,15 +61,17 @@ pub fn run(args: &QueryArgs) -> Result<ExitCode, CommandError> {
 }
 
 async fn ask(args: &QueryArgs) -> Result<ExitCode, CommandError> {
-    let folder = match &args.history {
-        Some(folder) => folder.clone(),
-        None => {
-            Config::load_without_secrets(&args.config).map_err(CommandError::Configuration)?.export.folder
-        }
+    let named = match (&args.config, &args.history) {
+        (None, Some(_)) => None,
+        (config, _) => Some(config.as_deref().unwrap_or(Path::new("config/andon.toml"))),
     };
+    let config = named.map(Config::load_without_secrets).transpose().map_err(CommandError::Configuration)?;
+    let exported = config.as_ref().map(|config| config.export.folder.clone());
+    let folder = args.history.clone().or(exported).expect("one of them is there");
+    let calendars = config.map(|config| config.calendars).unwrap_or_default();
     let failed = |error: DataFusionError| CommandError::failed("could not answer", error.strip_backtrace());
     let still = Still::of(&folder);
-    let context = open(still.as_ref().map_or(&folder, Still::folder)).await?;
+    let context = open(still.as_ref().map_or(&folder, Still::folder), &calendars).await?;
     // The history is for reading.
     let allowed = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false);
     let answer = context.sql_with_options(&args.sql, allowed).await.map_err(failed)?;
@@ -90,14 +96,14 @@ async fn print(
     Ok(printer.end()?)
 }
 
-/// A session with every stream under `folder` as a table.
+/// A session with every stream under `folder` as a table, and the sites' calendars.
 ///
 /// # Errors
 /// The folder has no streams, or a file in it cannot be read.
-pub async fn open(folder: &Path) -> Result<SessionContext, CommandError> {
+pub async fn open(folder: &Path, calendars: &Arc<Calendars>) -> Result<SessionContext, CommandError> {
     let config = SessionConfig::new().with_information_schema(true);
     let mut context = SessionContext::new_with_config(config);
-    crate::plan::register_window_functions(&mut context)
+    crate::plan::register_window_functions(&mut context, calendars)
         .map_err(|error| CommandError::failed("could not start SQL", error))?;
     let no_streams = || CommandError::Input {
         what: format!("no exports in {}", folder.display()),

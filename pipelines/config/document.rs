@@ -157,6 +157,21 @@ impl<'f> Reader<'f> {
                 }
                 Some(Value::Each(tables))
             }
+            (Kind::Tables(settings), DeValue::Table(table)) => {
+                let mut tables = Vec::new();
+                for (key, item) in table {
+                    let path = format!("{path}.{}", key.get_ref());
+                    let DeValue::Table(inner) = item.get_ref() else {
+                        let remedy = format!("write `[{path}]` and its keys below");
+                        self.fault(&key.span(), Fault::new(format!("`{path}` is no table"), remedy));
+                        continue;
+                    };
+                    let values = self.read(inner, settings, &key.span(), &format!("{path}."));
+                    tables.push((key.get_ref().to_string(), values));
+                }
+                tables.sort_by(|one, other| one.0.cmp(&other.0));
+                Some(Value::Tables(tables))
+            }
             (kind, plain) => match kind.read(path, plain, example) {
                 Ok(value) => Some(value),
                 Err(fault) => {

@@ -23,6 +23,7 @@ pub(super) fn check(
 ) {
     let duration = |key: &str| values.duration(key).expect(TYPED);
     let size = |key: &str| values.size(key).expect(TYPED);
+    let mut unfit = Vec::new();
     let mut at = |keys: &[&str], message: String, remedy: String| {
         if let Some(span) = keys.iter().find_map(|key| values.span(key)) {
             reader.fault(&span, Fault::new(message, remedy));
@@ -39,6 +40,26 @@ pub(super) fn check(
                 format!("`{less}` is longer than `{more}`"),
                 format!("raise `{more}` or lower `{less}`"),
             );
+        }
+    }
+    for (home, (name, bounds)) in ["engine.sites", "engine.kinds"]
+        .into_iter()
+        .flat_map(|home| values.tables(home).iter().map(move |table| (home, table)))
+    {
+        for (less, more) in
+            [("lateness", "correction_horizon"), ("correction_horizon", "age_bound"), ("idle", "idle_final")]
+        {
+            let found = |key: &str| match bounds.duration(key) {
+                Some(own) => (format!("{home}.{name}.{key}"), own),
+                None => (format!("engine.{key}"), duration(&format!("engine.{key}"))),
+            };
+            let ((less_path, less_is), (more_path, more_is)) = (found(less), found(more));
+            let span = bounds.span(less).or_else(|| bounds.span(more)).filter(|_| less_is > more_is);
+            if let Some(span) = span {
+                let message = format!("`{less_path}` is longer than `{more_path}`");
+                let remedy = format!("raise `{more_path}` or lower `{less_path}`");
+                unfit.push((span, Fault::new(message, remedy)));
+            }
         }
     }
     for (less, more) in [
@@ -95,6 +116,7 @@ pub(super) fn check(
     }
     check_window(values, folder, files, &mut at);
     check_names(topics, values, &mut at);
+    unfit.into_iter().for_each(|(span, fault)| reader.fault(&span, fault));
 }
 
 type At<'a> = dyn FnMut(&[&str], String, String) + 'a;

@@ -57,6 +57,8 @@ pub(super) enum Kind {
     Date,
     /// An array of tables, each with these settings.
     Each(&'static [Setting]),
+    /// Tables whose names the user chooses, each with these settings.
+    Tables(&'static [Setting]),
 }
 
 /// A setting's value, of its kind and within its bounds.
@@ -75,6 +77,8 @@ pub(super) enum Value {
     Pairs(Vec<(String, String)>),
     Date(serde_json::Value),
     Each(Vec<Values>),
+    /// By name, in the order of the names.
+    Tables(Vec<(String, Values)>),
 }
 
 impl Kind {
@@ -97,6 +101,7 @@ impl Kind {
             Kind::Pairs => "a table of texts",
             Kind::Date => "a date",
             Kind::Each(_) => "a list of tables",
+            Kind::Tables(_) => "a table of tables",
         }
     }
 
@@ -189,7 +194,7 @@ impl Kind {
             },
             Kind::Date => Ok(Value::Date(text.into())),
             Kind::Flag | Kind::Whole { .. } | Kind::Number => return None,
-            Kind::Patterns | Kind::Texts | Kind::Pairs | Kind::Each(_) => return None,
+            Kind::Patterns | Kind::Texts | Kind::Pairs | Kind::Each(_) | Kind::Tables(_) => return None,
         };
         Some(result)
     }

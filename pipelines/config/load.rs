@@ -1,15 +1,16 @@
 //! All files of a configuration to one [`Config`], or to all their mistakes.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ingest::units::Units;
 
 use super::files::Files;
 use super::mistake::{Fault, Mistake, SourceFile};
 use super::rules::{PlanRule, Rule};
-use super::{Config, document, journaled, named, rules, service, version};
+use super::{Config, calendar, document, journaled, named, rules, service, version};
 
-/// The file, its neighbours `metrics.toml` and `assets.toml` where they are, and the rules' folder. With
+/// The file, its neighbours `metrics.toml`, `assets.toml` and `calendar.toml` where they are, and the rules' folder. With
 /// `plan`, each rule's SQL is planned.
 pub(super) fn load(
     path: &Path,
@@ -27,6 +28,10 @@ pub(super) fn load(
         Units::new(aliases).or_else(|_| Units::new(&[])).expect("the shipped aliases stand for UCUM codes");
     let metrics = loading.neighbour("metrics.toml", |file, table| named::metrics(file, table, &units));
     let assets = loading.neighbour("assets.toml", named::assets);
+    let calendars = loading.neighbour("calendar.toml", |file, table| {
+        let (calendars, mistakes) = calendar::read(file, table);
+        (vec![calendars], mistakes)
+    });
     let Some(mut service) = main else {
         // Where the rules are is not known.
         return Err(loading.mistakes);
@@ -65,6 +70,7 @@ pub(super) fn load(
         unit_aliases: service.unit_aliases,
         assets,
         rules_folder: service.rules_folder,
+        calendars: Arc::new(calendars.into_iter().next().unwrap_or_default()),
         rules: rules.into_iter().map(|rule| rule.settings).collect(),
         text,
         version: version::of_text(&canonical),

@@ -23,6 +23,13 @@ pub fn andon_toml() -> String {
     let mut section = "";
     for setting in ANDON {
         let (home, name) = setting.path.rsplit_once('.').expect("every setting has a section");
+        if let (Kind::Tables(_), Fallback::Absent(example)) = (setting.kind, setting.fallback) {
+            text.push('\n');
+            comment(&mut text, setting.comment);
+            let (table, keys) = example.split_once('\n').expect("the example of a table has keys");
+            let _ = writeln!(text, "# [{}.{table}]\n# {}", setting.path, keys.replace('\n', "\n# "));
+            continue;
+        }
         // A table of pairs is a section of its own.
         let home = if matches!(setting.kind, Kind::Pairs) { setting.path } else { home };
         if home != section {
@@ -83,7 +90,7 @@ mod tests {
         for setting in ANDON {
             let name = setting.path.rsplit('.').next().unwrap_or_default();
             assert!(
-                matches!(setting.kind, Kind::Pairs) || text.contains(&format!("{name} = ")),
+                matches!(setting.kind, Kind::Pairs | Kind::Tables(_)) || text.contains(&format!("{name} = ")),
                 "{}",
                 setting.path
             );

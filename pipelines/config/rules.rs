@@ -13,7 +13,7 @@ use super::mistake::{Fault, Mistake, SourceFile, nearest};
 use super::setting::Fallback::{Absent, Is, Required};
 use super::setting::{Setting, duration, key};
 use super::values::Values;
-use super::{ExceptionKind, Lane, RuleSettings, Severity, pattern, version};
+use super::{CountsWhile, ExceptionKind, Lane, RuleSettings, Severity, pattern, version};
 use crate::plan::PlanError;
 pub(super) use causes::check_causes;
 pub(crate) use causes::ranks;
@@ -32,7 +32,8 @@ static RULE: &[Setting] = &[
     key("clear_when", Kind::Text, Absent("\"value < 90\"")),
     key("realarm_after", duration("0s", "1d"), Is("\"0s\"")),
     key("silent_after", duration("1s", "1d"), Absent("\"3min\"")),
-    key("while", Kind::Word(&["step"]), Absent("\"step\"")),
+    key("held_after", duration("1s", "1d"), Absent("\"10min\"")),
+    key("while", Kind::Word(&["step", "no_step"]), Absent("\"step\"")),
     key("suppressed_by", Kind::Texts, Absent("[\"gateway_down\"]")),
     key("message", Kind::Text, Absent("\"{tool} reads {value} {unit}\"")),
     key("response", Kind::Text, Absent("\"Stop, and call the foreman\"")),
@@ -40,7 +41,7 @@ static RULE: &[Setting] = &[
 ];
 
 /// Keys that only rules have.
-const RULE_ONLY: [&str; 14] = [
+const RULE_ONLY: [&str; 15] = [
     "severity",
     "lane",
     "kind",
@@ -51,6 +52,7 @@ const RULE_ONLY: [&str; 14] = [
     "clear_when",
     "realarm_after",
     "silent_after",
+    "held_after",
     "while",
     "suppressed_by",
     "message",
@@ -122,7 +124,12 @@ fn build(file: &SourceFile, table: &DeTable<'_>, values: &Values, is_view: bool)
         clear_when: text("clear_when"),
         realarm_after: values.duration("realarm_after").unwrap_or_default(),
         silent_after: values.duration("silent_after"),
-        while_step: values.text("while").is_some(),
+        held_after: values.duration("held_after"),
+        counts_while: match values.text("while") {
+            None => CountsWhile::Always,
+            Some("step") => CountsWhile::Step,
+            Some(_) => CountsWhile::NoStep,
+        },
         suppressed_by: values.texts("suppressed_by").map(<[String]>::to_vec).unwrap_or_default(),
         // What nobody worded is called by its name.
         message: text("message").unwrap_or_else(|| name.replace('_', " ")),
@@ -141,7 +148,7 @@ fn build(file: &SourceFile, table: &DeTable<'_>, values: &Values, is_view: bool)
         lane_at: at("lane"),
         kind_at: at("kind"),
         delay_at,
-        silent_at: at("silent_after"),
+        silent_at: if values.span("silent_after").is_some() { at("silent_after") } else { at("held_after") },
         while_at: at("while"),
         realarm_at: at("realarm_after"),
         suppressed_at: at("suppressed_by"),

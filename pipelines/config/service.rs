@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ingest::config::{JournalSettings, SourceSettings, TlsSettings, TopicSettings};
 use toml::de::DeTable;
 
+use super::bounds;
 use super::document::Reader;
 use super::files::Files;
 use super::fit::{check, warnings};
@@ -102,6 +103,8 @@ pub(super) fn read(
             repeat_messages: values.whole("engine.repeat_messages").expect(TYPED),
             repeat_age: duration("engine.repeat_age"),
             series_per_site_max: values.whole("engine.series_per_site_max").expect(TYPED),
+            sites: bounds::read(&values, "engine.sites"),
+            kinds: bounds::read(&values, "engine.kinds"),
         },
         checkpoint: CheckpointSettings {
             folder: path("checkpoint.folder"),

@@ -59,6 +59,14 @@ impl Values {
         }
     }
 
+    /// Tables by the names that the user gave them.
+    pub(super) fn tables(&self, path: &str) -> &[(String, Values)] {
+        match self.value(path) {
+            Some(Value::Tables(tables)) => tables,
+            _ => &[],
+        }
+    }
+
     pub(super) fn flag(&self, path: &str) -> Option<bool> {
         match self.value(path)? {
             Value::Flag(flag) => Some(*flag),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use ingest::series::SeriesTable;
 
+use super::bounds::BayBounds;
+
 /// How far one bay has come.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct BayTime {
@@ -17,24 +19,37 @@ pub(super) struct BayTime {
     pub closed: bool,
     /// It had a message since the last tick.
     moved: bool,
+    bounds: BayBounds,
+    /// How far it had come when its lateness became longer: it does not go back.
+    reached_ms: i64,
 }
 
 impl BayTime {
-    const UNHEARD: BayTime = BayTime {
-        newest_ts_ms: i64::MIN,
-        arrived_ms: i64::MIN,
-        released: false,
-        closed: false,
-        moved: false,
-    };
+    fn unheard(bounds: BayBounds) -> Self {
+        BayTime {
+            newest_ts_ms: i64::MIN,
+            arrived_ms: i64::MIN,
+            released: false,
+            closed: false,
+            moved: false,
+            bounds,
+            reached_ms: i64::MIN,
+        }
+    }
+
+    fn watermark_ms(&self) -> i64 {
+        match self.newest_ts_ms {
+            i64::MIN => i64::MIN,
+            newest_ms => (newest_ms - self.bounds.lateness_ms).max(self.reached_ms),
+        }
+    }
 }
 
-/// All bays by number, and the two bounds that they share.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+/// All bays by number, and the bounds of those that have none of their own.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Bays {
     all: Vec<BayTime>,
-    lateness_ms: i64,
-    idle_ms: i64,
+    bounds: BayBounds,
     idle_final_ms: i64,
 }
 
@@ -75,22 +90,53 @@ impl Bays {
     /// No bays yet.
     #[must_use]
     pub(super) fn new(lateness_ms: i64, idle_ms: i64, idle_final_ms: i64) -> Self {
-        Bays { all: Vec::new(), lateness_ms, idle_ms, idle_final_ms }
+        Bays { all: Vec::new(), bounds: BayBounds { lateness_ms, idle_ms }, idle_final_ms }
     }
 
     /// What a checkpoint knows of the bays, under the settings of `fresh`.
     #[must_use]
     pub(super) fn under_settings_of(self, fresh: &Bays) -> Self {
-        let Bays { lateness_ms, idle_ms, idle_final_ms, .. } = *fresh;
-        Bays { lateness_ms, idle_ms, idle_final_ms, ..self }
+        let Bays { bounds, idle_final_ms, .. } = *fresh;
+        Bays { bounds, idle_final_ms, ..self }
+    }
+
+    /// A bay has these bounds from now on. Its watermark does not go back.
+    pub(super) fn bind(&mut self, bay: u32, bounds: BayBounds) {
+        let time = self.time_mut(bay);
+        if time.bounds != bounds {
+            time.reached_ms = time.watermark_ms();
+            time.bounds = bounds;
+            time.moved |= time.watermark_ms() > time.reached_ms;
+        }
+    }
+
+    /// The same after a start. Under other settings a bay is where it would be if they had always held.
+    pub(super) fn rebind(&mut self, bay: u32, bounds: BayBounds) {
+        let time = self.time_mut(bay);
+        if time.bounds != bounds {
+            time.reached_ms = i64::MIN;
+            time.bounds = bounds;
+        }
+    }
+
+    fn time_mut(&mut self, bay: u32) -> &mut BayTime {
+        let index = bay as usize;
+        if index >= self.all.len() {
+            self.all.resize_with(index + 1, || BayTime::unheard(self.bounds));
+        }
+        &mut self.all[index]
     }
 
     /// No row of `bay` before this is still expected; `i64::MIN` before its first message.
     #[must_use]
     pub(super) fn watermark_ms(&self, bay: u32) -> i64 {
-        self.all.get(bay as usize).map_or(i64::MIN, |time| {
-            if time.newest_ts_ms == i64::MIN { i64::MIN } else { time.newest_ts_ms - self.lateness_ms }
-        })
+        self.all.get(bay as usize).map_or(i64::MIN, BayTime::watermark_ms)
+    }
+
+    /// A bay that is silent for so long is released.
+    #[must_use]
+    pub(super) fn idle_ms(&self, bay: u32) -> i64 {
+        self.all.get(bay as usize).map_or(self.bounds.idle_ms, |time| time.bounds.idle_ms)
     }
 
     /// The same by name; none before the bay's first message, and of a site as a whole.
@@ -117,11 +163,7 @@ impl Bays {
     /// A message of `bay` has been taken in whole; `newest_ts_ms` is the newest event time in it, `i64::MIN` if it has
     /// none of its own.
     pub(super) fn heard(&mut self, bay: u32, newest_ts_ms: i64, arrived_ms: i64) {
-        let index = bay as usize;
-        if index >= self.all.len() {
-            self.all.resize(index + 1, BayTime::UNHEARD);
-        }
-        let time = &mut self.all[index];
+        let time = self.time_mut(bay);
         time.newest_ts_ms = time.newest_ts_ms.max(newest_ts_ms);
         time.arrived_ms = arrived_ms;
         time.released = false;
@@ -153,7 +195,7 @@ impl Bays {
                 continue;
             }
             let silent_ms = at_ms - time.arrived_ms;
-            if !time.released && silent_ms >= self.idle_ms {
+            if !time.released && silent_ms >= time.bounds.idle_ms {
                 time.released = true;
                 ticked.released.push(bay);
             }
@@ -174,8 +216,9 @@ impl Bays {
     #[must_use]
     pub(super) fn next_deadline_ms(&self, at_ms: i64) -> Option<i64> {
         let heard = self.all.iter().filter(|time| time.arrived_ms != i64::MIN && !time.closed);
-        let deadlines =
-            heard.map(|time| time.arrived_ms + if time.released { self.idle_final_ms } else { self.idle_ms });
+        let deadlines = heard.map(|time| {
+            time.arrived_ms + if time.released { self.idle_final_ms } else { time.bounds.idle_ms }
+        });
         deadlines.map(|ms| -(-ms).div_euclid(1000) * 1000).filter(|&ms| ms > at_ms).min()
     }
 
@@ -212,64 +255,9 @@ impl Bays {
     #[must_use]
     pub(super) fn least_of_all_ms(&self) -> Option<i64> {
         let waiting = self.all.iter().filter(|time| time.newest_ts_ms != i64::MIN && !time.released);
-        waiting.map(|time| time.newest_ts_ms - self.lateness_ms).min()
+        waiting.map(BayTime::watermark_ms).min()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bay_far_behind_keeps_its_own_time() {
-        let mut bays = Bays::new(30_000, 30_000, 86_400_000);
-        bays.heard(0, 1_000_000, 1_000_000);
-        bays.heard(1, 400_000, 1_000_100);
-        assert_eq!(bays.watermark_ms(0), 970_000);
-        assert_eq!(bays.watermark_ms(1), 370_000);
-        bays.heard(0, 900_000, 1_000_200);
-        assert_eq!(bays.watermark_ms(0), 970_000, "an older row moves nothing back");
-    }
-
-    #[test]
-    fn a_silent_bay_is_released_once_and_later_closed_and_speaks_again() {
-        let mut bays = Bays::new(30_000, 30_000, 86_400_000);
-        bays.heard(0, 1_000_000, 1_000_500);
-        assert_eq!(bays.next_deadline_ms(1_001_000), Some(1_031_000));
-        assert!(bays.tick(1_030_000).released.is_empty());
-        assert_eq!(bays.tick(1_031_000).released, [0]);
-        assert!(bays.tick(1_032_000).released.is_empty());
-        assert_eq!(bays.tick(1_031_000 + 86_400_000).closed, [0]);
-        assert_eq!(bays.frontier_ms(0), 1_000_000 + 86_400_000);
-        bays.heard(0, 1_000_001, 99_000_000);
-        assert_eq!(bays.frontier_ms(0), 970_001);
-    }
-
-    #[test]
-    fn a_state_without_a_time_shows_that_a_bay_lives_and_not_how_far_it_has_come() {
-        let mut bays = Bays::new(30_000, 30_000, 86_400_000);
-        bays.heard(0, 1_000_000, 1_000_000);
-        bays.heard(0, i64::MIN, 2_000_000);
-        assert_eq!(bays.watermark_ms(0), 970_000);
-        assert!(bays.tick(2_029_000).released.is_empty());
-        bays.heard(1, i64::MIN, 2_010_000);
-        assert_eq!(bays.watermark_ms(1), i64::MIN);
-        assert_eq!(bays.tick(2_040_000).released, [0, 1], "what it has is shown all the same");
-        assert_eq!(bays.tick(2_040_000 + 86_400_000).closed, [0, 1]);
-        assert_eq!(bays.frontier_ms(1), 2_010_000 + 86_400_000);
-    }
-
-    #[test]
-    fn a_shop_where_all_bays_are_silent_waits_for_nobody_and_is_not_at_the_end_of_time() {
-        let site: Box<str> = "lyon".into();
-        let mut bays = Bays::new(30_000, 30_000, 86_400_000);
-        bays.heard(0, 1_000_000, 1_000_000);
-        bays.heard(1, 1_020_000, 1_020_000);
-        assert_eq!(bays.least_ms(|_| &site).1, 970_000);
-        bays.tick(1_040_000);
-        assert_eq!(bays.least_ms(|_| &site).1, 990_000, "only the second bay is waited for");
-        bays.tick(1_060_000);
-        let (sites, all_ms) = bays.least_ms(|_| &site);
-        assert_eq!((sites["lyon"], all_ms), (990_000, 990_000));
-    }
-}
+mod tests;

@@ -203,8 +203,11 @@ impl Engine {
             taken.rows += rows;
             for row in asked {
                 self.decoded.readings.move_row(row, kept);
-                let bay = self.decoder.series().bay_of()[self.decoded.readings.series[kept] as usize];
-                let lateness = self.belated_lateness(bay, element.ts_ms, lane, at_ms);
+                let series = self.decoded.readings.series[kept];
+                let bay = self.decoder.series().bay_of()[series as usize];
+                let horizon_ms =
+                    self.bounds.of_series(series, self.decoder.series(), &self.assets).horizon_ms;
+                let lateness = self.belated_lateness(bay, element.ts_ms, horizon_ms, lane, at_ms);
                 match lateness {
                     Lateness::Late => self.counts.late += 1,
                     _ => self.counts.corrections += 1,
@@ -218,10 +221,17 @@ impl Engine {
         self.decoded.readings.truncate(kept);
     }
 
-    fn belated_lateness(&self, bay: u32, ts_ms: i64, lane: &Lane<'_>, at_ms: i64) -> Lateness {
+    fn belated_lateness(
+        &self,
+        bay: u32,
+        ts_ms: i64,
+        horizon_ms: i64,
+        lane: &Lane<'_>,
+        at_ms: i64,
+    ) -> Lateness {
         let watermark_ms = self.bays.watermark_ms(bay);
         let reached_ms = if watermark_ms == i64::MIN { at_ms } else { watermark_ms };
-        let is_late = reached_ms.saturating_sub(ts_ms) > self.correction_horizon_ms;
+        let is_late = reached_ms.saturating_sub(ts_ms) > horizon_ms;
         if is_late || matches!(lane, Lane::Import) { Lateness::Late } else { Lateness::Correction }
     }
 

@@ -9,6 +9,7 @@ use ingest::readings::Readings;
 
 pub(super) use self::columns::{floats, numbers, times};
 pub(super) use self::rows::Rows;
+use super::aside::Asides;
 
 /// Readings that have been applied, in message order. Full at [`BLOCK_ROWS`].
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -66,6 +67,7 @@ pub(crate) struct Joined {
     pub run: Vec<u32>,
     pub spec_min: Vec<f64>,
     pub spec_max: Vec<f64>,
+    pub asides: Asides,
     pub runs: Vec<JoinedRun>,
 }
 
@@ -92,6 +94,7 @@ impl Joined {
         self.run.clear();
         self.spec_min.clear();
         self.spec_max.clear();
+        self.asides.clear();
         self.runs.clear();
     }
 

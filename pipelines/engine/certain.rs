@@ -10,7 +10,7 @@ use super::hold::Released;
 use super::join::Booked;
 use super::rules::Verdicts;
 use super::usage::Subject;
-use super::{Engine, EngineError, rows_error, steps, tables};
+use super::{Engine, EngineError, expected, rows_error, steps, tables};
 
 impl Engine {
     /// The given bays have come this far: rows, step events and bookings before it are certain.
@@ -51,8 +51,10 @@ impl Engine {
         let table = self.decoder.series();
         let usage = &self.usage;
         let is_booked = |series, is_expected| is_expected || usage.is_consumption(series);
-        let (joined, booked) =
+        let (mut joined, booked) =
             self.joiner.join(&blocks, &released.stretches, &mut self.steps, table, is_booked);
+        let known = (usage, self.decoder.units());
+        expected::resources(&mut joined, &booked, &blocks, &mut self.steps, known);
         for run in &joined.runs {
             self.steps.bay_mut(run.bay).runs[run.run].is_joined = true;
         }
@@ -98,7 +100,7 @@ impl Engine {
             (booked.ts_ms, readings.message[booked.row], readings.index[booked.row])
         };
         booked.sort_by_key(place);
-        for Booked { ts_ms, stretch_block, row, run, is_expected } in booked {
+        for Booked { at: _, ts_ms, stretch_block, row, run, is_expected } in booked {
             let block = blocks[stretch_block];
             if block.lateness[row] == Lateness::Late as u8 {
                 continue;
@@ -152,6 +154,10 @@ impl Engine {
         }
         if told.is_empty() {
             return Ok(());
+        }
+        let mut told = told;
+        for told in &mut told {
+            told.facts = self.steps.facts(&site, told, self.calendars.of(&site));
         }
         // What is imported is history: it is told, and nobody judges it.
         let (imported, told): (Vec<_>, Vec<_>) = told.into_iter().partition(|told| told.record.is_imported);

@@ -51,7 +51,15 @@ impl ClockCheck {
 
     /// Takes a time in; says why it cannot be, if so. A time that is not the device's `own` has no say on our clock:
     /// it was filled in from that.
-    pub(super) fn judge(&mut self, channel: u32, ts_ms: i64, own: bool, arrived_ms: i64) -> Option<Reason> {
+    /// `ahead_max_ms` is the bound of its tool.
+    pub(super) fn judge(
+        &mut self,
+        channel: u32,
+        ts_ms: i64,
+        own: bool,
+        arrived_ms: i64,
+        ahead_max_ms: i64,
+    ) -> Option<Reason> {
         let offset = ts_ms.saturating_sub(arrived_ms);
         if own {
             let index = channel as usize;
@@ -63,8 +71,8 @@ impl ClockCheck {
         }
         // Our own clock excuses a row only when it is wrong in the row's own direction: a backlog of a whole
         // site looks old, and must not excuse one device that runs ahead.
-        if offset > self.ahead_max_ms {
-            let excused = self.own_clock(arrived_ms).is_some_and(|median| median > self.ahead_max_ms);
+        if offset > ahead_max_ms {
+            let excused = self.own_clock(arrived_ms).is_some_and(|median| median > ahead_max_ms);
             (!excused).then_some(Reason::TsAhead)
         } else if -offset > self.age_max_ms {
             let excused = self.own_clock(arrived_ms).is_some_and(|median| -median > self.age_max_ms);
@@ -147,6 +155,7 @@ mod tests {
     use super::*;
 
     const DAY_MS: i64 = 86_400_000;
+    const AHEAD_MS: i64 = 60_000;
 
     #[test]
     fn the_detail_says_which_time_it_was_and_how_far_off() {
@@ -166,10 +175,13 @@ mod tests {
     fn one_device_a_day_ahead_is_quarantined_and_the_others_are_not() {
         let mut clock = ClockCheck::new(60_000, 30 * DAY_MS);
         for device in 0..9 {
-            assert_eq!(clock.judge(device, 1_000_000, true, 1_000_500), None);
+            assert_eq!(clock.judge(device, 1_000_000, true, 1_000_500, AHEAD_MS), None);
         }
-        assert_eq!(clock.judge(9, 1_000_000 + DAY_MS, true, 1_000_500), Some(Reason::TsAhead));
-        assert_eq!(clock.judge(1, 1_000_400 - 31 * DAY_MS, true, 1_000_500), Some(Reason::TsTooOld));
+        assert_eq!(clock.judge(9, 1_000_000 + DAY_MS, true, 1_000_500, AHEAD_MS), Some(Reason::TsAhead));
+        assert_eq!(
+            clock.judge(1, 1_000_400 - 31 * DAY_MS, true, 1_000_500, AHEAD_MS),
+            Some(Reason::TsTooOld)
+        );
         assert!(!clock.is_suspect());
     }
 
@@ -177,12 +189,12 @@ mod tests {
     fn when_most_devices_are_a_day_ahead_our_own_clock_is_suspect_until_it_is_right_again() {
         let mut clock = ClockCheck::new(60_000, 30 * DAY_MS);
         for device in 0..5 {
-            clock.judge(device, 10_000 + DAY_MS, true, 10_000);
+            clock.judge(device, 10_000 + DAY_MS, true, 10_000, AHEAD_MS);
         }
-        assert_eq!(clock.judge(5, 11_000 + DAY_MS, true, 11_000), None);
+        assert_eq!(clock.judge(5, 11_000 + DAY_MS, true, 11_000, AHEAD_MS), None);
         assert!(clock.is_suspect());
         for device in 0..5 {
-            clock.judge(device, 12_000 + DAY_MS, true, 12_000 + DAY_MS);
+            clock.judge(device, 12_000 + DAY_MS, true, 12_000 + DAY_MS, AHEAD_MS);
         }
         clock.tick(13_000 + DAY_MS);
         assert!(!clock.is_suspect());
@@ -192,12 +204,12 @@ mod tests {
     fn states_that_take_their_arrival_for_their_time_have_no_say_on_our_clock() {
         let mut clock = ClockCheck::new(60_000, 30 * DAY_MS);
         for channel in 0..9 {
-            assert_eq!(clock.judge(channel, 10_000, false, 10_000), None);
+            assert_eq!(clock.judge(channel, 10_000, false, 10_000, AHEAD_MS), None);
         }
         for device in 9..14 {
-            clock.judge(device, 10_000 + DAY_MS, true, 10_000);
+            clock.judge(device, 10_000 + DAY_MS, true, 10_000, AHEAD_MS);
         }
-        assert_eq!(clock.judge(9, 11_000 + DAY_MS, true, 11_000), None);
+        assert_eq!(clock.judge(9, 11_000 + DAY_MS, true, 11_000, AHEAD_MS), None);
         assert!(clock.is_suspect());
     }
 }

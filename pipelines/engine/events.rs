@@ -29,7 +29,10 @@ impl Engine {
             Seen::New => {}
         }
         let own = matches!(event.what, What::Step(_) | What::Booking(_));
-        if let Some(reason) = self.clock.judge(self.decoded.channel, event.ts_ms, own, event.arrived_ms) {
+        let (ts_ms, ahead_max_ms) = (event.ts_ms, self.bounds.ahead_max_ms(&event.site));
+        if let Some(reason) =
+            self.clock.judge(self.decoded.channel, ts_ms, own, event.arrived_ms, ahead_max_ms)
+        {
             self.counts.events_quarantined += 1;
             self.rejects.push(clock::reject(message, message.payload, reason, event.ts_ms));
             return Ok(());
@@ -39,13 +42,13 @@ impl Engine {
         self.look_at_arrived()?;
         match &event.what {
             What::Step(step) => {
-                let bay = self.bay_number(&event.site, &step.bay);
+                let bay = self.meet_bay(&event.site, &step.bay);
                 let payload = &message.payload[..message.payload.len().min(REJECT_BYTES_MAX)];
                 self.steps.take(&event.site, bay, &event, step, (message.topic, payload));
                 self.bays.heard(bay, event.ts_ms, event.arrived_ms);
             }
             What::Booking(booking) => {
-                let bay = self.bay_number(&event.site, &booking.bay);
+                let bay = self.meet_bay(&event.site, &booking.bay);
                 self.bays.heard(bay, event.ts_ms, event.arrived_ms);
                 self.bookings.push(WaitingBooking::new(event, message));
             }
@@ -57,10 +60,18 @@ impl Engine {
             }
             What::Asset(asset) => {
                 self.assets.take(&event.site, asset);
+                self.bounds.assets_changed(self.decoder.series(), &self.assets, &mut self.bays);
                 self.follow_series(true);
             }
         }
         Ok(())
+    }
+
+    /// The number of a bay that something is about to be taken in of.
+    fn meet_bay(&mut self, site: &str, bay: &str) -> u32 {
+        let bay = self.bay_number(site, bay);
+        self.bounds.meet_bay(bay, self.decoder.series(), &self.assets, &mut self.bays);
+        bay
     }
 
     pub(super) fn bay_number(&self, site: &str, bay: &str) -> u32 {

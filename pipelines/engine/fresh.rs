@@ -13,7 +13,7 @@ impl Engine {
     /// None that [`Engine::new`] has not had.
     pub fn fresh(&self, config: &Config, decoder: Decoder) -> Result<Self, EngineError> {
         let settings = &config.engine;
-        let rules = self.rules.fresh(millis(settings.correction_horizon), millis(settings.idle_final))?;
+        let rules = self.rules.fresh(millis(settings.longest_horizon()), millis(settings.idle_final))?;
         Ok(Self::with_rules(config, decoder, rules))
     }
 }

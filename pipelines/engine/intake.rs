@@ -1,7 +1,6 @@
 //! From a message to rows that wait: decoding, repeats, impossible times, lateness, the first look.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use ingest::entry::{Intake, MessageRef};
 use ingest::readings::Reject;
@@ -10,10 +9,7 @@ use sinks::emission::Emission;
 use super::block::{BLOCK_ROWS, Block, Lateness, Rows, Stretch};
 use super::repeats::{Print, Seen};
 use super::rules::{OnArrival, Verdicts};
-use super::{Engine, EngineError, clock};
-
-/// Blocks kept for their memory: a tick lets go of about as many as the second before it filled.
-const SPARE_BLOCKS: usize = 8;
+use super::{Engine, EngineError, clock, expected};
 
 /// Messages that go together: each step of the way is done for all of them before the next, so that the processor
 /// fetches what they touch at the same time.
@@ -118,7 +114,11 @@ impl Engine {
                     Seen::New => {}
                 }
                 let own = element.has_time;
-                if let Some(reason) = self.clock.judge(channel, element.ts_ms, own, message.arrived_ms) {
+                let series = self.decoded.readings.series[element.readings.start];
+                let bounds = self.bounds.of_series(series, self.decoder.series(), &self.assets);
+                let (ts_ms, arrived_ms, ahead_max_ms) =
+                    (element.ts_ms, message.arrived_ms, bounds.ahead_max_ms);
+                if let Some(reason) = self.clock.judge(channel, ts_ms, own, arrived_ms, ahead_max_ms) {
                     self.counts.quarantined += rows;
                     let raw = &message.payload[element.raw.clone()];
                     for row in element.readings.clone() {
@@ -174,15 +174,20 @@ impl Engine {
     /// Lateness of the rows `start..end` against what their bays had before this message. A message with a time that is
     /// its arrival tells nothing of how far its bay has come: the bay's backlog may still be on the way.
     fn place(&mut self, start: usize, end: usize, has_time: bool, arrived_ms: i64) {
-        let bay_of = self.decoder.series().bay_of();
+        let table = self.decoder.series();
+        if !self.bounds.is_uniform() {
+            let series = self.decoded.readings.series[start..end].iter();
+            series.for_each(|&series| self.bounds.meet(series, table, &self.assets, &mut self.bays));
+        }
         for row in start..end {
             let ts_ms = self.decoded.readings.ts_ms[row];
-            let bay = bay_of[self.decoded.readings.series[row] as usize];
+            let series = self.decoded.readings.series[row];
+            let bay = table.bay_of()[series as usize];
             let watermark_ms = self.bays.watermark_ms(bay);
             let lateness = if ts_ms >= watermark_ms {
                 self.counts.on_time += 1;
                 Lateness::OnTime
-            } else if watermark_ms - ts_ms <= self.correction_horizon_ms {
+            } else if watermark_ms - ts_ms <= self.bounds.of_series(series, table, &self.assets).horizon_ms {
                 self.counts.corrections += 1;
                 Lateness::Correction
             } else {
@@ -205,7 +210,7 @@ impl Engine {
         self.names.follow(table, self.decoder.units().codes());
         self.usage.follow(table);
         self.rules.follow(table);
-        self.joiner.follow(table, &self.assets, assets_changed);
+        self.joiner.follow(table, &self.assets, &self.calendars, assets_changed);
     }
 
     /// Shows the fast rules the rows that they have not seen, with the steps as known at this moment.
@@ -248,32 +253,16 @@ impl Engine {
             return Ok(());
         }
         let table = self.decoder.series();
-        let (joined, _) = self.joiner.join(&blocks, stretches, &mut self.steps, table, |_, _| false);
+        let usage = &self.usage;
+        let is_consumption = |series, _| usage.is_consumption(series);
+        let (mut joined, used) = self.joiner.join(&blocks, stretches, &mut self.steps, table, is_consumption);
+        let known = (usage, self.decoder.units());
+        expected::resources(&mut joined, &used, &blocks, &mut self.steps, known);
         let rows = Rows { stretches, joined: Some(&joined), ..rows };
         let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
         let result = self.rules.look_on_arrival(rows, &self.bays, table, verdicts, said);
         self.joiner.recycle(joined);
         result
-    }
-
-    /// The open block; `next` is open in its place.
-    fn exchange_open(&mut self, next: Block) -> Block {
-        Block {
-            readings: std::mem::replace(&mut self.decoded.readings, next.readings),
-            bay: std::mem::replace(&mut self.open_bay, next.bay),
-            lateness: std::mem::replace(&mut self.open_lateness, next.lateness),
-        }
-    }
-
-    /// Keeps the memory of blocks that nobody waits in any more, for the next ones; not of those that a huge message
-    /// has made large.
-    pub(super) fn recycle(&mut self, blocks: Vec<Arc<Block>>) {
-        for mut block in blocks.into_iter().filter_map(Arc::into_inner) {
-            if self.spare.len() < SPARE_BLOCKS && block.bay.capacity() <= 2 * BLOCK_ROWS {
-                block.clear();
-                self.spare.push(block);
-            }
-        }
     }
 
     /// Closes the open block: windows that need no step fold it in, and its rows begin to wait.

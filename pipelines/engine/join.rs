@@ -5,8 +5,9 @@ use std::sync::Arc;
 use ingest::series::SeriesTable;
 
 use super::block::{BLOCK_ROWS, Block, Joined, JoinedRun, NO_RUN, Stretch};
-use super::limits::{self, Assets, Limits, StepLimits, UNLIMITED};
+use super::limits::{self, AssetFacts, Assets, Limits, StepLimits, UNLIMITED};
 use super::steps::Steps;
+use crate::calendar::Calendars;
 
 /// Joined rows whose memory is kept for the next call.
 const SPARE_ROWS_MAX: usize = 16 * BLOCK_ROWS;
@@ -17,6 +18,8 @@ pub(super) struct Joiner {
     /// By series, where no step sets any: 1 + place of its asset's limits in `limits`, 0 for none.
     asset_limits: Vec<u32>,
     limits: Vec<Limits>,
+    /// By series: what its tool's asset says beside limits. Empty where no asset says anything.
+    facts: Vec<AssetFacts>,
     /// By bay: call number, run in the bay, place in [`Joined::runs`].
     memo: Vec<(u64, usize, u32)>,
     call: u64,
@@ -27,6 +30,8 @@ pub(super) struct Joiner {
 /// A reading that goes into the book of its step: of consumption, or of a metric that the step expects.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Booked {
+    /// Its place among the rows of the call.
+    pub at: usize,
     pub ts_ms: i64,
     pub stretch_block: usize,
     pub row: usize,
@@ -37,11 +42,19 @@ pub(super) struct Booked {
 
 impl Joiner {
     /// Takes in what is new in `table`; `afresh` when an asset's limits have changed.
-    pub(super) fn follow(&mut self, table: &SeriesTable, assets: &Assets, afresh: bool) {
+    pub(super) fn follow(
+        &mut self,
+        table: &SeriesTable,
+        assets: &Assets,
+        calendars: &Calendars,
+        afresh: bool,
+    ) {
         if afresh {
             self.asset_limits.clear();
             self.limits.clear();
+            self.facts.clear();
         }
+        assets.follow_facts(table, calendars, &mut self.facts);
         for series in &table.all()[self.asset_limits.len()..] {
             let limits = assets.limits(&series.site, &series.tool, &series.metric);
             self.limits.extend(limits);
@@ -77,11 +90,18 @@ impl Joiner {
                     place => self.limits[place as usize - 1],
                 };
                 let mut is_expected = false;
+                let at = joined.run.len();
+                if let Some(facts) = self.facts.get(series as usize) {
+                    facts.tell(at, ts_ms, &mut joined.asides);
+                }
                 match run {
                     None => joined.run.push(NO_RUN),
                     Some(run) => {
                         joined.run.push(self.place(bay, run, steps, &mut joined.runs));
-                        if let Some(said) = step_limits(steps, bay, run, series, block, row, table) {
+                        if let Some((said, pset)) = step_limits(steps, bay, run, series, block, row, table) {
+                            if let Some(pset) = pset {
+                                joined.asides.expected_pset.set(at, &pset);
+                            }
                             limits = said.limits.unwrap_or(limits);
                             is_expected = said.is_expected;
                         }
@@ -90,7 +110,7 @@ impl Joiner {
                 joined.spec_min.push(limits.min);
                 joined.spec_max.push(limits.max);
                 if is_booked(series, is_expected) {
-                    booked.push(Booked { ts_ms, stretch_block: stretch.block, row, run, is_expected });
+                    booked.push(Booked { at, ts_ms, stretch_block: stretch.block, row, run, is_expected });
                 }
             }
         }
@@ -132,7 +152,7 @@ impl Joiner {
     }
 }
 
-/// What a run's step says of a row's metric; none where it expects nothing at all.
+/// What a run's step says of a row's metric, and the parameter set that it expects; none where it expects nothing at all.
 #[inline]
 fn step_limits(
     steps: &mut Steps,
@@ -142,18 +162,18 @@ fn step_limits(
     block: &Block,
     row: usize,
     table: &SeriesTable,
-) -> Option<StepLimits> {
+) -> Option<(StepLimits, Option<String>)> {
     let run = &mut steps.bay_mut(bay).runs[run];
     let plan = run.plan.as_ref()?;
     if plan.expect.is_empty() {
         return None;
     }
     if let Some(&said) = run.limits.get(&series) {
-        return Some(said);
+        return Some((said, None));
     }
-    let (said, asked_tags) = limits::of_step(plan, &table.get(series).metric, block.tags_of(row));
+    let (said, asked_tags, pset) = limits::of_step(plan, &table.get(series).metric, block.tags_of(row));
     if !asked_tags {
         run.limits.insert(series, said);
     }
-    Some(said)
+    Some((said, pset))
 }

@@ -164,7 +164,8 @@ impl Engine {
             trends: self.trends(number),
             ..Bay::default()
         };
-        (tile.state, tile.reason) = judge(&tile, worst, now_ms - time.arrived_ms >= idle_ms);
+        (tile.state, tile.reason) =
+            judge(&tile, worst, now_ms - time.arrived_ms >= idle_ms.max(self.bays.idle_ms(number)));
         tile
     }
 

@@ -13,6 +13,7 @@ pub(crate) use self::recount::{Recount, say_of_row};
 pub(crate) use self::rows::{LATENESS_NAMES, Part, PastRows};
 pub(crate) use self::shop::{Passed, Shop};
 pub(crate) use self::trial::Trial;
+pub(crate) use super::aside::Asides;
 pub(crate) use super::block::{Joined, JoinedRun, NO_RUN};
 pub(crate) use super::exceptions::{Exception, Operator, State};
 pub(crate) use super::rules::Said;

@@ -24,6 +24,8 @@ mod windows;
 
 mod heard;
 
+mod hearing;
+
 mod listening;
 
 mod silence_rule;
@@ -38,6 +40,10 @@ mod fresh;
 
 mod said;
 
+mod state;
+
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use ingest::readings::{NONE, Reason, Reject};
 use ingest::series::SeriesTable;
@@ -51,13 +57,15 @@ use self::row_rule::RowRule;
 pub(crate) use self::said::Said;
 use self::silence_rule::SilenceRule;
 pub(super) use self::silences::{SilenceState, Silences, Surroundings};
+pub(super) use self::state::WindowState;
 use self::window_rule::WindowRule;
 pub(super) use self::windows::Watermarks;
 use super::EngineError;
 use super::exceptions::{Causes, RuleLife};
 use super::switch::nature::Nature;
+use crate::calendar::{CalendarMemo, Calendars};
 use crate::config::{ExceptionKind, RuleSettings};
-use crate::plan::{Clearing, Plan, Planner, Scope, SilencePlan, Stream, series_batch};
+use crate::plan::{Clearing, Plan, Planner, Scope, SilencePlan, Stream, WindowKind, series_batch};
 use crate::window::WindowOperator;
 
 /// All rules and views of a configuration.
@@ -80,17 +88,6 @@ pub(super) struct Rules {
     natures: Vec<Nature>,
 }
 
-/// A window operator's state in a checkpoint.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(super) struct WindowState {
-    name: String,
-    /// Of the query: state of another query is not taken.
-    hash: String,
-    /// Windows that begin earlier are not whole.
-    opens_ms: i64,
-    state: Vec<u8>,
-}
-
 impl Rules {
     /// Compiles them.
     ///
@@ -98,6 +95,7 @@ impl Rules {
     /// The first that does not compile.
     pub(super) fn new(
         settings: &[RuleSettings],
+        calendars: &Arc<Calendars>,
         correction_horizon_ms: i64,
         idle_final_ms: i64,
     ) -> Result<Self, EngineError> {
@@ -113,13 +111,14 @@ impl Rules {
             let clear_when = clear_when.map(|text| Clearing::new(&planner, text, plan.output_schema()));
             let clear_when = clear_when.transpose().map_err(wrong)?;
             let needs_steps = plan.uses_step_columns();
-            match (plan, one.silent_after) {
-                (Plan::Rows(plan), Some(silent_after)) => {
-                    let silent_after_ms = i64::try_from(silent_after.as_millis()).unwrap_or(i64::MAX);
-                    let expected = SilencePlan::new(&plan, one.key.as_deref(), one.while_step);
+            match (plan, one.lasts()) {
+                (Plan::Rows(plan), Some(lasts)) => {
+                    let lasts_ms = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
+                    let expected = SilencePlan::new(&plan, one.key.as_deref(), one.counts_while);
                     let expected = expected.map_err(|refusal| wrong(refusal.locate(&one.sql)))?;
                     let life = RuleLife::new(one, ExceptionKind::Condition);
-                    silences.push(SilenceRule::new(life, expected, silent_after_ms, one.while_step));
+                    let is_held = one.held_after.is_some();
+                    silences.push(SilenceRule::new(life, expected, lasts_ms, one.counts_while, is_held));
                 }
                 (Plan::Rows(plan), None) => rows.push(RowRule {
                     life: RuleLife::new(one, ExceptionKind::Event),
@@ -140,6 +139,10 @@ impl Rules {
                     is_view: one.is_view,
                     needs_steps,
                     opens_ms: i64::MIN,
+                    calendar: match plan.kind() {
+                        WindowKind::Calendar(unit) => Some(CalendarMemo::new(calendars, *unit)),
+                        _ => None,
+                    },
                     operator: WindowOperator::new(&plan, correction_horizon_ms)
                         .map_err(|source| window_error(&one.name, source))?,
                 }),
@@ -234,49 +237,6 @@ impl Rules {
     /// A run of a step has ended.
     pub(super) fn end_run(&mut self, bay: u32, started_ms: i64, ended_ms: i64) {
         self.windows.iter_mut().for_each(|rule| rule.operator.end_run(bay, started_ms, ended_ms));
-    }
-
-    pub(super) fn snapshot(&mut self, table: &SeriesTable) -> Result<Vec<WindowState>, EngineError> {
-        let state = |rule: &mut WindowRule| {
-            let state =
-                rule.operator.snapshot(table).map_err(|source| window_error(&rule.life.name, source))?;
-            let hash = rule.operator.plan().hash().to_owned();
-            Ok(WindowState { name: rule.life.name.to_string(), hash, opens_ms: rule.opens_ms, state })
-        };
-        self.windows.iter_mut().map(state).collect()
-    }
-
-    pub(super) fn restore(
-        &mut self,
-        states: &[WindowState],
-        correction_horizon_ms: i64,
-        empty_from_ms: i64,
-        table: &SeriesTable,
-    ) -> Result<(), EngineError> {
-        for rule in &mut self.windows {
-            let hash = rule.operator.plan().hash();
-            let same = |state: &&WindowState| state.name == *rule.life.name && state.hash == hash;
-            if let Some(state) = states.iter().find(same) {
-                let restored =
-                    WindowOperator::restore(rule.operator.plan(), correction_horizon_ms, &state.state, table);
-                rule.operator = restored.map_err(|source| window_error(&rule.life.name, source))?;
-                rule.opens_ms = state.opens_ms;
-            } else {
-                rule.open_at(empty_from_ms);
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn state_lines(&mut self, table: &SeriesTable) -> Result<Vec<String>, EngineError> {
-        let line = |rule: &mut WindowRule| {
-            let taken = rule.operator.snapshot_and_hash(table);
-            let (_, hash) = taken.map_err(|source| window_error(&rule.life.name, source))?;
-            let opens =
-                if rule.opens_ms == i64::MIN { String::new() } else { format!(" from {}", rule.opens_ms) };
-            Ok(format!("window {} {}{opens}", rule.life.name, blake3::Hash::from_bytes(hash)))
-        };
-        self.windows.iter_mut().map(line).collect()
     }
 }
 

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 
 use ingest::decode::DecoderState;
+use ingest::readings::Reject;
 use sinks::view::Counts;
 
 use super::bays::Bays;
+use super::bounds::ToolsHeard;
 use super::clock::ClockCheck;
 use super::commands::Commands;
 use super::exceptions::Exceptions;
@@ -23,7 +25,7 @@ use super::{Engine, EngineError};
 use crate::config::Config;
 
 /// Changes with what [`State`] holds.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct State {
@@ -37,6 +39,7 @@ struct State {
     repeats: Repeats,
     clock: ClockCheck,
     bays: Bays,
+    tools_heard: ToolsHeard,
     steps: Vec<u8>,
     assets: Vec<u8>,
     hold: Hold,
@@ -45,6 +48,8 @@ struct State {
     exceptions: Exceptions,
     commands: Commands,
     belated: Repeats,
+    /// Of rows that a window could not fold in when the open block was closed for this.
+    rejects: Vec<Reject>,
     windows: Vec<WindowState>,
     silences: SilenceState,
     at_ms: i64,
@@ -101,6 +106,7 @@ impl Engine {
             repeats: self.repeats.clone(),
             clock: self.clock.clone(),
             bays: self.bays.clone(),
+            tools_heard: self.bounds.heard().clone(),
             steps: described("steps", &self.steps.to_parts())?,
             assets: described("assets", &self.assets.to_parts())?,
             hold: self.hold.clone(),
@@ -109,6 +115,7 @@ impl Engine {
             exceptions: self.exceptions.clone(),
             commands: self.commands.clone(),
             belated: self.belated.repeats.clone(),
+            rejects: self.rejects.clone(),
             windows: self.rules.snapshot(self.decoder.series())?,
             silences: self.rules.silences.snapshot(),
             at_ms: self.at_ms,
@@ -145,10 +152,12 @@ impl Engine {
         self.bays = state.bays.under_settings_of(&self.bays);
         self.steps = Steps::from_parts(undescribed("steps", &state.steps)?);
         self.assets = Assets::from_parts(undescribed("assets", &state.assets)?, &self.assets);
+        self.bounds.restore(state.tools_heard, self.decoder.series(), &self.assets, &mut self.bays);
         self.hold = state.hold;
         self.bookings = undescribed("bookings", &state.bookings)?;
         self.usage = state.usage;
         self.usage.set_metrics(&config.metrics);
+        self.rejects = state.rejects;
         self.exceptions = state.exceptions.under_settings_of(&self.exceptions);
         self.commands = state.commands;
         self.belated.repeats = state.belated.under_settings_of(&self.repeats);
@@ -188,6 +197,9 @@ impl Engine {
                 time.released,
                 time.closed
             ));
+        }
+        for (&bay, tools) in self.bounds.heard() {
+            lines.push(format!("heard {} {tools:?}", bay_name(bay as usize)));
         }
         for (bay, run) in self.steps.open_runs() {
             let place = (run.id.message, run.id.index);
@@ -248,6 +260,9 @@ impl Engine {
         }
         for (site, card) in self.steps.cards() {
             lines.push(json(&format!("card {site}"), serde_json::to_string(card))?);
+        }
+        for (job, progress) in self.steps.progress() {
+            lines.push(json(&format!("progress {job:?}"), serde_json::to_string(progress))?);
         }
         for (site, asset) in self.assets.to_parts() {
             lines.push(json(&format!("asset {site}"), serde_json::to_string(&asset))?);

@@ -6,6 +6,7 @@
 //! each stretch of time the one run that is active, or none.
 
 mod bay;
+mod progress;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use ingest::readings::{Event, JobCard, PlannedStep, StepEvent, StepEventKind};
 use rustc_hash::FxHashMap;
 
 pub(super) use self::bay::BaySteps;
+pub(super) use self::progress::{JobFacts, Progress};
 use super::limits::StepLimits;
 
 /// A step event with its place in the journal.
@@ -115,6 +117,8 @@ pub(super) struct Steps {
     bays: Vec<BaySteps>,
     /// Newest card by (site, job), with the ordinal of its message.
     cards: BTreeMap<CardKey, (u64, Arc<JobCard>)>,
+    /// How far the jobs of steps have come, by (site, job).
+    progress: BTreeMap<CardKey, Progress>,
 }
 
 /// [`Steps`] in a checkpoint.
@@ -123,6 +127,7 @@ pub(super) struct StepsParts {
     bays: Vec<BaySteps>,
     /// (site, ordinal, card).
     cards: Vec<(Box<str>, u64, JobCard)>,
+    progress: Vec<(CardKey, Progress)>,
 }
 
 /// A step event whose time has come: a row of stream `steps`, or a reject.
@@ -131,6 +136,8 @@ pub(super) struct Told {
     pub record: Record,
     /// The run it belongs to; none for a finish, pause or resume that no start precedes.
     pub run: Option<Run>,
+    /// What its job is like.
+    pub facts: JobFacts,
 }
 
 impl Told {
@@ -151,7 +158,8 @@ impl Steps {
     pub(super) fn to_parts(&self) -> StepsParts {
         let cards = self.cards.iter();
         let cards = cards.map(|((site, _), (message, card))| (site.clone(), *message, card.as_ref().clone()));
-        StepsParts { bays: self.bays.clone(), cards: cards.collect() }
+        let progress = self.progress.iter().map(|(key, progress)| (key.clone(), progress.clone()));
+        StepsParts { bays: self.bays.clone(), cards: cards.collect(), progress: progress.collect() }
     }
 
     /// From [`Steps::to_parts`].
@@ -159,7 +167,7 @@ impl Steps {
         let cards = parts.cards.into_iter();
         let cards =
             cards.map(|(site, message, card)| ((site, card.job.as_str().into()), (message, Arc::new(card))));
-        Steps { bays: parts.bays, cards: cards.collect() }
+        Steps { bays: parts.bays, cards: cards.collect(), progress: parts.progress.into_iter().collect() }
     }
 
     /// The steps of `bay`.
@@ -206,6 +214,7 @@ impl Steps {
             raw: needs_start(step.event).then(|| (raw.0.into(), payload())),
             is_imported,
         };
+        self.progress.entry((site.into(), step.job.clone())).or_default().take(&record);
         let card = self.cards.get(&(site.into(), step.job.clone())).map(|(_, card)| Arc::clone(card));
         self.bay_mut(bay).insert(record, card.as_deref());
     }
@@ -247,8 +256,17 @@ impl Steps {
         self.cards.iter().map(|((site, _), (_, card))| (&**site, &**card))
     }
 
-    /// Forgets the oldest cards beyond `keep` of all sites that no open step needs: the bound of this table.
+    /// Forgets the oldest cards beyond `keep` of all sites that no open step needs, and how far the jobs have come of which
+    /// nothing has been heard for longest: the bound of these tables.
     pub(super) fn bound_cards(&mut self, keep: usize) {
+        if self.progress.len() > keep {
+            let mut oldest: Vec<(u64, CardKey)> =
+                self.progress.iter().map(|(key, progress)| (progress.message, key.clone())).collect();
+            oldest.sort_unstable();
+            for (_, key) in oldest.into_iter().take(self.progress.len() - keep) {
+                self.progress.remove(&key);
+            }
+        }
         if self.cards.len() <= keep {
             return;
         }

@@ -11,16 +11,18 @@ use arrow::error::ArrowError;
 use ingest::readings::{Reason, Reject, StepEventKind};
 use ingest::topic::Topics;
 
-use super::block::{floats, numbers, times};
+use super::block::{floats, times};
 use super::exceptions::{Exception, Operator};
 use super::ids::row_id;
 use super::steps::Told;
 use super::usage::{Check, Due};
-use crate::schema::{CHECKS, EXCEPTIONS, QUARANTINE, STEPS, USAGE};
+use crate::schema::{CHECKS, EXCEPTIONS, QUARANTINE, USAGE};
 
 mod commands;
+mod steps;
 
 pub(super) use self::commands::{AnsweredCommand, command};
+pub(super) use self::steps::steps;
 
 fn names<T: AsRef<str>>(names: impl Iterator<Item = Option<T>>) -> ArrayRef {
     let mut builder = StringDictionaryBuilder::<UInt32Type>::new();
@@ -55,54 +57,6 @@ pub(super) fn event_name(event: StepEventKind) -> &'static str {
         StepEventKind::QaSigned => "qa_signed",
         StepEventKind::Reworked => "reworked",
     }
-}
-
-/// Step events of one bay.
-pub(super) fn steps(site: &str, bay: &str, told: &[Told]) -> Result<RecordBatch, ArrowError> {
-    let rows = told.len();
-    let ids = told.iter().map(|told| {
-        let record = &told.record;
-        let place = [record.message.to_le_bytes(), u64::from(record.index).to_le_bytes()].concat();
-        row_id("steps", &[site.as_bytes(), bay.as_bytes(), &place])
-    });
-    let plan = |told: &Told| told.run.as_ref().and_then(|run| run.plan.clone());
-    let elapsed = told.iter().map(|told| match (&told.run, told.record.event) {
-        (Some(run), StepEventKind::Finished | StepEventKind::Failed) => {
-            run.worked_ms(told.record.ts_ms) as f64 / 1000.0
-        }
-        _ => f64::NAN,
-    });
-    let technician = |told: &Told| {
-        told.record.technician.clone().or_else(|| told.run.as_ref().and_then(|run| run.technician.clone()))
-    };
-    let overlaps = told.iter().map(|told| match (&told.run, told.record.event) {
-        (Some(run), StepEventKind::Started) => run.overlaps.clone(),
-        _ => None,
-    });
-    batch(
-        &STEPS,
-        vec![
-            Arc::new(ids.collect::<Vec<_>>().into_iter().map(Some).collect::<StringArray>()),
-            Arc::new(told.iter().map(|told| Some(told.record.message)).collect::<UInt64Array>()),
-            times(told.iter().map(|told| told.record.ts_ms).collect()),
-            times(told.iter().map(|told| told.record.arrived_ms).collect()),
-            same(site, rows),
-            same(bay, rows),
-            names(told.iter().map(|told| Some(&told.record.job))),
-            names(told.iter().map(|told| Some(&told.record.step))),
-            names(told.iter().map(|told| plan(told).and_then(|plan| plan.operation.clone()))),
-            names(told.iter().map(technician)),
-            names(told.iter().map(|told| Some(event_name(told.record.event)))),
-            numbers(told.iter().map(|told| told.record.seq).collect()),
-            floats(elapsed.collect()),
-            floats(
-                told.iter()
-                    .map(|told| plan(told).and_then(|plan| plan.standard_s).unwrap_or(f64::NAN))
-                    .collect(),
-            ),
-            Arc::new(overlaps.collect::<StringArray>()),
-        ],
-    )
 }
 
 /// The reject of a step event that no start precedes.

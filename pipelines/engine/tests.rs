@@ -148,3 +148,36 @@ fn what_is_held_back_neither_counts_as_open_nor_lights_its_bay() {
     let views = engine.exception_views(|_| String::new());
     assert_eq!(views[1].evidence["cause"], views[0].id.as_str());
 }
+
+/// Each has a topic of its own; the site may have a thousand series.
+#[test]
+fn a_million_tools_from_one_bay_are_quarantined_beyond_the_bound_and_take_no_state() {
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let mut config = Config::embedded_demo(Path::new("/nowhere"), any, any);
+    config.engine.series_per_site_max = 1_000;
+    let mut engine = wire::engine(&config).expect("the demo's rules compile");
+    let (mut told, mut sizes) = (0, Vec::new());
+    for hundredth in 0..100_u64 {
+        let first = hundredth * 10_000;
+        let message = |tool: u64| {
+            let topic = format!("workshop/lyon/bay-01/tq-{tool}/telemetry");
+            (topic, format!(r#"{{"ts":{AT_MS},"metric":"torque","value":87,"seq":1}}"#))
+        };
+        let messages: Vec<(String, String)> = (first..first + 10_000).map(message).collect();
+        let mut out = say(&mut engine, first + 1, &messages);
+        let tick_ms = AT_MS + (hundredth as i64 + 1) * 1000;
+        engine.apply(&Entry::Tick { first_ms: tick_ms, last_ms: tick_ms }, &mut out).expect("applies");
+        let quarantine = out.iter().filter(|emission| *emission.stream == *"quarantine");
+        told += quarantine.map(|emission| emission.rows.num_rows()).sum::<usize>();
+        if hundredth % 33 == 0 {
+            sizes.push(engine.snapshot().expect("a snapshot").len());
+        }
+    }
+    let counts = engine.counts();
+    assert!(counts.adds_up(), "{counts:?}");
+    assert_eq!((counts.readings, counts.applied, counts.quarantined), (1_000_000, 1_000, 999_000));
+    assert_eq!(told, 999_000, "each has its row");
+    // What grows is the list of topics, and the newest message of each: 100 bytes or so.
+    let grown = sizes[3].saturating_sub(sizes[2]) / 330_000;
+    assert!(grown < 250, "{grown} bytes of state for each tool that is refused: {sizes:?}");
+}

@@ -68,6 +68,14 @@ impl Usage {
         self.kinds.is_consumption(series)
     }
 
+    /// The resource that a reading of a consumption metric is booked to, where its tags choose it: the air that a bay
+    /// uses is measured in litres as well, and is never of the wrong grade.
+    #[must_use]
+    pub(super) fn resource_of(&self, series: u32, tags: Option<&str>) -> Option<String> {
+        let settings = self.kinds.usage_of(series).filter(|settings| settings.resource.contains('{'))?;
+        Some(super::tags::fill(&settings.resource, tags))
+    }
+
     /// What a reading of a consumption metric says was used; `None` for the first of a register, and for
     /// one older than the register's newest. Readings of a register must come in event time.
     pub(super) fn measure(

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{ExplainError, Found};
 use crate::backtest::feed::{Feed, FeedError, Judge};
-use crate::config::{Config, ExceptionKind, RuleSettings};
+use crate::config::{Config, CountsWhile, ExceptionKind, RuleSettings};
 use crate::engine::EngineError;
 use crate::engine::ids::row_id;
 use crate::engine::past::{Exception, Mode, Part, Passed, Recount, Said, Shop, say_of_row};
@@ -57,7 +57,7 @@ pub(super) fn recompute(history: &Path, found: &Found, config: &Config) -> Resul
     let plan = plan.map_err(|source| EngineError::Rule { rule: rule.name.clone(), source })?;
     let evidence = found.evidence();
     let again = match plan {
-        Plan::Rows(_) if rule.silent_after.is_some() => of_silence(last, &evidence, rule),
+        Plan::Rows(_) if rule.lasts().is_some() => of_silence(last, &evidence, rule),
         Plan::Rows(plan) => of_row(history, last, &evidence, rule, &plan)?,
         Plan::Window(plan) => of_window(history, last, &evidence, rule, &plan, config)?,
     };
@@ -73,11 +73,15 @@ fn of_silence(last: &Exception, evidence: &Value, rule: &RuleSettings) -> Result
     let Some(arrived_ms) = evidence["last_arrived_ms"].as_i64() else {
         return Err("it does not rest on silence, and the rule waits for silence now".into());
     };
-    let allowed_ms = rule.silent_after.map_or(0, |allowed| allowed.as_millis());
+    let allowed_ms = rule.lasts().map_or(0, |allowed| allowed.as_millis());
     let allowed_ms = i64::try_from(allowed_ms).unwrap_or(i64::MAX);
     let silent_ms = last.raised_ms.saturating_sub(arrived_ms);
     // Where it counts within a step alone, it may count from the step's start.
-    let is_same = if rule.while_step { silent_ms >= allowed_ms } else { silent_ms == allowed_ms };
+    let is_same = if rule.counts_while != CountsWhile::Always {
+        silent_ms >= allowed_ms
+    } else {
+        silent_ms == allowed_ms
+    };
     let seconds = |ms: i64| std::time::Duration::from_millis(ms.unsigned_abs()).as_secs_f64();
     let said = format!(
         "nothing had arrived for {} s when it was raised, and the rule allows {} s",
@@ -140,7 +144,7 @@ fn of_window(
     let Some((start_ms, end_ms)) = bounds else {
         return Ok(Err("it rests on a single row, and the rule looks at windows now".into()));
     };
-    let mut recount = Recount::new(rule, &config.engine, start_ms)?;
+    let mut recount = Recount::new(rule, config, start_ms)?;
     recount_window(history, last, (start_ms, end_ms), plan, config, &mut recount)?;
     let is_of_it =
         |said: &&Said| said.window.as_ref().is_some_and(|window| names(last, rule, &window.key, start_ms));
@@ -176,18 +180,16 @@ fn recount_window(
 ) -> Result<(), ExplainError> {
     let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let engine = &config.engine;
-    let after_ms = millis(engine.lateness) + millis(engine.correction_horizon) + millis(engine.clock_bound);
-    let span = Span {
-        from_ms: start_ms.saturating_sub(millis(engine.lateness)),
-        to_ms: end_ms.saturating_add(after_ms),
-    };
+    let lateness_ms = millis(engine.longest_lateness());
+    let after_ms = lateness_ms + millis(engine.longest_horizon()) + millis(engine.longest_clock_bound());
+    let span = Span { from_ms: start_ms.saturating_sub(lateness_ms), to_ms: end_ms.saturating_add(after_ms) };
     // Bays of other sites matter only where all of them close a window together.
     let site = (plan.closes != Closes::Overall).then_some(&*last.site);
     let telemetry = StreamFiles::find(history, "telemetry", &TELEMETRY, "ts", span, site)?;
     let steps = StreamFiles::find(history, "steps", &STEPS, "ts", span, site)?;
     let runs = StepRuns::read(steps.clone())?;
     let telemetry = TelemetryRows::new(telemetry, &recount.telemetry_columns(), runs);
-    let mut feed = Feed::new(telemetry, StepRows::new(steps), engine, Mode::AsArrived);
+    let mut feed = Feed::new(telemetry, StepRows::new(steps), config, Mode::AsArrived);
     let reads_steps = plan.stream() == Stream::Steps;
     let mut judge = Window { recount, reads_steps };
     while feed.next(&mut judge)? {}

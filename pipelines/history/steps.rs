@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{TimestampMillisecondType, UInt64Type};
 use arrow::util::display::array_value_to_string;
@@ -11,7 +11,7 @@ use arrow::util::display::array_value_to_string;
 use super::HistoryError;
 use super::folder::{Span, StreamFiles};
 use super::merge::{Merge, Rows};
-use crate::schema::STEPS;
+use crate::schema::{LATER_COLUMNS, STEPS};
 
 /// A step event.
 #[derive(Debug)]
@@ -122,6 +122,9 @@ pub(crate) fn with_site(
     let column = |field: &arrow::datatypes::FieldRef| {
         let column = match rows.column_by_name(field.name()) {
             Some(column) => Arc::clone(column),
+            None if LATER_COLUMNS.contains(&field.name().as_str()) => {
+                new_null_array(field.data_type(), rows.num_rows())
+            }
             None => Arc::new(StringArray::from(vec![site; rows.num_rows()])) as ArrayRef,
         };
         cast(&column, field.data_type())

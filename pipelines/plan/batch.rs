@@ -15,20 +15,26 @@ use datafusion::logical_expr::{
     ident, lit,
 };
 
-use super::function::{Asked, Call, WindowFunction, block_on};
+use super::block_on::block_on;
+use super::function::{Asked, Call, WindowFunction};
 use super::refusal::{Refusal, unknown};
 use super::stream::{WINDOW_COLUMNS, Windows};
+use crate::calendar::{CalendarUnit, Calendars, Stretch};
 use crate::schema;
 
 /// A window function over any table: its rows with `window_start` and `window_end`, each as often as there are windows
 /// that hold it.
 #[derive(Debug)]
-pub(super) struct BatchWindow(pub WindowFunction);
+pub(super) struct BatchWindow {
+    pub function: WindowFunction,
+    /// Of the sites.
+    pub calendars: Arc<Calendars>,
+}
 
 impl TableFunctionImpl for BatchWindow {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
         let Call { table: name, time, windows } =
-            self.0.call(args.exprs()).map_err(Refusal::into_external)?;
+            self.function.call(args.exprs()).map_err(Refusal::into_external)?;
         let options = &args.session().config_options().catalog;
         let tables = args
             .session()
@@ -48,6 +54,7 @@ impl TableFunctionImpl for BatchWindow {
             Asked::Session { gap_ms, keys } => {
                 of_text(&args, &session_text(&name, &table, &time, gap_ms, &keys))?
             }
+            Asked::Calendar(unit) => of_calendar(name, &table, &time, unit, &self.calendars)?,
             Asked::Step => of_text(&args, &step_text(&name, &table))?,
         };
         Ok(Arc::new(ViewTable::new(plan, None)))
@@ -66,6 +73,58 @@ fn fixed(name: String, table: &Arc<dyn TableProvider>, time: &str, windows: Wind
     with_window.push((ident(start) + size).alias(end));
     let rows = LogicalPlanBuilder::scan(name, provider_as_source(Arc::clone(table)), None)?;
     rows.project(with_starts)?.unnest_column(start)?.project(with_window)?.build()
+}
+
+/// Each row with the window of its site's calendar, without those that are in none.
+fn of_calendar(
+    name: String,
+    table: &Arc<dyn TableProvider>,
+    time: &str,
+    unit: CalendarUnit,
+    calendars: &Arc<Calendars>,
+) -> Result<LogicalPlan> {
+    let mut columns: Vec<Expr> = table.schema().fields().iter().map(|field| ident(field.name())).collect();
+    for (column, is_end) in WINDOW_COLUMNS.into_iter().zip([false, true]) {
+        let site = cast_to(ident("site"), DataType::Utf8);
+        let bound = bound_of(unit, is_end, calendars).call(vec![site, cast_to(ident(time), schema::time())]);
+        columns.push(bound.alias(column));
+    }
+    let rows = LogicalPlanBuilder::scan(name, provider_as_source(Arc::clone(table)), None)?;
+    rows.project(columns)?.filter(ident(WINDOW_COLUMNS[0]).is_not_null())?.build()
+}
+
+/// A function from a site and a time to start or end of the window that holds it.
+fn bound_of(unit: CalendarUnit, is_end: bool, calendars: &Arc<Calendars>) -> ScalarUDF {
+    let calendars = Arc::clone(calendars);
+    let bound = move |arguments: &[ColumnarValue]| -> Result<ColumnarValue> {
+        let columns = ColumnarValue::values_to_arrays(arguments)?;
+        let (sites, times) = (columns[0].as_string::<i32>(), cast(&columns[1], &schema::time())?);
+        let times = times.as_primitive::<TimestampMillisecondType>();
+        // Rows of a site and a day lie together.
+        let mut last: Option<(&str, Stretch)> = None;
+        let bounds = sites.iter().zip(times).map(|(site, ts_ms)| {
+            let (site, ts_ms) = (site.unwrap_or_default(), ts_ms?);
+            let holds = |(of, stretch): &(&str, Stretch)| {
+                *of == site && stretch.start_ms <= ts_ms && ts_ms < stretch.end_ms
+            };
+            if !last.as_ref().is_some_and(holds) {
+                last = calendars.of(site).stretch(unit, ts_ms).map(|stretch| (site, stretch));
+            }
+            let (_, stretch) = last.filter(|(_, stretch)| stretch.is_window)?;
+            Some(if is_end { stretch.end_ms } else { stretch.start_ms })
+        });
+        let bounds: TimestampMillisecondArray = bounds.collect();
+        Ok(ColumnarValue::Array(Arc::new(bounds.with_timezone("UTC"))))
+    };
+    let name =
+        format!("{}_of_{}", if is_end { "end" } else { "start" }, WindowFunction::Calendar(unit).as_str());
+    create_udf(
+        &name,
+        vec![DataType::Utf8, schema::time()],
+        schema::time(),
+        Volatility::Immutable,
+        Arc::new(bound),
+    )
 }
 
 fn of_text(args: &TableFunctionArgs, text: &str) -> Result<LogicalPlan> {

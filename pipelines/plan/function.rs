@@ -1,9 +1,6 @@
 //! Window functions in FROM: one text for the stream and for batch queries.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 
 use arrow::datatypes::DataType;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
@@ -17,6 +14,7 @@ use datafusion::prelude::SessionContext;
 use super::batch::BatchWindow;
 use super::refusal::{Refusal, unknown};
 use super::stream::{Stream, StreamTable, WindowKind, Windows};
+use crate::calendar::{CalendarUnit, Calendars};
 
 /// A window function in FROM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +27,8 @@ pub(crate) enum WindowFunction {
     Session,
     /// `per_step(table)`: a window is a run of a step.
     PerStep,
+    /// `shift(table, time)` and `day(table, time)`: windows of the site's calendar.
+    Calendar(CalendarUnit),
 }
 
 /// A call of a window function.
@@ -46,11 +46,18 @@ pub(super) enum Asked {
     Fixed(Windows),
     Session { gap_ms: i64, keys: Vec<String> },
     Step,
+    Calendar(CalendarUnit),
 }
 
 impl WindowFunction {
-    pub(crate) const ALL: [WindowFunction; 4] =
-        [WindowFunction::Tumble, WindowFunction::Hop, WindowFunction::Session, WindowFunction::PerStep];
+    pub(crate) const ALL: [WindowFunction; 6] = [
+        WindowFunction::Tumble,
+        WindowFunction::Hop,
+        WindowFunction::Session,
+        WindowFunction::PerStep,
+        WindowFunction::Calendar(CalendarUnit::Shift),
+        WindowFunction::Calendar(CalendarUnit::Day),
+    ];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -58,6 +65,8 @@ impl WindowFunction {
             WindowFunction::Hop => "hop",
             WindowFunction::Session => "session",
             WindowFunction::PerStep => "per_step",
+            WindowFunction::Calendar(CalendarUnit::Shift) => "shift",
+            WindowFunction::Calendar(CalendarUnit::Day) => "day",
         }
     }
 
@@ -72,6 +81,7 @@ impl WindowFunction {
                 format!("session({table}, {time}, INTERVAL '5 minutes', site, bay, tool, metric)")
             }
             WindowFunction::PerStep => "per_step(telemetry)".to_owned(),
+            WindowFunction::Calendar(_) => format!("{}({table}, {time})", self.as_str()),
         }
     }
 
@@ -81,13 +91,15 @@ impl WindowFunction {
     }
 }
 
-/// Makes the window functions known to an ordinary session, so that a rule's text runs there too.
+/// Makes the window functions known to an ordinary session, so that a rule's text runs there too. `calendars` are those
+/// of the sites.
 ///
 /// # Errors
 /// The session takes no more planners of expressions.
-pub fn register_window_functions(context: &mut SessionContext) -> Result<()> {
+pub fn register_window_functions(context: &mut SessionContext, calendars: &Arc<Calendars>) -> Result<()> {
     for function in WindowFunction::ALL {
-        context.register_udtf(function.as_str(), Arc::new(BatchWindow(function)));
+        let calendars = Arc::clone(calendars);
+        context.register_udtf(function.as_str(), Arc::new(BatchWindow { function, calendars }));
     }
     super::aggregate::register(context)?;
     context.register_expr_planner(Arc::new(TagAccess))
@@ -146,6 +158,7 @@ impl StreamWindow {
                 };
                 WindowKind::Session { gap_ms, keys: keys.iter().map(place).collect::<Result<_, _>>()? }
             }
+            Asked::Calendar(unit) => WindowKind::Calendar(unit),
             Asked::Step if stream == Stream::Telemetry => WindowKind::Step,
             Asked::Step => return Err(self.0.refuse("only readings belong to runs of steps")),
         };
@@ -191,6 +204,9 @@ impl WindowFunction {
                 (table, Some(time), Asked::Session { gap_ms: self.interval_ms(gap)?, keys })
             }
             (WindowFunction::PerStep, [Expr::Column(table)]) => (table, None, Asked::Step),
+            (WindowFunction::Calendar(unit), [Expr::Column(table), Expr::Column(time)]) => {
+                (table, Some(time), Asked::Calendar(unit))
+            }
             (WindowFunction::Tumble, _) => {
                 return Err(self.refuse("tumble takes a stream, its time column and a size"));
             }
@@ -201,6 +217,10 @@ impl WindowFunction {
                 return Err(self.refuse("session takes a stream, its time column, a gap and its keys"));
             }
             (WindowFunction::PerStep, _) => return Err(self.refuse("per_step takes the stream alone")),
+            (WindowFunction::Calendar(_), _) => {
+                let message = format!("{} takes a stream and its time column", self.as_str());
+                return Err(self.refuse(&message));
+            }
         };
         if let Asked::Fixed(windows) = windows {
             self.check_fixed(windows)?;
@@ -254,26 +274,4 @@ pub(crate) fn scalar_interval_ms(size: &ScalarValue) -> Result<i64, Refusal> {
         return refuse("the size of a window must be more than nothing", "write INTERVAL '10 seconds'");
     }
     Ok(size_ms)
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Runs what DataFusion's planner calls asynchronous. Over tables in memory it never waits, and a
-/// runtime of the caller's is not needed, nor disturbed if there is one.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => std::thread::park(),
-        }
-    }
 }

@@ -5,6 +5,7 @@ use datafusion::common::Result;
 use super::expression::Expression;
 use super::refusal::Refusal;
 use super::rows::RowsPlan;
+use crate::config::CountsWhile;
 use crate::schema::{SERIES_COLUMNS, STEP_COLUMNS};
 
 /// The rows of a rule with `silent_after`, and the columns that tell whose silence it is.
@@ -24,8 +25,12 @@ impl SilencePlan {
     ///
     /// # Errors
     /// A column of the key is not decided by the series; a condition needs the step, which an arriving row does not
-    /// have yet; silence within a step (`while_step`) is not that of a bay.
-    pub(crate) fn new(rows: &RowsPlan, key: Option<&[String]>, while_step: bool) -> Result<Self, Refusal> {
+    /// have yet; what counts while a step is active, or none, is not that of a bay.
+    pub(crate) fn new(
+        rows: &RowsPlan,
+        key: Option<&[String]>,
+        counts_while: CountsWhile,
+    ) -> Result<Self, Refusal> {
         let is_selected = |name: &&str| rows.output_schema().index_of(name).is_ok();
         let mut names: Vec<String> = match key {
             Some(key) => key.to_vec(),
@@ -34,10 +39,10 @@ impl SilencePlan {
         if !names.iter().any(|name| name == "site") {
             names.insert(0, "site".to_owned());
         }
-        if while_step && !names.iter().any(|name| name == "bay") {
+        if counts_while != CountsWhile::Always && !names.iter().any(|name| name == "bay") {
             return Err(Refusal::new(
                 "",
-                "`while = \"step\"` counts the silence of a bay, and the key has none",
+                "`while` asks for the steps of a bay, and the key has none",
                 "add bay to SELECT and to `key`, or leave `while` out",
             ));
         }

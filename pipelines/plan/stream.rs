@@ -14,6 +14,7 @@ use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 
+use crate::calendar::CalendarUnit;
 use crate::schema;
 
 /// What a rule or view reads.
@@ -103,6 +104,8 @@ pub enum WindowKind {
     Session { gap_ms: i64, keys: Vec<usize> },
     /// The work: a window is a run of a step, from its start to its finish.
     Step,
+    /// The site's calendar.
+    Calendar(CalendarUnit),
 }
 
 impl WindowKind {
@@ -111,6 +114,8 @@ impl WindowKind {
         match self {
             WindowKind::Fixed(windows) => windows.size_ms,
             WindowKind::Session { .. } | WindowKind::Step => 86_400_000,
+            // When clocks are put back.
+            WindowKind::Calendar(_) => 90_000_000,
         }
     }
 
@@ -121,6 +126,8 @@ impl WindowKind {
             WindowKind::Fixed(_) => "hop",
             WindowKind::Session { .. } => "session",
             WindowKind::Step => "per_step",
+            WindowKind::Calendar(CalendarUnit::Shift) => "shift",
+            WindowKind::Calendar(CalendarUnit::Day) => "day",
         }
     }
 }

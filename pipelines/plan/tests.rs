@@ -46,7 +46,8 @@ fn rule(sql: &str) -> RuleSettings {
         clear_when: None,
         realarm_after: std::time::Duration::ZERO,
         silent_after: None,
-        while_step: false,
+        held_after: None,
+        counts_while: crate::config::CountsWhile::Always,
         suppressed_by: Vec::new(),
         message: String::new(),
         response: String::new(),
@@ -182,7 +183,8 @@ fn the_same_query_has_the_same_hash_and_another_one_another() {
 #[test]
 fn mistakes_are_named_with_their_place_and_a_remedy() {
     let columns = "row_id, message, ts, arrived, site, bay, tool, boot, seq, metric, value, text, unit, tags, job, \
-                   step, operation, technician, spec_min, spec_max, lateness";
+                   step, operation, technician, spec_min, spec_max, lateness, expected_pset, expected_resource, \
+                   asset_bay, calibration_due";
     for (sql, expected) in [
         (
             "SELECT site,\n  valeu FROM telemetry",
@@ -312,7 +314,7 @@ fn what_cannot_run_on_a_stream_is_refused_with_what_to_write_instead() {
             "SELECT site, count(*) FROM session(telemetry, ts, INTERVAL '9 seconds', sites) GROUP BY site, window_start",
             "1:73: there is no column `sites`; did you mean `site`? columns: row_id, message, ts, arrived, site, bay, \
              tool, boot, seq, metric, value, text, unit, tags, job, step, operation, technician, spec_min, spec_max, \
-             lateness"
+             lateness, expected_pset, expected_resource, asset_bay, calibration_due"
                 .to_owned(),
         ),
         (

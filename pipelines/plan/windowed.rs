@@ -105,6 +105,7 @@ impl WindowPlan {
             WindowKind::Fixed(_) => Some("where a row is in several windows"),
             WindowKind::Session { .. } => Some("before the session has ended"),
             WindowKind::Step => Some("before the step has ended"),
+            WindowKind::Calendar(_) => Some("which is the site's own"),
         };
         if let Some(why) = why.filter(|_| rows.with_window_columns) {
             return Err(Refusal::new(
@@ -136,6 +137,11 @@ impl WindowPlan {
             }
         }
         let (closes, closing_keys) = closes_of(stream, groups, &keys);
+        if let (WindowKind::Calendar(_), Closes::Overall) = (&kind, closes) {
+            let message =
+                format!("a {} of several sites, which have calendars of their own", kind.function());
+            return Err(Refusal::new("GROUP", message, "add site to GROUP BY"));
+        }
         let having = (!having.is_empty()).then(|| conjunction(having.iter().cloned()));
         Ok(WindowPlan {
             stream,

@@ -120,7 +120,8 @@ fn with<T>(
     let runtime = tokio::runtime::Runtime::new();
     let runtime = runtime.map_err(|error| CommandError::failed("could not start threads", error))?;
     runtime.block_on(async {
-        let context = query::open(still.as_ref().map_or(folder.as_path(), Still::folder)).await?;
+        let context =
+            query::open(still.as_ref().map_or(folder.as_path(), Still::folder), &Default::default()).await?;
         work(&context).await
     })
 }

@@ -29,7 +29,7 @@ use crate::plan::WindowPlan;
 pub(super) enum SpanKind {
     /// Nothing comes for `gap_ms`.
     Session { gap_ms: i64 },
-    /// The step is finished.
+    /// The step is finished; or the shift or the day is over, which is known beforehand.
     Step,
 }
 

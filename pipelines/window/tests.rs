@@ -19,6 +19,7 @@ use arrow::util::display::array_value_to_string;
 use ingest::series::{Series, SeriesTable};
 
 use super::*;
+use crate::calendar::{CalendarMemo, Calendars};
 use crate::plan::{Plan, Planner};
 use crate::schema::{TELEMETRY, time};
 
@@ -176,6 +177,17 @@ pub(super) fn check_with_horizon(sql: &str, horizon_ms: i64, script: &str, expec
     assert_eq!(bench.said.join("\n"), expected.join("\n"));
 }
 
+/// Site S0 has other shifts than the rest, with a gap between them, and is an hour ahead.
+pub(super) fn calendars() -> Arc<Calendars> {
+    let mut calendars = Calendars::default();
+    let mut paris = calendars.others.clone();
+    paris.zone = crate::calendar::zone("Europe/Paris").expect("a zone");
+    let shifts = ["01:01-02:00", "20:00-01:00"];
+    paris.shifts = shifts.map(|shift| shift.parse().expect("a shift")).to_vec();
+    calendars.sites.insert("S0".to_owned(), paris);
+    Arc::new(calendars)
+}
+
 /// An operator with what surrounds it in the engine.
 pub(super) struct Bench {
     pub plan: WindowPlan,
@@ -187,6 +199,7 @@ pub(super) struct Bench {
     bays: Vec<i64>,
     sites: BTreeMap<Box<str>, i64>,
     pub runs: Runs,
+    calendar: Option<CalendarMemo>,
     pub said: Vec<String>,
 }
 
@@ -209,6 +222,10 @@ impl Bench {
         let plan = window_plan(sql);
         Bench {
             operator: WindowOperator::new(&plan, horizon_ms).expect("an operator"),
+            calendar: match plan.kind() {
+                WindowKind::Calendar(unit) => Some(CalendarMemo::new(&calendars(), *unit)),
+                _ => None,
+            },
             plan,
             table: SeriesTable::default(),
             horizon_ms,
@@ -226,7 +243,10 @@ impl Bench {
         self.messages += readings.len() as u64;
         let batch = rows.batch.project(self.plan.columns()).expect("columns of the stream");
         let (operator, table) = (&mut self.operator, &self.table);
-        let runs_ms: Vec<_> = readings.iter().map(|reading| self.runs.of(reading)).collect();
+        let runs_ms: Vec<_> = match &mut self.calendar {
+            Some(calendar) => calendar.windows_ms(&rows.bay, &rows.ts_ms, table),
+            None => readings.iter().map(|reading| self.runs.of(reading)).collect(),
+        };
         let (series, bay, ts_ms) = (&rows.series, &rows.bay, &rows.ts_ms);
         let input = Input { rows: &batch, series, bay, ts_ms, runs_ms: &runs_ms };
         match operator.push(&input, table) {

@@ -1,7 +1,7 @@
 //! What could not be used, and why.
 
 /// What could not be used, and why: a row of stream `quarantine`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Reject {
     pub message: u64,
     pub arrived_ms: i64,
@@ -19,7 +19,7 @@ pub struct Reject {
 }
 
 /// Why something went to quarantine. The names are the `reason` column and the metric's label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Reason {
     /// The topic matches no pattern. The whole message is undecodable, as with the next four.
     UnknownTopic,

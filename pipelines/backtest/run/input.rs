@@ -26,7 +26,7 @@ impl Rules {
         let wanted =
             |rule: &&RuleSettings| !rule.is_view && request.rule.is_none_or(|name| name == rule.name);
         let of = |rules: &[RuleSettings], is_of_silence: bool| -> Vec<RuleSettings> {
-            let silent = |rule: &&RuleSettings| rule.silent_after.is_some() == is_of_silence;
+            let silent = |rule: &&RuleSettings| rule.lasts().is_some() == is_of_silence;
             rules.iter().filter(wanted).filter(silent).cloned().collect()
         };
         let (old, new) = (of(&request.old.rules, false), of(&request.new.rules, false));
@@ -168,8 +168,9 @@ fn span(request: &Request<'_>, rules: &Rules, trials: [&Trial; 3]) -> Span {
     let all = rules.shared.iter().chain(&rules.old).chain(&rules.new);
     let delay_ms = all.map(|rule| millis(rule.raise_after) + millis(rule.clear_after)).max().unwrap_or(0);
     let window_ms = trials.iter().map(|trial| trial.longest_window_ms()).max().unwrap_or(0);
-    let before_ms =
-        (2 * window_ms).saturating_add(delay_ms).saturating_add(millis(request.old.engine.lateness));
+    let before_ms = (2 * window_ms)
+        .saturating_add(delay_ms)
+        .saturating_add(millis(request.old.engine.longest_lateness()));
     Span {
         from_ms: request.from_ms.map_or(i64::MIN, |from_ms| from_ms.saturating_sub(before_ms)),
         to_ms: request.to_ms.unwrap_or(i64::MAX),

@@ -16,7 +16,7 @@ pub(super) fn notes(request: &Request<'_>, rules: &Rules, trials: [&Trial; 3]) -
     }
     if !rules.of_silence.is_empty() {
         notes.push(format!(
-            "rules over silence were left out, for history does not tell what did not arrive: {}",
+            "rules over silence and what is held were left out, for history does not tell what did not arrive: {}",
             rules.of_silence.join(", ")
         ));
     }
@@ -26,6 +26,9 @@ pub(super) fn notes(request: &Request<'_>, rules: &Rules, trials: [&Trial; 3]) -
              tried under those of --against"
                 .into(),
         );
+    }
+    if request.old.calendars != request.new.calendars {
+        notes.push("the calendars differ: both were tried under those of --against".into());
     }
     if request.mode == Mode::AsArrived {
         notes.push(
@@ -64,7 +67,10 @@ pub(super) fn notes(request: &Request<'_>, rules: &Rules, trials: [&Trial; 3]) -
 
 fn is_same_time(old: &EngineSettings, new: &EngineSettings) -> bool {
     let times = |settings: &EngineSettings| {
-        (settings.lateness, settings.correction_horizon, settings.idle, settings.idle_final)
+        (
+            (settings.lateness, settings.correction_horizon, settings.idle, settings.idle_final),
+            (settings.sites.clone(), settings.kinds.clone()),
+        )
     };
     times(old) == times(new)
 }

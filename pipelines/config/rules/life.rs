@@ -2,7 +2,7 @@
 
 use super::Rule;
 use crate::config::mistake::{Fault, Mistake};
-use crate::config::{ExceptionKind, Lane, RuleSettings};
+use crate::config::{CountsWhile, ExceptionKind, Lane, RuleSettings};
 use crate::plan::{Clearing, Plan, PlanError, Planner, SilencePlan, Stream};
 
 /// Plans a rule's SQL.
@@ -44,9 +44,14 @@ pub(in crate::config) fn planned(planner: &Planner, rule: &RuleSettings) -> Resu
     let key_is_there = rule.key.iter().flatten().all(|name| columns.contains(name));
     let silence = match &plan {
         // A key that is not there is told as for every rule.
-        Plan::Rows(rows) if rule.silent_after.is_some() && looks_at == LooksAt::Readings && key_is_there => {
-            let planned = SilencePlan::new(rows, rule.key.as_deref(), rule.while_step);
-            planned.err().map(|refusal| Fault::new(refusal.message, refusal.remedy))
+        Plan::Rows(rows) if rule.lasts().is_some() && looks_at == LooksAt::Readings && key_is_there => {
+            let planned = SilencePlan::new(rows, rule.key.as_deref(), rule.counts_while);
+            let matches_always = rule.held_after.is_some() && rows.matches_by_series();
+            let endless = matches_always.then(|| {
+                let message = "`held_after` of readings that always match: nothing ends it";
+                Fault::new(message, "add to WHERE what the reading says, such as `value = 1`")
+            });
+            planned.err().map(|refusal| Fault::new(refusal.message, refusal.remedy)).or(endless)
         }
         _ => None,
     };
@@ -55,7 +60,7 @@ pub(in crate::config) fn planned(planner: &Planner, rule: &RuleSettings) -> Resu
 
 /// What a rule makes where its file does not say.
 pub(super) fn default_kind(looks_at: LooksAt, settings: &RuleSettings) -> ExceptionKind {
-    let is_condition = looks_at == LooksAt::Windows || settings.silent_after.is_some();
+    let is_condition = looks_at == LooksAt::Windows || settings.lasts().is_some();
     if is_condition { ExceptionKind::Condition } else { ExceptionKind::Event }
 }
 
@@ -96,7 +101,7 @@ impl Rule {
             let message = "`key` tells conditions apart, and each event is an exception of its own";
             say(self.key_at, message.to_owned(), "leave `key` out, or add `kind = \"condition\"`");
         }
-        if kind.unwrap_or(default) == ExceptionKind::Event && self.settings.silent_after.is_none() {
+        if kind.unwrap_or(default) == ExceptionKind::Event && self.settings.lasts().is_none() {
             let are_over = "events are over when they have happened";
             let remedy = match looks_at {
                 LooksAt::Rows(_) => "leave it out",
@@ -120,15 +125,21 @@ impl Rule {
         mistakes
     }
 
-    /// What does not go with `silent_after`, and what needs it.
+    /// What does not go with `silent_after` and `held_after`, and what needs them.
     fn check_silence(&self, looks_at: LooksAt) -> Vec<Mistake> {
         let settings = &self.settings;
         let mut mistakes = Vec::new();
         let mut say = |at, message: &str, remedy: &str| {
             mistakes.push(self.mistake(at, message.to_owned(), remedy.to_owned()));
         };
-        if settings.silent_after.is_none() {
-            if settings.while_step {
+        if settings.silent_after.is_some() && settings.held_after.is_some() {
+            let message =
+                "`silent_after` and `held_after`: the one waits for a reading, the other for another one";
+            say(self.silent_at, message, "keep one of them, one file each");
+        }
+        let name = if settings.silent_after.is_some() { "silent_after" } else { "held_after" };
+        if settings.lasts().is_none() {
+            if settings.counts_while != CountsWhile::Always {
                 let message = "`while` tells when silence counts, and the rule has no `silent_after`";
                 say(
                     self.while_at,
@@ -141,22 +152,23 @@ impl Rule {
         match looks_at {
             LooksAt::Readings => {}
             LooksAt::Windows => {
-                let message = "`silent_after` over windows: a window without rows is none";
+                let message = format!("`{name}` over windows: a window without rows is none");
                 say(
                     self.silent_at,
-                    message,
+                    &message,
                     "write the single rows that are expected: SELECT … FROM telemetry",
                 );
             }
             LooksAt::Rows(_) => {
-                let message = "`silent_after` is for readings: steps and bookings are not sent regularly";
-                say(self.silent_at, message, "read single rows FROM telemetry");
+                let message = format!("`{name}` is for readings: steps and bookings are not sent regularly");
+                say(self.silent_at, &message, "read single rows FROM telemetry");
             }
         }
         if settings.lane == Lane::Instant {
-            let message =
-                "`lane` has no meaning with `silent_after`: rows are seen as they arrive, absence at ticks";
-            say(self.lane_at, message, "leave `lane` out");
+            let message = format!(
+                "`lane` has no meaning with `{name}`: rows are seen as they arrive, absence at ticks"
+            );
+            say(self.lane_at, &message, "leave `lane` out");
         }
         if settings.kind == Some(ExceptionKind::Event) {
             let message = "`kind = \"event\"`: silence goes on until something is heard";

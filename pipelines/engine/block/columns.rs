@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, FieldRef, Schema, UInt32Type};
 use arrow::error::ArrowError;
 use ingest::readings::NONE;
 
+use super::super::aside::{Asides, NameAside};
 use super::super::names::Names;
 use super::super::tags;
 use super::{Joined, JoinedRun, NO_RUN, Rows};
@@ -61,6 +62,10 @@ impl Rows<'_> {
             }
             "spec_min" => self.limits(|joined| &joined.spec_min),
             "spec_max" => self.limits(|joined| &joined.spec_max),
+            "expected_pset" => self.aside(|asides| &asides.expected_pset)?,
+            "expected_resource" => self.aside(|asides| &asides.expected_resource)?,
+            "asset_bay" => self.aside(|asides| &asides.asset_bay)?,
+            "calibration_due" => self.calibration_due(),
             step_column => self.step_names(step_column)?,
         };
         Ok(array)
@@ -72,6 +77,37 @@ impl Rows<'_> {
             Some(limits) if limits.iter().any(|limit| !limit.is_nan()) => floats(limits),
             _ => Arc::new(Float64Array::new_null(self.len())),
         }
+    }
+
+    fn aside(&self, of: impl Fn(&Asides) -> &NameAside) -> Result<ArrayRef, ArrowError> {
+        match self.joined.map(|joined| (of(&joined.asides), joined.run.len())) {
+            Some((aside, rows)) if !aside.is_empty() => {
+                let (keys, names) = aside.keys(rows);
+                let values = StringArray::from_iter_values(names);
+                dictionary(self.copy_joined(&keys), &(Arc::new(values) as ArrayRef))
+            }
+            _ => {
+                let values: ArrayRef = Arc::new(StringArray::from(vec![""]));
+                Ok(Arc::new(DictionaryArray::<UInt32Type>::try_new(
+                    UInt32Array::new_null(self.len()),
+                    values,
+                )?))
+            }
+        }
+    }
+
+    fn calibration_due(&self) -> ArrayRef {
+        let times = match self.joined {
+            Some(joined) if !joined.asides.calibration_due_ms.is_empty() => {
+                let mut due_ms = joined.asides.calibration_due_ms.clone();
+                due_ms.resize(joined.run.len(), NONE);
+                let due_ms = self.copy_joined(&due_ms);
+                let nulls = nulls(due_ms.len(), |row| due_ms[row] != NONE);
+                TimestampMillisecondArray::new(due_ms.into(), nulls)
+            }
+            _ => TimestampMillisecondArray::new_null(self.len()),
+        };
+        Arc::new(times.with_timezone("UTC"))
     }
 
     fn row_ids(&self) -> StringArray {

@@ -8,7 +8,7 @@ use super::super::rule_row::{RuleRow, text_of};
 use super::super::rules::{Rules, Said};
 use super::super::{EngineError, rows_error};
 use super::{Part, Passed, Shop};
-use crate::config::{EngineSettings, Lane, RuleSettings};
+use crate::config::{Config, Lane, RuleSettings};
 use crate::plan::{RowsPlan, Stream, series_batch};
 
 /// What a rule over windows said of one of them, revision by revision.
@@ -25,14 +25,11 @@ impl Recount {
     ///
     /// # Errors
     /// The rule does not compile.
-    pub(crate) fn new(
-        rule: &RuleSettings,
-        settings: &EngineSettings,
-        start_ms: i64,
-    ) -> Result<Self, EngineError> {
+    pub(crate) fn new(rule: &RuleSettings, config: &Config, start_ms: i64) -> Result<Self, EngineError> {
+        let settings = &config.engine;
         let once = RuleSettings { lane: Lane::Final, ..rule.clone() };
-        let horizon_ms = i64::try_from(settings.correction_horizon.as_millis()).unwrap_or(i64::MAX);
-        let rules = Rules::new(&[once], horizon_ms, i64::MAX)?;
+        let horizon_ms = i64::try_from(settings.longest_horizon().as_millis()).unwrap_or(i64::MAX);
+        let rules = Rules::new(&[once], &config.calendars, horizon_ms, i64::MAX)?;
         Ok(Recount { rules, start_ms, rejects: Vec::new(), said: Vec::new() })
     }
 

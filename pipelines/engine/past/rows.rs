@@ -47,6 +47,7 @@ impl PastRows {
             run: self.joined.run[start..end].to_vec(),
             spec_min: self.joined.spec_min[start..end].to_vec(),
             spec_max: self.joined.spec_max[start..end].to_vec(),
+            asides: self.joined.asides.part(start..end),
             runs: self.joined.runs.clone(),
         };
         let whole = Stretch { block: 0, from: start, to: end };

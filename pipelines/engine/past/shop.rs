@@ -6,9 +6,11 @@ use ingest::series::{Series, SeriesTable};
 use rustc_hash::FxHashMap;
 
 use super::super::bays::Bays;
+use super::super::bounds::Bounds;
+use super::super::limits::Assets;
 use super::super::names::Names;
 use super::{Mode, PastRows};
-use crate::config::EngineSettings;
+use crate::config::Config;
 
 /// States whose message may leave out its time, and is of its arrival then: that moves no watermark.
 const STATES: [&str; 3] = ["online", "occupied", "open"];
@@ -21,6 +23,8 @@ pub(crate) struct Shop {
     units: Vec<Box<str>>,
     unit_numbers: FxHashMap<Box<str>, u16>,
     bays: Bays,
+    bounds: Bounds,
+    assets: Assets,
     /// By series: whether it is one of [`STATES`].
     is_state: Vec<bool>,
     pub(super) mode: Mode,
@@ -38,21 +42,25 @@ pub(crate) struct Passed {
 impl Shop {
     /// Under the settings that history was made with.
     #[must_use]
-    pub(crate) fn new(settings: &EngineSettings, mode: Mode) -> Self {
-        let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let (lateness_ms, horizon_ms) = (millis(settings.lateness), millis(settings.correction_horizon));
-        let idle_final_ms = millis(settings.idle_final);
-        let bays = match mode {
+    pub(crate) fn new(config: &Config, mode: Mode) -> Self {
+        let mut settings = config.engine.clone();
+        if mode == Mode::AsCorrected {
             // No correction comes from before the horizon, and whoever is silent may still bring some.
-            Mode::AsCorrected => Bays::new(lateness_ms + horizon_ms, idle_final_ms, idle_final_ms),
-            Mode::AsArrived => Bays::new(lateness_ms, millis(settings.idle), idle_final_ms),
-        };
+            settings.lateness = settings.longest_lateness() + settings.longest_horizon();
+            settings.idle = settings.idle_final;
+            settings.sites.clear();
+            settings.kinds.clear();
+        }
+        let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let bays = Bays::new(millis(settings.lateness), millis(settings.idle), millis(settings.idle_final));
         Shop {
             table: SeriesTable::default(),
             names: Names::new(),
             units: vec!["".into()],
             unit_numbers: FxHashMap::default(),
             bays,
+            bounds: Bounds::new(&settings),
+            assets: Assets::new(&config.assets),
             is_state: Vec::new(),
             mode,
         }
@@ -107,12 +115,16 @@ impl Shop {
             let (ts_ms, arrived_ms) = (readings.ts_ms[row], readings.arrived_ms[row]);
             let is_of_arrival = ts_ms == arrived_ms && self.is_state[readings.series[row] as usize];
             let newest_ms = if is_of_arrival { i64::MIN } else { ts_ms };
+            if !self.bounds.is_uniform() {
+                self.bounds.meet(readings.series[row], &self.table, &self.assets, &mut self.bays);
+            }
             self.bays.heard(rows.bays()[row], newest_ms, arrived_ms);
         }
     }
 
     /// A step event has arrived.
     pub(crate) fn heard_step(&mut self, bay: u32, ts_ms: i64, arrived_ms: i64) {
+        self.bounds.meet_bay(bay, &self.table, &self.assets, &mut self.bays);
         self.bays.heard(bay, ts_ms, arrived_ms);
     }
 

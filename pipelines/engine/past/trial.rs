@@ -10,7 +10,7 @@ use super::super::EngineError;
 use super::super::exceptions::{Exception, Exceptions};
 use super::super::rules::{Held, HeldOrder, Rules, Verdicts};
 use super::{Mode, Part, Passed, Shop};
-use crate::config::{EngineSettings, Lane, RuleSettings};
+use crate::config::{Config, Lane, RuleSettings};
 use crate::plan::Stream;
 
 /// Rules of a configuration, and what they have raised.
@@ -31,15 +31,12 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// Compiles `rules`; views among them are left out.
+    /// Compiles `rules`, under times and calendars of `config`; views among them are left out.
     ///
     /// # Errors
     /// The first that does not compile.
-    pub(crate) fn new(
-        rules: &[RuleSettings],
-        settings: &EngineSettings,
-        mode: Mode,
-    ) -> Result<Self, EngineError> {
+    pub(crate) fn new(rules: &[RuleSettings], config: &Config, mode: Mode) -> Result<Self, EngineError> {
+        let settings = &config.engine;
         let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let rules = rules.iter().filter(|rule| !rule.is_view);
         let waits = rules.clone().filter(|rule| mode == Mode::AsCorrected || rule.lane == Lane::Final);
@@ -48,10 +45,10 @@ impl Trial {
             rules.clone().map(|rule| RuleSettings { lane: Lane::Final, ..rule.clone() }).collect();
         let horizon_ms = match mode {
             Mode::AsCorrected => 0,
-            Mode::AsArrived => millis(settings.correction_horizon),
+            Mode::AsArrived => millis(settings.longest_horizon()),
         };
         Ok(Trial {
-            rules: Rules::new(&once, horizon_ms, i64::MAX)?,
+            rules: Rules::new(&once, &config.calendars, horizon_ms, i64::MAX)?,
             held: Held::default(),
             waits: waits.map(|rule| rule.name.clone()).collect(),
             exceptions: Exceptions::new(&once),

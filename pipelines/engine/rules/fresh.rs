@@ -21,10 +21,11 @@ impl Rules {
         let window = |rule: &WindowRule| {
             let operator = WindowOperator::new(rule.operator.plan(), correction_horizon_ms);
             let operator = operator.map_err(|source| window_error(&rule.life.name, source))?;
-            let WindowRule { life, is_view, key, clear_when, needs_steps, .. } = rule;
+            let WindowRule { life, is_view, key, clear_when, needs_steps, calendar, .. } = rule;
             let (life, key, clear_when) = (life.clone(), key.clone(), clear_when.clone());
-            let (is_view, needs_steps) = (*is_view, *needs_steps);
-            Ok(WindowRule { life, is_view, key, operator, clear_when, needs_steps, opens_ms: i64::MIN })
+            let (is_view, needs_steps, calendar) = (*is_view, *needs_steps, calendar.clone());
+            let opens_ms = i64::MIN;
+            Ok(WindowRule { life, is_view, key, operator, clear_when, needs_steps, opens_ms, calendar })
         };
         let silences = self.silences.rules.iter().map(SilenceRule::fresh).collect();
         Ok(Rules {

@@ -3,6 +3,7 @@
 use ingest::readings::{NONE, Readings, Reject};
 use ingest::series::SeriesTable;
 
+use super::super::aside::Asides;
 use super::super::block::{Block, Joined, JoinedRun, NO_RUN, Rows, Stretch};
 use super::super::exceptions::RuleLife;
 use super::super::ids::reading_id;
@@ -107,6 +108,7 @@ pub(super) fn row_of(
         run: vec![if run.is_some() { 0 } else { NO_RUN }],
         spec_min: vec![f64::NAN],
         spec_max: vec![f64::NAN],
+        asides: Asides::default(),
         runs: run.map(joined_run).into_iter().collect(),
     };
     let rows = Rows {

@@ -1,70 +1,80 @@
-//! One rule with `silent_after`: its keys, and who of them is silent.
+//! One rule with `silent_after`: its keys, and who of them is silent. Or with `held_after`: whose last row has matched for
+//! too long; a key of these is known from a row that matches to the next that does not.
 
 use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
-use ingest::readings::{Readings, Reject};
+use ingest::readings::Reject;
 use ingest::series::SeriesTable;
 
 use super::super::EngineError;
 use super::super::exceptions::{Exceptions, RuleLife, Says};
-use super::super::rule_row::{RuleRow, text_of};
+use super::super::rule_row::text_of;
 use super::super::steps::BaySteps;
-use super::arrival::OnArrival;
-use super::heard::{Heard, LastRow, end_of, row_of};
+use super::heard::{Heard, end_of, row_of};
 use super::listening::Listening;
 use super::silences::Surroundings;
+use crate::config::CountsWhile;
 use crate::plan::SilencePlan;
 
 /// Keys of one rule that are watched on one site. Rows of further ones are not listened for, which `keys_unwatched`
 /// counts, until others are forgotten.
-const KEYS_PER_SITE_MAX: usize = 20_000;
+pub(super) const KEYS_PER_SITE_MAX: usize = 20_000;
 
 /// A rule with `silent_after`.
 #[derive(Debug)]
 pub(in crate::engine) struct SilenceRule {
     pub life: RuleLife,
     pub plan: SilencePlan,
-    silent_after_ms: i64,
-    while_step: bool,
+    pub(super) silent_after_ms: i64,
+    counts_while: CountsWhile,
+    /// What matches is not expected, but is to be over soon.
+    pub(super) is_held: bool,
     /// By series: number of its key, [`NO_KEY`] where it is not expected.
-    key_of: Vec<u32>,
-    keys: Vec<Watched>,
+    pub(super) key_of: Vec<u32>,
+    pub(super) keys: Vec<Watched>,
     numbers: BTreeMap<String, u32>,
-    known_of_site: BTreeMap<Box<str>, usize>,
+    pub(super) known_of_site: BTreeMap<Box<str>, usize>,
     /// Before that a tick finds nothing, unless a step begins.
     pub next_ms: i64,
 }
 
-const NO_KEY: u32 = u32::MAX;
+pub(super) const NO_KEY: u32 = u32::MAX;
 
 /// A key, whether or not it has been heard.
 #[derive(Debug)]
-struct Watched {
-    key: String,
-    site: Box<str>,
-    bay: u32,
+pub(super) struct Watched {
+    pub key: String,
+    pub site: Box<str>,
+    pub bay: u32,
     /// Where series alone tell which rows are expected: those of the key.
-    series: Vec<u32>,
+    pub series: Vec<u32>,
     /// There, its row may be older than the last one.
-    heard: Option<Heard>,
+    pub heard: Option<Heard>,
 }
 
 impl Watched {
     /// Whether the next row of it says something.
-    fn is_awaited(&self) -> bool {
+    pub(super) fn is_awaited(&self) -> bool {
         self.heard.as_ref().is_none_or(|heard| heard.is_open)
     }
 }
 
 impl SilenceRule {
     #[must_use]
-    pub(super) fn new(life: RuleLife, plan: SilencePlan, silent_after_ms: i64, while_step: bool) -> Self {
+    pub(super) fn new(
+        life: RuleLife,
+        plan: SilencePlan,
+        silent_after_ms: i64,
+        counts_while: CountsWhile,
+        is_held: bool,
+    ) -> Self {
         SilenceRule {
             life,
             plan,
             silent_after_ms,
-            while_step,
+            counts_while,
+            is_held,
             key_of: Vec::new(),
             keys: Vec::new(),
             numbers: BTreeMap::new(),
@@ -76,7 +86,8 @@ impl SilenceRule {
     /// The same rule, before anything is heard.
     #[must_use]
     pub(super) fn fresh(&self) -> Self {
-        SilenceRule::new(self.life.clone(), self.plan.clone(), self.silent_after_ms, self.while_step)
+        let (life, plan) = (self.life.clone(), self.plan.clone());
+        SilenceRule::new(life, plan, self.silent_after_ms, self.counts_while, self.is_held)
     }
 
     /// Whether the series alone tells which rows are expected.
@@ -129,80 +140,6 @@ impl SilenceRule {
         }
     }
 
-    /// A row has arrived that is expected, if its series is, of a rule that must look at rows. `number` is that of this
-    /// rule. Gives 1 if it is of a key beyond the bound.
-    pub(super) fn hear(
-        &mut self,
-        number: usize,
-        readings: &Readings,
-        row: usize,
-        said: &mut Vec<(u64, OnArrival)>,
-    ) -> u64 {
-        let key = self.key_of[readings.series[row] as usize];
-        if key == NO_KEY {
-            return 0;
-        }
-        match &mut self.keys[key as usize].heard {
-            Some(heard) if !heard.is_open => {
-                *heard = Heard::of(readings, row);
-                0
-            }
-            _ => self.hear_anew(number, key as usize, readings, row, said),
-        }
-    }
-
-    /// The same of a rule that expects whole series, whose last row is noted: says something if its key was awaited.
-    pub(super) fn hear_awaited(
-        &mut self,
-        number: usize,
-        readings: &Readings,
-        row: usize,
-        said: &mut Vec<(u64, OnArrival)>,
-        listening: &mut Listening,
-    ) -> u64 {
-        let key = self.key_of[readings.series[row] as usize] as usize;
-        if key == NO_KEY as usize || !self.keys[key].is_awaited() {
-            return 0;
-        }
-        let unwatched = self.hear_anew(number, key, readings, row, said);
-        if unwatched == 0 {
-            listening.await_(&self.keys[key].series, false);
-        }
-        unwatched
-    }
-
-    #[cold]
-    fn hear_anew(
-        &mut self,
-        number: usize,
-        key: usize,
-        readings: &Readings,
-        row: usize,
-        said: &mut Vec<(u64, OnArrival)>,
-    ) -> u64 {
-        let Watched { key, site, heard, .. } = &mut self.keys[key];
-        let now = Heard::of(readings, row);
-        let LastRow { message, arrived_ms, .. } = now.last;
-        if heard.is_some() {
-            said.push((message, OnArrival::Heard { rule: number, key: key.clone(), arrived_ms }));
-        } else {
-            let known = self.known_of_site.entry(site.clone()).or_default();
-            if *known >= KEYS_PER_SITE_MAX {
-                return 1;
-            }
-            *known += 1;
-        }
-        self.next_ms = self.next_ms.min(arrived_ms.saturating_add(self.silent_after_ms));
-        *heard = Some(now);
-        0
-    }
-
-    /// Lets it have its effect that a key was heard.
-    pub(super) fn apply(&self, key: &str, arrived_ms: i64, exceptions: &mut Exceptions) {
-        let row = RuleRow { ts_ms: arrived_ms, ..RuleRow::default() };
-        exceptions.judge(&self.life, key, Says::Right, &row);
-    }
-
     /// Tells who is silent by `at_ms`, and forgets who has been for so long that nobody expects them.
     pub(super) fn tick(
         &mut self,
@@ -214,7 +151,7 @@ impl SilenceRule {
         exceptions: &mut Exceptions,
         rejects: &mut Vec<Reject>,
     ) -> Result<(), EngineError> {
-        if at_ms < self.next_ms && !self.while_step {
+        if at_ms < self.next_ms && self.counts_while == CountsWhile::Always {
             return Ok(());
         }
         let mut next_ms = i64::MAX;
@@ -230,18 +167,30 @@ impl SilenceRule {
             let heard_ms = heard.last.arrived_ms.max(listening_ms);
             // A start ends no silence that had been told before it: still nobody is heard.
             let silent_ms = if heard.is_open { heard.last.arrived_ms } else { heard_ms };
-            let run = self.while_step.then(|| around.steps.bay(*bay).and_then(BaySteps::current)).flatten();
-            let since_ms = match (self.while_step, run) {
-                (false, _) => Some(silent_ms),
-                (true, Some(run)) if !run.is_paused() => {
+            let steps = around.steps.bay(*bay);
+            let asks = self.counts_while != CountsWhile::Always;
+            let run = asks.then(|| steps.and_then(BaySteps::current)).flatten();
+            let since_ms = match (self.counts_while, run) {
+                (CountsWhile::Always, _) => Some(silent_ms),
+                (CountsWhile::NoStep, None) => {
+                    let ended_ms =
+                        steps.and_then(|steps| steps.runs.iter().filter_map(|run| run.ended_ms).max());
+                    Some(silent_ms.max(ended_ms.unwrap_or(i64::MIN)))
+                }
+                (CountsWhile::Step, Some(run)) if !run.is_paused() => {
                     let resumed_ms = run.pauses.last().and_then(|(_, to_ms)| *to_ms);
                     Some(silent_ms.max(run.started_ms).max(resumed_ms.unwrap_or(i64::MIN)))
                 }
-                (true, _) => None,
+                _ => None,
             };
             let due_ms = since_ms.map_or(i64::MAX, |since_ms| since_ms.saturating_add(self.silent_after_ms));
             if heard.is_open && (due_ms > at_ms || heard.run != run.map(|run| run.id)) {
-                let (ended_ms, reason) = end_of(heard.run, around.steps.bay(*bay));
+                let (ended_ms, reason) = match run {
+                    Some(run) if self.counts_while == CountsWhile::NoStep => {
+                        (Some(run.started_ms), "step_started")
+                    }
+                    _ => end_of(heard.run, steps),
+                };
                 exceptions.end(&self.life.name, key, ended_ms.unwrap_or(at_ms), reason);
                 heard.is_open = false;
             }

@@ -173,9 +173,13 @@ impl Silences {
                 let message = rows.blocks[block].readings.message[row];
                 rejects.push(failed_row(&rule.life.name, message, &failure.error));
             }
-            let matching = places.into_iter().zip(found.rows.values()).filter(|(_, matches)| *matches);
-            for ((block, row), _) in matching {
-                unwatched += rule.hear(number, &rows.blocks[block].readings, row, said);
+            for ((block, row), matches) in places.into_iter().zip(found.rows.values()) {
+                let readings = &rows.blocks[block].readings;
+                if matches {
+                    unwatched += rule.hear(number, readings, row, said);
+                } else {
+                    rule.hear_other(number, readings, row, said);
+                }
             }
         }
         Ok(unwatched)

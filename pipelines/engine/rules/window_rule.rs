@@ -16,6 +16,7 @@ use super::super::{EngineError, rows_error};
 use super::looked::Verdicts;
 use super::view::view_rows;
 use super::{failed_row, window_error};
+use crate::calendar::CalendarMemo;
 use crate::config::ExceptionKind;
 use crate::plan::{Clearing, FailedRow, WindowKind};
 use crate::window::{Closed, FailedGroup, Input, WindowError, WindowOperator};
@@ -33,6 +34,8 @@ pub(super) struct WindowRule {
     pub needs_steps: bool,
     /// Windows that begin earlier lack rows, for the query is younger: they are never told.
     pub opens_ms: i64,
+    /// Where windows are those of the sites' calendars.
+    pub calendar: Option<CalendarMemo>,
 }
 
 /// Columns of rows to push, beside those of the query.
@@ -83,12 +86,13 @@ impl WindowRule {
         let batch = rows.batch(self.operator.plan().columns());
         let batch = batch.map_err(|source| rows_error(&self.life.name, source))?;
         let of_steps = *self.operator.plan().kind() == WindowKind::Step;
-        let columns = Columns {
-            series: rows.copy(|block| &block.readings.series),
-            bay: rows.copy(|block| &block.bay),
-            ts_ms: rows.copy(|block| &block.readings.ts_ms),
-            runs_ms: if of_steps { rows.runs_ms() } else { Vec::new() },
+        let (bay, ts_ms) = (rows.copy(|block| &block.bay), rows.copy(|block| &block.readings.ts_ms));
+        let runs_ms = match &mut self.calendar {
+            Some(calendar) => calendar.windows_ms(&bay, &ts_ms, table),
+            None if of_steps => rows.runs_ms(),
+            None => Vec::new(),
         };
+        let columns = Columns { series: rows.copy(|block| &block.readings.series), bay, ts_ms, runs_ms };
         let message = |row: usize| rows.copy(|block| &block.readings.message)[row];
         self.push(&batch, columns, message, table, rejects)
     }
@@ -134,7 +138,8 @@ impl WindowRule {
         let time_of = |row| time.and_then(|time| time_of(time.as_ref(), row)).unwrap_or_default();
         let ts_ms: Vec<i64> = (0..batch.num_rows()).map(time_of).collect();
         let bay = vec![bay; ts_ms.len()];
-        let columns = Columns { series: Vec::new(), bay, ts_ms, runs_ms: Vec::new() };
+        let of_calendar = self.calendar.as_mut().map(|calendar| calendar.windows_ms(&bay, &ts_ms, table));
+        let columns = Columns { series: Vec::new(), bay, ts_ms, runs_ms: of_calendar.unwrap_or_default() };
         self.push(&rows, columns, |_| 0, table, rejects)
     }
 

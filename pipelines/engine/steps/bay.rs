@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ingest::readings::{JobCard, StepEventKind};
 use rustc_hash::FxHashMap;
 
-use super::{Record, Run, RunId, Told, planned};
+use super::{JobFacts, Record, Run, RunId, Told, planned};
 
 /// From `from_ms` on, up to the next span, `run` is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -152,7 +152,7 @@ impl BaySteps {
             let raw = self.events[place].raw.take();
             let record = Record { raw, ..self.events[place].clone() };
             let run = self.run_of(&record).cloned();
-            told.push(Told { record, run });
+            told.push(Told { record, run, facts: JobFacts::default() });
         }
         told
     }

@@ -62,6 +62,7 @@ impl Engine {
         let mut config = Config::clone(&self.config);
         config.rules =
             fresh.config.rules.iter().filter(|rule| names.contains(&&*rule.name)).cloned().collect();
+        config.calendars = Arc::clone(&fresh.config.calendars);
         // What it tells besides is thrown away.
         config.export.telemetry = false;
         let wrong = |source| EngineError::Past { from: from.0, source };
@@ -98,7 +99,7 @@ impl Engine {
         if filling.clock.is_suspect() {
             return Ok(Vec::new());
         }
-        let opens_ms = first_ms.saturating_add(millis(config.engine.clock_bound)).saturating_add(1);
+        let opens_ms = first_ms.saturating_add(millis(config.engine.longest_clock_bound())).saturating_add(1);
         if opens_ms >= self.empty_from_ms() {
             return Ok(Vec::new());
         }
@@ -114,6 +115,9 @@ impl Engine {
         let mut engine = wire::engine(config).map_err(|error| other(error.to_string()))?;
         engine.decoder.restore(&self.decoder.snapshot()).map_err(|error| other(error.to_string()))?;
         engine.config = Arc::clone(&self.config);
+        engine.assets = self.assets.clone();
+        let (heard, table) = (self.bounds.heard().clone(), engine.decoder.series());
+        engine.bounds.restore(heard, table, &engine.assets, &mut engine.bays);
         engine.follow_series(true);
         Ok(engine)
     }

@@ -27,8 +27,8 @@ pub(crate) struct Nature {
 enum Keeps {
     /// At most conditions.
     Rows,
-    /// When each key was heard last.
-    Silence,
+    /// When each key was heard last, or since when what it says has held.
+    Silence { is_held: bool },
     /// Windows, which see readings as they arrive; of so many ms at most.
     Windows { length_ms: i64 },
     /// Windows of rows that are known when their step is certain.
@@ -71,11 +71,14 @@ impl Nature {
     #[must_use]
     pub(crate) fn new(settings: &RuleSettings, plan: &Plan) -> Self {
         let RuleSettings { name, is_view, version, kind, lane, key, latch, clear_when, .. } = settings;
-        let is_silence = settings.silent_after.is_some();
-        let judged =
-            format!("{lane:?} {kind:?} {key:?} {latch} {clear_when:?} {is_silence} {}", settings.while_step);
+        let is_silence = settings.lasts().is_some();
+        let is_held = settings.held_after.is_some();
+        let counts_while = settings.counts_while;
+        let judged = format!(
+            "{lane:?} {kind:?} {key:?} {latch} {clear_when:?} {is_silence} {is_held} {counts_while:?}"
+        );
         let (query, keeps) = match plan {
-            Plan::Rows(plan) if is_silence => (plan.hash(), Keeps::Silence),
+            Plan::Rows(plan) if is_silence => (plan.hash(), Keeps::Silence { is_held }),
             Plan::Rows(plan) => (plan.hash(), Keeps::Rows),
             Plan::Window(window) => {
                 let is_late = window.stream() != Stream::Telemetry
@@ -110,7 +113,7 @@ impl Nature {
     #[must_use]
     pub(crate) fn judges_like(&self, before: &Nature) -> bool {
         // Who is silent is known by key, whatever the query was.
-        let is_silence = self.keeps == Keeps::Silence && before.keeps == Keeps::Silence;
+        let is_silence = self.keeps == before.keeps && matches!(self.keeps, Keeps::Silence { .. });
         is_silence || (self.query == before.query && self.judged == before.judged)
     }
 
@@ -123,7 +126,7 @@ impl Nature {
                 match self.keeps {
                     Keeps::Windows { .. } => "its windows are back-filled as far as the journal goes",
                     Keeps::LateWindows => NOT_KNOWN_AGAIN,
-                    Keeps::Silence => "it watches what it hears from now on",
+                    Keeps::Silence { .. } => "it watches what it hears from now on",
                     Keeps::Rows => "it looks at rows from now on",
                 },
             );
@@ -134,7 +137,7 @@ impl Nature {
         let is_same_query = before.query == self.query && before.keeps == self.keeps;
         match (is_same_query, self.judges_like(before), self.keeps) {
             (true, true, _) => (Fate::Kept, "other words or delays"),
-            (_, true, Keeps::Silence) => (Fate::Kept, "of the keys that it still watches"),
+            (_, true, Keeps::Silence { .. }) => (Fate::Kept, "of the keys that it still watches"),
             (true, false, Keeps::Windows { .. } | Keeps::LateWindows) => {
                 (Fate::Kept, "but open exceptions end (rule_changed): it judges otherwise")
             }

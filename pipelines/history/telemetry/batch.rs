@@ -36,6 +36,9 @@ pub(super) struct Batch {
     pub runs: Vec<JoinedRun>,
     pub spec_min: Option<Float64Array>,
     pub spec_max: Option<Float64Array>,
+    /// `expected_pset`, `expected_resource`, `asset_bay`: a name a row.
+    pub asides: [Option<Vec<Option<Box<str>>>>; 3],
+    pub calibration_due: Option<TimestampMillisecondArray>,
     span: Span,
 }
 
@@ -90,6 +93,14 @@ impl Batch {
             run,
             runs,
             spec_min: column("spec_min").map(|column| primitive(column, "spec_min")).transpose()?,
+            asides: [
+                aside(rows, "expected_pset")?,
+                aside(rows, "expected_resource")?,
+                aside(rows, "asset_bay")?,
+            ],
+            calibration_due: column("calibration_due")
+                .map(|column| primitive(column, "calibration_due"))
+                .transpose()?,
             spec_max: column("spec_max").map(|column| primitive(column, "spec_max")).transpose()?,
             span,
         })
@@ -133,6 +144,15 @@ fn named<'a>(column: &'a ArrayRef, name: &str) -> Result<Named<'a>, HistoryError
             .collect(),
     };
     Ok(Named { keys, names })
+}
+
+/// The names of a column, if any row has one.
+fn aside(rows: &RecordBatch, name: &str) -> Result<Option<Vec<Option<Box<str>>>>, HistoryError> {
+    let Some(column) = rows.column_by_name(name).filter(|column| column.null_count() < column.len()) else {
+        return Ok(None);
+    };
+    let Named { keys, names } = named(column, name)?;
+    Ok(Some(keys.into_iter().map(|key| names[key].map(Box::from)).collect()))
 }
 
 fn series(rows: &RecordBatch, site: &str, shop: &mut Shop) -> Result<Vec<u32>, HistoryError> {

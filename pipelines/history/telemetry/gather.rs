@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::super::merge::{Merge, Place};
 use super::batch::Batch;
-use crate::engine::past::{Joined, NO_RUN, PastRows, Shop};
+use crate::engine::past::{Asides, Joined, NO_RUN, PastRows, Shop};
 
 /// The rows at `places`.
 pub(super) fn rows(merge: &Merge<Batch>, places: &[Place], shop: &Shop) -> PastRows {
@@ -109,12 +109,32 @@ impl<'a> Gathering<'a> {
         }
     }
 
+    fn asides(&self) -> Asides {
+        let mut asides = Asides::default();
+        for (row, &place) in self.places.iter().enumerate() {
+            let (batch, of_batch) = (self.batch(place), place.row as usize);
+            let name = |at: usize| batch.asides[at].as_ref().and_then(|names| names[of_batch].as_deref());
+            let of_rows = [&mut asides.expected_pset, &mut asides.expected_resource, &mut asides.asset_bay];
+            for (at, of_rows) in of_rows.into_iter().enumerate() {
+                if let Some(name) = name(at) {
+                    of_rows.set(row, name);
+                }
+            }
+            let due = batch.calibration_due.as_ref().filter(|due| due.is_valid(of_batch));
+            if let Some(due) = due {
+                asides.set_due(row, due.value(of_batch));
+            }
+        }
+        asides
+    }
+
     fn joined(&self) -> Joined {
         let mut joined = Joined {
             run: vec![NO_RUN; self.places.len()],
             spec_min: self.floats(|batch| batch.spec_min.as_ref()),
             spec_max: self.floats(|batch| batch.spec_max.as_ref()),
             runs: Vec::new(),
+            asides: self.asides(),
         };
         if self.any(|batch| batch.run.is_some()) {
             let mut known: FxHashMap<(u32, u32), u32> = FxHashMap::default();

@@ -19,7 +19,7 @@ use crate::plan::register_window_functions;
 use crate::schema::TELEMETRY;
 use crate::window::{Closed, Frontier};
 
-const QUERIES: [&str; 14] = [
+const QUERIES: [&str; 16] = [
     "SELECT site, bay, tool, window_start, count(*) AS n, count(value) AS measured, sum(value) AS total, \
      min(value) AS least, max(value) AS most, avg(value) AS mean \
      FROM tumble(telemetry, ts, INTERVAL '10 seconds') WHERE metric = 'torque' \
@@ -64,6 +64,11 @@ const QUERIES: [&str; 14] = [
      GROUP BY site, job, window_start, window_end HAVING count(*) > 1",
     "SELECT window_start, window_end, count(*) AS n, var_pop(value) AS v, percentile(value, 0.5) AS mid FROM session(telemetry, ts, INTERVAL '2 seconds', metric) \
      GROUP BY metric, window_start, window_end",
+    "SELECT site, bay, tool, window_start, window_end, count(*) AS n, sum(value) AS total, stddev(value) AS s, \
+     percentile(value, 0.9) AS high FROM shift(telemetry, ts) WHERE metric = 'torque' AND value > -100 \
+     GROUP BY site, bay, tool, window_start, window_end HAVING count(*) > 1",
+    "SELECT site, job, window_start, avg(value) AS mean, count(DISTINCT tool) AS tools FROM day(telemetry, ts) \
+     GROUP BY site, job, window_start, window_end",
 ];
 
 /// What happens after a reading.
@@ -268,7 +273,7 @@ fn batch_of_parts_says(sql: &str, parts: Vec<Vec<RecordBatch>>, threads: usize) 
     runtime.block_on(async {
         let mut context =
             SessionContext::new_with_config(SessionConfig::new().with_target_partitions(threads));
-        register_window_functions(&mut context).expect("window functions");
+        register_window_functions(&mut context, &super::calendars()).expect("window functions");
         let table = MemTable::try_new(TELEMETRY.clone(), parts).expect("a table");
         context.register_table("telemetry", Arc::new(table)).expect("it is new");
         let frame = context.sql(sql).await.expect("a plan");

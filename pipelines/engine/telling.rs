@@ -1,0 +1,59 @@
+//! What has changed since it was last told: exceptions, and what could not be used.
+
+use ingest::readings::{NONE, Reject};
+use sinks::emission::Emission;
+
+use super::{Engine, EngineError, rows_error, tables};
+
+/// Bytes of rejects that are told as one batch.
+const QUARANTINE_BYTES_MAX: usize = 16 << 20;
+/// Rejects of lines that are no messages are told at this many, for no entry may come between them.
+const REFUSED_MAX: usize = 1_000;
+
+impl Engine {
+    pub(super) fn tell_exceptions(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        let changes = self.exceptions.take_changes();
+        self.counts.exceptions = self.exceptions.raised;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let rows = tables::exceptions(&changes).map_err(|source| rows_error("exceptions", source))?;
+        out.push(Emission { stream: "exceptions".into(), rows });
+        Ok(())
+    }
+
+    pub(super) fn tell_rejects(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        if self.rejects.is_empty() {
+            return Ok(());
+        }
+        let mut rejects = std::mem::take(&mut self.rejects);
+        for reject in rejects.iter_mut().filter(|reject| reject.arrived_ms == NONE) {
+            reject.arrived_ms = self.at_ms;
+        }
+        // One column of text or bytes holds less than 2 GiB.
+        let mut bytes = 0;
+        let parts = rejects.chunk_by(|before, next| {
+            bytes += next.payload.len() + next.topic.len() + next.detail.len();
+            let is_room = bytes < QUARANTINE_BYTES_MAX || before.message == next.message;
+            bytes = if is_room { bytes } else { 0 };
+            is_room
+        });
+        for part in parts {
+            let rows = tables::quarantine(part, self.decoder.topics())
+                .map_err(|source| rows_error("quarantine", source))?;
+            out.push(Emission { stream: "quarantine".into(), rows });
+        }
+        Ok(())
+    }
+
+    /// A message that could not even be read as one: it counts, and its bytes go to quarantine.
+    ///
+    /// # Errors
+    /// As [`Engine::apply`].
+    pub fn refuse(&mut self, reject: Reject, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        self.counts.messages += 1;
+        self.counts.undecodable += 1;
+        self.rejects.push(reject);
+        if self.rejects.len() >= REFUSED_MAX { self.tell_rejects(out) } else { Ok(()) }
+    }
+}
