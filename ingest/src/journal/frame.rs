@@ -114,7 +114,7 @@ mod tests {
             let (head, content) = bytes.split_first_chunk().expect("a head");
             assert!(FrameHead::decode(head).is_whole_but_for_a_bit(content), "bit {bit}");
             // Three bits are another matter.
-            bytes[(bit / 8 + 9) % frame.len()] ^= 6;
+            bytes[(bit / 8 + 9) % (HEAD_BYTES + entry.len())] ^= 6;
             let (head, content) = bytes.split_first_chunk().expect("a head");
             assert!(!FrameHead::decode(head).is_whole_but_for_a_bit(content), "bit {bit} and two more");
         }
