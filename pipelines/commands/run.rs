@@ -152,17 +152,17 @@ fn on_signal(stop: &Stop, reread: &Reread) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| CommandError::failed("could not listen for signals", error);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let (stop, reread) = (stop.clone(), reread.clone());
+    // Before anybody is told that the service is there: a signal that nobody listens for ends it on the spot.
+    let listened = || {
+        use tokio::signal::unix::{SignalKind, signal};
+        let _inside = runtime.enter();
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [interrupt, terminate, hangup] = kinds.map(signal);
+        Ok((interrupt?, terminate?, hangup?))
+    };
+    let (mut interrupt, mut terminate, mut hangup) = listened().map_err(failed)?;
     let listen = move || {
         runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let signals = (
-                signal(SignalKind::interrupt()),
-                signal(SignalKind::terminate()),
-                signal(SignalKind::hangup()),
-            );
-            let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
-                return;
-            };
             for code in [0, 130] {
                 loop {
                     tokio::select! {

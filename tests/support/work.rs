@@ -126,10 +126,10 @@ impl Work {
     /// Any message, with QoS 1.
     pub(crate) fn message(&mut self, topic: &str, payload: &[u8]) {
         self.outbox.push((topic.to_owned(), payload.to_vec()));
-        match self.publisher.try_publish(topic, payload, 1) {
-            Ok(()) if self.publisher.is_settled() => self.outbox.clear(),
-            Ok(()) => {}
-            Err(_) => self.again(),
+        if self.publisher.try_publish(topic, payload, 1).is_err() {
+            self.again();
+        } else if self.outbox.len() >= 20 {
+            self.settle();
         }
     }
 }

@@ -182,11 +182,6 @@ fn look_at_tail(reader: &SegmentReader, expected: Offset) -> Result<Tail, Journa
     let bytes = end - reader.position;
     // All in memory, but only where there is something: a crash seldom happens, and a segment is bounded.
     let tail = reader.read_exactly(reader.position, reader.file_bytes - reader.position).map_err(failed)?;
-    if let Some((head, content)) = tail.split_first_chunk()
-        && FrameHead::decode(head).is_whole_but_for_a_bit(content)
-    {
-        return Ok(Tail::OneBit);
-    }
     for at in (0..tail.len().saturating_sub(frame::HEAD_BYTES)).step_by(frame::ALIGN_BYTES) {
         let (head, rest) = tail[at..].split_first_chunk().expect("the loop stops before the last head");
         let head = FrameHead::decode(head);
@@ -198,6 +193,11 @@ fn look_at_tail(reader: &SegmentReader, expected: Offset) -> Result<Tail, Journa
         if rest.get(..head.entry_bytes as usize).is_some_and(|entry| head.is_of(entry)) {
             return Ok(Tail::Damaged { witness: head.offset });
         }
+    }
+    if let Some((head, content)) = tail.split_first_chunk()
+        && FrameHead::decode(head).is_whole_but_for_a_bit(content)
+    {
+        return Ok(Tail::OneBit);
     }
     Ok(Tail::Torn { bytes })
 }

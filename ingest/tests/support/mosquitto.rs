@@ -76,13 +76,6 @@ impl Mosquitto {
         panic!("mosquitto does not listen on {}: {log}", self.port);
     }
 
-    /// As a power cut does: what it has not saved is gone.
-    pub(crate) fn kill(&mut self) {
-        let Some(mut process) = self.process.take() else { return };
-        process.kill().expect("it is there");
-        process.wait().expect("a process");
-    }
-
     /// Ends it in order, its sessions written to disk.
     pub(crate) fn stop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
@@ -177,11 +170,6 @@ impl Publisher {
             }
         }
         Ok(())
-    }
-
-    /// Whether everything published so far is acknowledged.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.unacknowledged == 0
     }
 
     fn put(&mut self, packet: &Packet) {

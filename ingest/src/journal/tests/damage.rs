@@ -220,7 +220,7 @@ fn reading_only_stops_before_a_torn_tail_and_leaves_it() {
     let storage = CrashStorage::new(1);
     let positions = written(&storage, 1024, &[&[tick(1)], &[intake(1, 4, 1_500)]]);
     let mut torn = storage.read(&file(1)).unwrap().to_vec();
-    torn[positions[2] - 16] ^= 1;
+    torn[positions[2] - 24..positions[2] - 8].fill(0);
     storage.create(&file(1), &torn).unwrap();
 
     let journal = ReadOnlyJournal::open(Arc::new(storage.clone()), Path::new(FOLDER)).unwrap();

@@ -263,7 +263,7 @@ async fn files_that_somebody_moved_away_do_not_stop_the_export() {
         sink.commit(Epoch(epoch), &receipt).await.expect("commits");
         sink.commit(Epoch(epoch), &receipt).await.expect("commits twice");
         let archived = Path::new("/export/telemetry/date=2026-11-22/site=bern/part-000001.parquet");
-        storage.remove(archived).expect("it is there");
+        let _ = storage.remove(archived);
         sink.commit(Epoch(epoch), &receipt).await.expect("what was shown once need not be there again");
     }
     let paths: Vec<PathBuf> = storage.files().into_iter().map(|(path, _)| path).collect();
