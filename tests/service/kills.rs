@@ -17,9 +17,9 @@ fn acknowledged_messages_are_exported_once_however_often_andon_is_killed() {
     let _alone = alone();
     let kills = often("ANDON_KILLS", 20);
     let Some(broker) = Mosquitto::start("") else { return };
-    let shop = Shop::new(broker.port, "");
+    let shop = Shop::patient("andon", broker.port);
     // Another service, which nobody disturbs, hears the same.
-    let twin_shop = Shop::of("twin", "127.0.0.1", broker.port, "127.0.0.1", "");
+    let twin_shop = Shop::patient("twin", broker.port);
     let mut twin = Andon::run(&twin_shop);
     twin.until_ready();
     // The broker keeps messages for those who have subscribed.

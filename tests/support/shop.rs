@@ -14,6 +14,15 @@ impl Shop {
         Shop::of("andon", "127.0.0.1", port, "127.0.0.1", journal)
     }
 
+    /// As [`new`](Self::new), for one of two services whose results are compared: bays wait so long that a pause of a
+    /// busy machine releases none of them before its time.
+    pub(crate) fn patient(client_id: &str, port: u16) -> Shop {
+        let shop = Shop::of(client_id, "127.0.0.1", port, "127.0.0.1", "");
+        let text = std::fs::read_to_string(shop.config()).expect("just written");
+        std::fs::write(shop.config(), text.replace("idle = \"1s\"", "idle = \"15s\"")).expect("written");
+        shop
+    }
+
     /// The same, for a service that the broker knows as `client_id`, which meets the broker at `broker` and listens on
     /// `listen`.
     pub(crate) fn of(client_id: &str, broker: &str, port: u16, listen: &str, journal: &str) -> Shop {
