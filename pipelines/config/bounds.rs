@@ -3,7 +3,37 @@
 use std::time::Duration;
 
 use super::EngineSettings;
+use super::kind::Kind;
+use super::setting::Fallback::Absent;
+use super::setting::{Setting, duration, key, set};
 use super::values::Values;
+
+/// `[engine.sites.NAME]` and `[engine.kinds.NAME]`: what a site, or a kind of asset, has otherwise.
+static BOUNDS: &[Setting] = &[
+    key("lateness", duration("0s", "1d"), Absent("\"2min\"")),
+    key("correction_horizon", duration("0s", "7d"), Absent("\"1h\"")),
+    key("clock_bound", duration("1s", "1d"), Absent("\"2min\"")),
+    key("idle", duration("1s", "1d"), Absent("\"2min\"")),
+];
+
+/// `[engine.sites]`.
+pub(super) const SITES: Setting = set(
+    "engine.sites",
+    Kind::Tables(BOUNDS),
+    Absent("lyon\nlateness = \"2min\""),
+    "What a site has otherwise: lateness, correction_horizon, clock_bound and idle are possible.",
+);
+
+/// `[engine.kinds]`.
+pub(super) const KINDS: Setting = set(
+    "engine.kinds",
+    Kind::Tables(BOUNDS),
+    Absent("torque_tool\nlateness = \"5min\"\ncorrection_horizon = \"1h\""),
+    "The same for a kind of asset, as `kind` in assets.toml or on workshop/{site}/assets names it. Of a reading's \
+     clock_bound and correction_horizon its tool's kind decides, else its site, else [engine]. A bay waits for the \
+     slowest on it: its lateness and idle are the largest of its site's and of the kinds of its tools, which are \
+     those that name it as their bay and those that it has heard of.",
+);
 
 /// `[engine.sites.NAME]`, `[engine.kinds.NAME]`: what is not set is as everywhere else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

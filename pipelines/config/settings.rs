@@ -3,17 +3,10 @@
 //! Files are checked against it, and `config/andon.toml` is what `printed.rs` makes of it. What is
 //! no setting is a constant in the code, with a comment.
 
+use super::bounds::{KINDS, SITES};
 use super::kind::Kind;
 use super::setting::Fallback::{Absent, Is};
-use super::setting::{Setting, duration, key, set, size, whole};
-
-/// `[engine.sites.NAME]` and `[engine.kinds.NAME]`: what a site, or a kind of asset, has otherwise.
-pub(super) static BOUNDS: &[Setting] = &[
-    key("lateness", duration("0s", "1d"), Absent("\"2min\"")),
-    key("correction_horizon", duration("0s", "7d"), Absent("\"1h\"")),
-    key("clock_bound", duration("1s", "1d"), Absent("\"2min\"")),
-    key("idle", duration("1s", "1d"), Absent("\"2min\"")),
-];
+use super::setting::{Setting, duration, set, size, whole};
 
 /// `andon.toml`.
 pub(super) static ANDON: &[Setting] = &[
@@ -210,21 +203,8 @@ pub(super) static ANDON: &[Setting] = &[
         Is("100000"),
         "Distinct (bay, tool, metric) of a site. Readings of further ones are quarantined.",
     ),
-    set(
-        "engine.sites",
-        Kind::Tables(BOUNDS),
-        Absent("lyon\nlateness = \"2min\""),
-        "What a site has otherwise: lateness, correction_horizon, clock_bound and idle are possible.",
-    ),
-    set(
-        "engine.kinds",
-        Kind::Tables(BOUNDS),
-        Absent("torque_tool\nlateness = \"5min\"\ncorrection_horizon = \"1h\""),
-        "The same for a kind of asset, as `kind` in assets.toml or on workshop/{site}/assets names it. Of a reading's \
-         clock_bound and correction_horizon its tool's kind decides, else its site, else [engine]. A bay waits for the \
-         slowest on it: its lateness and idle are the largest of its site's and of the kinds of its tools, which are \
-         those that name it as their bay and those that it has heard of.",
-    ),
+    SITES,
+    KINDS,
     set("checkpoint.folder", Kind::Path, Is("\"data/checkpoints\""), "One file a checkpoint."),
     set("checkpoint.keep", whole(2, 1000), Is("3"), "So many are kept, the newest ones."),
     set("export.folder", Kind::Path, Is("\"data/export\""), "Any engine that reads Parquet can query it."),

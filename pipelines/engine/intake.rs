@@ -37,7 +37,7 @@ impl Engine {
         }
         self.look_at_arrived()?;
         self.tell_exceptions(out)?;
-        self.tell_rejects(out)
+        self.tell_rejects_of_messages(out)
     }
 
     fn messages(&mut self, messages: &[MessageRef<'_>]) -> Result<(), EngineError> {

@@ -22,6 +22,18 @@ impl Engine {
         Ok(())
     }
 
+    /// Those of messages. Verdicts that could not be made have the time of the tick that tells them, whenever before it
+    /// their rows were looked at.
+    pub(super) fn tell_rejects_of_messages(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        let rejects = std::mem::take(&mut self.rejects);
+        let (waiting, of_messages): (Vec<Reject>, Vec<Reject>) =
+            rejects.into_iter().partition(|reject| reject.arrived_ms == NONE);
+        self.rejects = of_messages;
+        let told = self.tell_rejects(out);
+        self.rejects = waiting;
+        told
+    }
+
     pub(super) fn tell_rejects(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         if self.rejects.is_empty() {
             return Ok(());

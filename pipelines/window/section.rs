@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Float64Array, UInt32Array, UInt64Array,
+    new_empty_array,
 };
 use arrow::datatypes::{Field, UInt32Type};
 use arrow::row::{RowConverter, SortField};
@@ -125,8 +126,15 @@ fn state_columns(
     for states in &pane.counts {
         columns.push(counts(each().map(|group| states[group]).collect()));
     }
-    let others = 0..plan.states.others.len();
-    let others: Result<_> = others.map(|other| pane.peek(other, groups)).collect();
+    let others = plan.states.others.iter().enumerate().map(|(place, other)| {
+        if !groups.is_empty() {
+            return pane.peek(place, groups);
+        }
+        // Some of DataFusion's accumulators have no columns before their first row.
+        let fields = other.function.state_fields()?;
+        Ok(fields.iter().map(|field| new_empty_array(field.data_type())).collect())
+    });
+    let others: Result<_> = others.collect();
     Ok((columns, others?))
 }
 

@@ -402,3 +402,18 @@ fn a_window_that_a_correction_takes_below_having_is_withdrawn_and_may_come_back(
          [0, 10000) r3 tool=T1 mean=10.0 n=3",
     );
 }
+
+/// Before there was a row some of DataFusion's accumulators had no state to be written, and the first checkpoint of a
+/// service with such a rule was its end.
+#[test]
+fn windows_are_saved_before_their_first_row() {
+    let of = |from: &str, keys: &str| {
+        format!(
+            "SELECT {keys}, window_start, count(DISTINCT tool) AS tools, median(value) AS middle, last_value(value ORDER BY ts) AS \
+             last FROM {from} GROUP BY {keys}, window_start, window_end"
+        )
+    };
+    check(&of("session(telemetry, ts, INTERVAL '5 seconds', site)", "site"), "save\nsave", "");
+    check(&of("per_step(telemetry)", "site, bay, job"), "save\nsave", "");
+    check(&of("day(telemetry, ts)", "site"), "save\nsave", "");
+}
