@@ -128,7 +128,7 @@ mod tests {
         };
         assert_eq!(versions(&again), versions(&config));
         assert_eq!(again.metrics.len(), config.metrics.len());
-        assert!(!again.assets.is_empty() && again.assets.len() == config.assets.len());
+        assert_eq!(again.assets.len(), config.assets.len());
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Watcher {
     fn print(&self) -> Print {
         let mut hasher = blake3::Hasher::new();
         let folder = self.files.file.parent().unwrap_or(Path::new(""));
-        let beside = ["metrics.toml", "assets.toml"].map(|name| folder.join(name));
+        let beside = ["metrics.toml", "assets.toml", "calendar.toml"].map(|name| folder.join(name));
         let mut paths = rules(&self.config.rules_folder);
         paths.extend(beside);
         paths.push(self.files.file.clone());
