@@ -231,14 +231,14 @@ fn shown(record: &Record) -> String {
         instant(*arrived_ms)
     );
     let of = metric.as_ref().map(|metric| format!(" (of `{metric}` alone)")).unwrap_or_default();
-    let _ = write!(out, "wrong    {reason}{of}: {detail}\n");
+    let _ = writeln!(out, "wrong    {reason}{of}: {detail}");
     match &record.replayed {
         Some(done) => {
-            let _ = write!(out, "replayed by {} at {}: {}\n", done.actor, instant(done.at_ms), done.outcome);
+            let _ = writeln!(out, "replayed by {} at {}: {}", done.actor, instant(done.at_ms), done.outcome);
         }
         None => out.push_str("replayed not yet\n"),
     }
-    let _ = write!(out, "payload  {payload_bytes} bytes\n");
+    let _ = writeln!(out, "payload  {payload_bytes} bytes");
     let shown = &payload[..payload.len().min(SHOWN_BYTES_MAX)];
     match std::str::from_utf8(shown) {
         Ok(text) if !text.chars().any(|letter| letter.is_control() && !letter.is_whitespace()) => {
@@ -251,7 +251,7 @@ fn shown(record: &Record) -> String {
                     .iter()
                     .map(|&byte| if byte.is_ascii_graphic() { char::from(byte) } else { '.' })
                     .collect();
-                let _ = write!(out, "{:<48} {text}\n", hex.join(" "));
+                let _ = writeln!(out, "{:<48} {text}", hex.join(" "));
             }
         }
     }

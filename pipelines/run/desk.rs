@@ -5,7 +5,7 @@
 //! asked. What the exports are asked is read on threads beside, one at a time.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ingest::entry::command::{Order, What};
@@ -112,7 +112,7 @@ impl Clerk {
         }
     }
 
-    fn read(&self, wish: Wish, exports: &PathBuf, back: Back) {
+    fn read(&self, wish: Wish, exports: &Path, back: Back) {
         let read = match wish {
             Wish::Order(..) => unreachable!("orders are not read"),
             Wish::Quarantine(query) => quarantine::page(exports, &query).map(|page| json!(page)),

@@ -249,6 +249,7 @@ impl<'a> Life<'a> {
             ]),
             storage: storage.clone(),
         };
+        #[expect(clippy::arc_with_non_send_sync, reason = "a simulation has one thread")]
         let opened = Opened {
             engine: plant.engine(),
             newest: checkpoints.newest()?,

@@ -144,8 +144,7 @@ impl SilenceRule {
     pub(super) fn tick(
         &mut self,
         at_ms: i64,
-        listening_ms: i64,
-        idle_final_ms: i64,
+        (listening_ms, idle_final_ms): (i64, i64),
         around: Surroundings<'_>,
         listening: &mut Listening,
         exceptions: &mut Exceptions,

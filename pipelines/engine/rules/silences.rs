@@ -194,8 +194,8 @@ impl Silences {
         rejects: &mut Vec<Reject>,
     ) -> Result<(), EngineError> {
         for rule in &mut self.rules {
-            let listening = &mut self.listening;
-            rule.tick(at_ms, self.listening_ms, self.idle_final_ms, around, listening, exceptions, rejects)?;
+            let since_and_bound = (self.listening_ms, self.idle_final_ms);
+            rule.tick(at_ms, since_and_bound, around, &mut self.listening, exceptions, rejects)?;
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .route("/api/v1/exceptions/{id}/{verb}", post(commands::exception))
         .route("/api/v1/quarantine", get(commands::quarantine))
         .route("/api/v1/quarantine/{record}", get(commands::record))
-        .route("/api/v1/quarantine/{record}/replay", post(commands::replay).layer(with_messages.clone()))
+        .route("/api/v1/quarantine/{record}/replay", post(commands::replay).layer(with_messages))
         .route("/api/v1/imports/{recording}", post(commands::import).layer(with_messages))
         .route("/api/v1/usage", get(usage))
         .route("/api/v1/live", get(live::live));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::view::{Latency, Status};
+use crate::view::{Latency, Mirror, StateDifference, Status};
 
 fn busy_view() -> View {
     let counts =
@@ -10,6 +10,7 @@ fn busy_view() -> View {
         latency_ms: Latency { p50: 4.0, p99: 12.0, max: 40.0 },
         exceptions_open: 5,
         exceptions_suppressed: 7,
+        mirror: Some(Mirror { state_difference: Some(StateDifference::default()), ..Mirror::default() }),
         ..Status::default()
     };
     let exception = |severity: &str, state: &str| ExceptionView {

@@ -62,6 +62,11 @@ fn exception(id: &str, severity: &str, state: &str, cleared_ms: Option<i64>) -> 
             ("limit_max", limit(Some(95.0))),
             ("message", text("too tight")),
             ("evidence", text("{}")),
+            ("operator_state", name(None)),
+            ("operator_since", time(None)),
+            ("actor", name(None)),
+            ("operator_reason", name(None)),
+            ("shelved_until", time(None)),
         ],
     )
 }
@@ -195,8 +200,15 @@ async fn a_store_from_before_checks_gets_their_table_and_keeps_its_rows() {
     committed(&mut sink, 1, &[usage(4.0, 1)]).await;
     drop(sink);
     let mut connection = SqliteConnection::connect(&url(&folder)).await.expect("connects");
-    let back = "DROP VIEW checks_iso; DROP TABLE checks; DROP TABLE staged_checks; PRAGMA user_version = 1";
-    sqlx::raw_sql(back).execute(&mut connection).await.expect("as it was");
+    let mut back = "DROP VIEW checks_iso; DROP TABLE checks; DROP TABLE staged_checks;".to_owned();
+    for table in ["exceptions", "staged_exceptions"] {
+        for column in ["operator_state", "operator_since_ms", "actor", "operator_reason", "shelved_until_ms"]
+        {
+            back += &format!("ALTER TABLE {table} DROP COLUMN {column};");
+        }
+    }
+    back += "PRAGMA user_version = 1";
+    sqlx::raw_sql(sqlx::AssertSqlSafe(back)).execute(&mut connection).await.expect("as it was");
     connection.close().await.expect("closes");
     let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
     committed(&mut sink, 2, &[check(None, Some(5), 1)]).await;
