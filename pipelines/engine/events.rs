@@ -2,7 +2,7 @@
 
 use ingest::decode::REJECT_BYTES_MAX;
 use ingest::entry::MessageRef;
-use ingest::readings::{Event, What};
+use ingest::readings::{Asset, Event, JobCard, What};
 
 use super::bookings::WaitingBooking;
 use super::repeats::{Print, Seen};
@@ -52,19 +52,23 @@ impl Engine {
                 self.bays.heard(bay, event.ts_ms, event.arrived_ms);
                 self.bookings.push(WaitingBooking::new(event, message));
             }
-            What::Job(card) => {
-                let bays = self.decoder.series().bays().iter().enumerate();
-                let of_site = bays.filter(|(_, (site, _))| *site == event.site).map(|(bay, _)| bay as u32);
-                self.steps.take_card(&event.site, event.message, card, of_site);
-                self.usage.take_card(&event.site, card);
-            }
-            What::Asset(asset) => {
-                self.assets.take(&event.site, asset);
-                self.bounds.assets_changed(self.decoder.series(), &self.assets, &mut self.bays);
-                self.follow_series(true);
-            }
+            What::Job(card) => self.take_card(&event, card),
+            What::Asset(asset) => self.take_asset(&event.site, asset),
         }
         Ok(())
+    }
+
+    pub(super) fn take_card(&mut self, event: &Event, card: &JobCard) {
+        let bays = self.decoder.series().bays().iter().enumerate();
+        let of_site = bays.filter(|(_, (site, _))| *site == event.site).map(|(bay, _)| bay as u32);
+        self.steps.take_card(&event.site, event.message, card, of_site);
+        self.usage.take_card(&event.site, card);
+    }
+
+    pub(super) fn take_asset(&mut self, site: &str, asset: &Asset) {
+        self.assets.take(site, asset);
+        self.bounds.assets_changed(self.decoder.series(), &self.assets, &mut self.bays);
+        self.follow_series(true);
     }
 
     /// The number of a bay that something is about to be taken in of.

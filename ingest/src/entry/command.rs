@@ -18,8 +18,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{EntryError, Intake, take, take_u64};
 
-/// The longest order in bytes; the messages beside it have a bound of their own.
-pub const ORDER_BYTES_MAX: usize = 16 * 1024;
 /// The longest actor, key and reason, in characters.
 pub const NAME_CHARS_MAX: usize = 128;
 /// See [`NAME_CHARS_MAX`].

@@ -56,16 +56,8 @@ impl Engine {
                 self.belated.concerns(bay, event.ts_ms);
                 self.bookings.push(WaitingBooking::new(event, message));
             }
-            What::Job(card) => {
-                let bays = self.decoder.series().bays().iter().enumerate();
-                let of_site = bays.filter(|(_, (site, _))| *site == event.site).map(|(bay, _)| bay as u32);
-                self.steps.take_card(&event.site, event.message, card, of_site);
-                self.usage.take_card(&event.site, card);
-            }
-            What::Asset(asset) => {
-                self.assets.take(&event.site, asset);
-                self.follow_series(true);
-            }
+            What::Job(card) => self.take_card(&event, card),
+            What::Asset(asset) => self.take_asset(&event.site, asset),
         }
     }
 
