@@ -8,7 +8,7 @@ use sinks::emission::Emission;
 
 use super::super::Engine;
 use super::super::commands::Outcome;
-use crate::config::Config;
+use crate::config::{BoundSettings, Config};
 use crate::wire;
 
 const AT_MS: i64 = 1_772_445_600_000;
@@ -137,4 +137,29 @@ fn a_checkpoint_between_two_pieces_changes_nothing() {
     let mut restored = engine();
     restored.restore(&config(), &state).expect("restores");
     assert_eq!(rest(&mut restored), rest(&mut straight));
+}
+
+/// It had no effect on them before the next start.
+#[test]
+fn a_replayed_asset_sets_its_bays_bounds_as_a_live_one_does() {
+    let mut config = config();
+    let lateness = Some(std::time::Duration::from_secs(600));
+    config.engine.kinds = vec![("wrench".to_owned(), BoundSettings { lateness, ..BoundSettings::default() })];
+    let asset = format!(r#"{{"ts":{AT_MS},"asset":"tq-1","kind":"wrench","bay":"bay-01"}}"#);
+    let of_asset = |first: u64| {
+        let mut messages = IntakeBuilder::new();
+        messages.push("workshop/lyon/assets", asset.as_bytes(), AT_MS);
+        messages.finish(first)
+    };
+    let lag = |said: Option<Entry>| {
+        let mut engine = wire::engine(&config).expect("the demo's rules compile");
+        apply(&mut engine, &Entry::Intake(messages(1, &[reading(AT_MS, 85.0)])));
+        said.iter().for_each(|said| drop(apply(&mut engine, said)));
+        apply(&mut engine, &Entry::Intake(messages(3, &[reading(AT_MS + 1000, 85.0)])));
+        engine.watermark_lag_ms()
+    };
+    let what = What::Replay { record: "record-1".into(), origin: 1, metric: None, reason: None };
+    let live = lag(Some(Entry::Intake(of_asset(2))));
+    assert_eq!(lag(Some(ask(what, of_asset(2)))), live);
+    assert_ne!(lag(None), live, "the kind makes a difference");
 }
