@@ -62,6 +62,21 @@ impl Readings {
         self.series.is_empty()
     }
 
+    /// Makes room for `rows` more.
+    pub fn reserve(&mut self, rows: usize) {
+        self.message.reserve(rows);
+        self.index.reserve(rows);
+        self.ts_ms.reserve(rows);
+        self.arrived_ms.reserve(rows);
+        self.series.reserve(rows);
+        self.boot.reserve(rows);
+        self.seq.reserve(rows);
+        self.value.reserve(rows);
+        self.text.reserve(rows);
+        self.unit.reserve(rows);
+        self.tags.reserve(rows);
+    }
+
     /// Forgets all readings, keeps the memory.
     pub fn clear(&mut self) {
         self.truncate(0);

@@ -29,6 +29,13 @@ impl Block {
         (tags > 0).then(|| self.readings.tag_sets[tags as usize - 1].as_ref())
     }
 
+    /// Makes room for `rows`.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        self.readings.reserve(rows);
+        self.bay.reserve(rows);
+        self.lateness.reserve(rows);
+    }
+
     /// Forgets all rows, keeps the memory.
     pub(super) fn clear(&mut self) {
         self.readings.clear();

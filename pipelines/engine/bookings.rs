@@ -104,7 +104,7 @@ impl Engine {
         let run = match &booking.job {
             Some(_) => steps.runs.iter().rposition(named),
             // What is booked in the moment of the finish is of the step that was finished.
-            None => steps.active(event.ts_ms).or_else(|| {
+            None => steps.active(event.ts_ms).1.or_else(|| {
                 let ends =
                     |run: &steps::Run| run.started_ms <= event.ts_ms && run.ended_ms == Some(event.ts_ms);
                 steps.runs.iter().rposition(ends)

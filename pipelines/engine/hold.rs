@@ -31,7 +31,15 @@ pub(super) struct Hold {
     blocks: VecDeque<(Arc<Block>, u32)>,
     first_block: u64,
     bays: Vec<Waiting>,
+    /// Empty buckets, kept for their memory.
+    #[serde(skip)]
+    spare: Vec<Vec<Place>>,
 }
+
+/// Buckets kept: a tick lets go of about one a bay, and the next second begins as many.
+const SPARE_BUCKETS: usize = 1024;
+/// Places of a bucket that is kept.
+const SPARE_PLACES_MAX: usize = 4096;
 
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Waiting {
@@ -60,7 +68,8 @@ impl Hold {
             if bay >= self.bays.len() {
                 self.bays.resize_with(bay + 1, Waiting::default);
             }
-            self.bays[bay].push(block.readings.ts_ms[row].div_euclid(1000), place(number, row));
+            let second = block.readings.ts_ms[row].div_euclid(1000);
+            self.bays[bay].push(second, place(number, row), &mut self.spare);
         }
         self.blocks.push_back((Arc::new(block), u32::try_from(rows).expect("blocks are small")));
     }
@@ -84,6 +93,7 @@ impl Hold {
     /// Lets go of the rows of the given bays that are before the bay's watermark.
     pub(super) fn release(&mut self, bays: impl Iterator<Item = (u32, i64)>) -> Released {
         let mut marks = Marks::new(&self.blocks, self.first_block);
+        let spare = &mut self.spare;
         for (bay, before_ms) in bays {
             if let Some(waiting) = self.bays.get_mut(bay as usize) {
                 let (blocks, first_block) = (&self.blocks, self.first_block);
@@ -91,7 +101,7 @@ impl Hold {
                     let (block, row) = parts(place);
                     blocks[(block - first_block) as usize].0.readings.ts_ms[row]
                 };
-                waiting.release(before_ms, ts_ms, |place| marks.set(place));
+                waiting.release(before_ms, ts_ms, |place| marks.set(place), spare);
             }
         }
         let mut released = Released::default();
@@ -160,18 +170,28 @@ impl Marks {
 
 impl Waiting {
     #[inline]
-    fn push(&mut self, second: i64, place: Place) {
+    fn push(&mut self, second: i64, place: Place, spare: &mut Vec<Vec<Place>>) {
         // Nearly all rows belong to one of the newest seconds.
         let newer = self.buckets.iter().rev().take_while(|(known, _)| *known > second).count();
         let at = self.buckets.len() - newer;
         match at.checked_sub(1).and_then(|at| self.buckets.get_mut(at)) {
             Some((known, places)) if *known == second => places.push(place),
-            _ => self.buckets.insert(at, (second, vec![place])),
+            _ => {
+                let mut bucket = spare.pop().unwrap_or_default();
+                bucket.push(place);
+                self.buckets.insert(at, (second, bucket));
+            }
         }
     }
 
     /// Hands over the places before `before_ms`, in any order.
-    fn release(&mut self, before_ms: i64, ts_ms: impl Fn(Place) -> i64, mut take: impl FnMut(Place)) {
+    fn release(
+        &mut self,
+        before_ms: i64,
+        ts_ms: impl Fn(Place) -> i64,
+        mut take: impl FnMut(Place),
+        spare: &mut Vec<Vec<Place>>,
+    ) {
         while let Some((second, bucket)) = self.buckets.front_mut() {
             if (*second + 1).saturating_mul(1000) <= before_ms {
                 bucket.drain(..).for_each(&mut take);
@@ -187,7 +207,10 @@ impl Waiting {
             if !bucket.is_empty() {
                 return;
             }
-            self.buckets.pop_front();
+            let (_, bucket) = self.buckets.pop_front().expect("it was looked at");
+            if spare.len() < SPARE_BUCKETS && bucket.capacity() <= SPARE_PLACES_MAX {
+                spare.push(bucket);
+            }
         }
     }
 }

@@ -22,6 +22,13 @@ struct Taken<'a> {
     elements: Range<usize>,
 }
 
+/// The rows that are left of a message.
+struct Placed {
+    rows: Range<usize>,
+    has_time: bool,
+    arrived_ms: i64,
+}
+
 impl Engine {
     pub(super) fn intake(&mut self, intake: &Intake, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         self.decoder.begin_intake();
@@ -90,9 +97,11 @@ impl Engine {
     fn readings(&mut self, taken: &mut Vec<Taken<'_>>) {
         let Some(first) = taken.first() else { return };
         // A message whose elements are all without readings is no exception: these have a place, too.
-        let mut kept = self.decoded.elements[first.elements.start].readings.start;
+        let first = self.decoded.elements[first.elements.start].readings.start;
+        let mut kept = first;
         let seen = self.seen(taken);
         let mut seen = seen.into_iter();
+        let mut placed = Vec::with_capacity(taken.len());
         for Taken { message, channel, elements } in taken.drain(..) {
             let start = kept;
             let mut copied_bytes = 0;
@@ -142,11 +151,16 @@ impl Engine {
                 kept += element.readings.len();
             }
             if kept > start {
-                self.place(start, kept, has_time, message.arrived_ms);
+                placed.push(Placed { rows: start..kept, has_time, arrived_ms: message.arrived_ms });
             }
         }
         self.decoded.readings.truncate(kept);
         self.decoded.elements.clear();
+        let bay_of = self.decoder.series().bay_of();
+        let series = &self.decoded.readings.series[first..kept];
+        self.open_bay.extend(series.iter().map(|&series| bay_of[series as usize]));
+        placed.into_iter().for_each(|placed| self.place(placed));
+        self.live.arrived(&self.decoded.readings, first..kept);
     }
 
     /// Which elements have come before.
@@ -171,37 +185,33 @@ impl Engine {
         seen
     }
 
-    /// Lateness of the rows `start..end` against what their bays had before this message. A message with a time that is
-    /// its arrival tells nothing of how far its bay has come: the bay's backlog may still be on the way.
-    fn place(&mut self, start: usize, end: usize, has_time: bool, arrived_ms: i64) {
+    /// Lateness of the rows of a message against what their bays had before it. A message with a time that is its arrival
+    /// tells nothing of how far its bay has come: the bay's backlog may still be on the way.
+    fn place(&mut self, Placed { rows, has_time, arrived_ms }: Placed) {
         let table = self.decoder.series();
+        let (ts_ms, series) = (&self.decoded.readings.ts_ms, &self.decoded.readings.series);
         if !self.bounds.is_uniform() {
-            let series = self.decoded.readings.series[start..end].iter();
+            let series = series[rows.clone()].iter();
             series.for_each(|&series| self.bounds.meet(series, table, &self.assets, &mut self.bays));
         }
-        for row in start..end {
-            let ts_ms = self.decoded.readings.ts_ms[row];
-            let series = self.decoded.readings.series[row];
-            let bay = table.bay_of()[series as usize];
-            let watermark_ms = self.bays.watermark_ms(bay);
-            let lateness = if ts_ms >= watermark_ms {
+        for row in rows.clone() {
+            let late_ms = self.bays.watermark_ms(self.open_bay[row]).saturating_sub(ts_ms[row]);
+            let lateness = if late_ms <= 0 {
                 self.counts.on_time += 1;
                 Lateness::OnTime
-            } else if watermark_ms - ts_ms <= self.bounds.of_series(series, table, &self.assets).horizon_ms {
+            } else if late_ms <= self.bounds.of_series(series[row], table, &self.assets).horizon_ms {
                 self.counts.corrections += 1;
                 Lateness::Correction
             } else {
                 self.counts.late += 1;
                 Lateness::Late
             };
-            self.open_bay.push(bay);
             self.open_lateness.push(lateness as u8);
         }
-        for row in start..end {
-            let ts_ms = if has_time { self.decoded.readings.ts_ms[row] } else { i64::MIN };
+        for row in rows {
+            let ts_ms = if has_time { ts_ms[row] } else { i64::MIN };
             self.bays.heard(self.open_bay[row], ts_ms, arrived_ms);
         }
-        self.live.arrived(&self.decoded.readings, start..end);
     }
 
     /// Takes in what series are new: at most once a block, for a rule's scope is evaluated for all of them at once.
@@ -272,7 +282,9 @@ impl Engine {
         if self.decoded.readings.is_empty() {
             return Ok(());
         }
-        let next = self.spare.pop().unwrap_or_default();
+        // As many rows are to be expected as there were.
+        let mut next = self.spare.pop().unwrap_or_default();
+        next.reserve(self.decoded.readings.len());
         let block = self.exchange_open(next);
         self.follow_series(false);
         self.rules.silences.seal(&block.readings);

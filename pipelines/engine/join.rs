@@ -20,11 +20,26 @@ pub(super) struct Joiner {
     limits: Vec<Limits>,
     /// By series: what its tool's asset says beside limits. Empty where no asset says anything.
     facts: Vec<AssetFacts>,
-    /// By bay: call number, run in the bay, place in [`Joined::runs`].
-    memo: Vec<(u64, usize, u32)>,
+    /// By bay: what its row before said.
+    memo: Vec<Memo>,
     call: u64,
     /// Kept for its memory.
     spare: Joined,
+}
+
+/// Which run is active on a bay, and for how long.
+#[derive(Clone, Copy, Debug, Default)]
+struct Memo {
+    /// For which call it holds.
+    call: u64,
+    from_ms: i64,
+    until_ms: i64,
+    /// Run in the bay.
+    run: Option<usize>,
+    /// Whether its step expects readings.
+    expects: bool,
+    /// The run that was placed last, and where in [`Joined::runs`].
+    placed: Option<(usize, u32)>,
 }
 
 /// A reading that goes into the book of its step: of consumption, or of a metric that the step expects.
@@ -79,12 +94,18 @@ impl Joiner {
         joined.reserve(rows);
         let mut booked = Vec::new();
         self.call += 1;
+        if self.memo.len() < table.bays().len() {
+            self.memo.resize(table.bays().len(), Memo::default());
+        }
         for stretch in stretches {
             let block = blocks[stretch.block];
             for row in stretch.from..stretch.to {
                 let (bay, series, ts_ms) =
                     (block.bay[row], block.readings.series[row], block.readings.ts_ms[row]);
-                let run = steps.bay_mut(bay).active(ts_ms);
+                let mut memo = self.memo[bay as usize];
+                if memo.call != self.call || ts_ms < memo.from_ms || memo.until_ms <= ts_ms {
+                    memo = self.look_up(bay, ts_ms, steps, &mut joined.runs);
+                }
                 let mut limits = match self.asset_limits[series as usize] {
                     0 => UNLIMITED,
                     place => self.limits[place as usize - 1],
@@ -94,23 +115,21 @@ impl Joiner {
                 if let Some(facts) = self.facts.get(series as usize) {
                     facts.tell(at, ts_ms, &mut joined.asides);
                 }
-                match run {
-                    None => joined.run.push(NO_RUN),
-                    Some(run) => {
-                        joined.run.push(self.place(bay, run, steps, &mut joined.runs));
-                        if let Some((said, pset)) = step_limits(steps, bay, run, series, block, row, table) {
-                            if let Some(pset) = pset {
-                                joined.asides.expected_pset.set(at, &pset);
-                            }
-                            limits = said.limits.unwrap_or(limits);
-                            is_expected = said.is_expected;
-                        }
+                joined.run.push(memo.run.and(memo.placed).map_or(NO_RUN, |(_, place)| place));
+                if let Some(run) = memo.run.filter(|_| memo.expects)
+                    && let Some((said, pset)) = step_limits(steps, bay, run, series, block, row, table)
+                {
+                    if let Some(pset) = pset {
+                        joined.asides.expected_pset.set(at, &pset);
                     }
+                    limits = said.limits.unwrap_or(limits);
+                    is_expected = said.is_expected;
                 }
                 joined.spec_min.push(limits.min);
                 joined.spec_max.push(limits.max);
                 if is_booked(series, is_expected) {
-                    booked.push(Booked { at, ts_ms, stretch_block: stretch.block, row, run, is_expected });
+                    let (stretch_block, run) = (stretch.block, memo.run);
+                    booked.push(Booked { at, ts_ms, stretch_block, row, run, is_expected });
                 }
             }
         }
@@ -124,35 +143,36 @@ impl Joiner {
         }
     }
 
-    /// Where in `runs` a bay's run is; added when new in this call.
-    #[inline]
-    fn place(&mut self, bay: u32, run: usize, steps: &mut Steps, runs: &mut Vec<JoinedRun>) -> u32 {
-        let index = bay as usize;
-        if index >= self.memo.len() {
-            self.memo.resize(index + 1, (0, 0, 0));
+    /// What is active on a bay at `ts_ms`; its run is added to `runs` unless it was placed there in this call.
+    #[cold]
+    fn look_up(&mut self, bay: u32, ts_ms: i64, steps: &mut Steps, runs: &mut Vec<JoinedRun>) -> Memo {
+        let of_bay = steps.bay_mut(bay);
+        let ((from_ms, until_ms), run) = of_bay.active(ts_ms);
+        let memo = &mut self.memo[bay as usize];
+        let known = memo.placed.filter(|_| memo.call == self.call);
+        *memo = Memo { call: self.call, from_ms, until_ms, run, expects: false, placed: known };
+        let Some(run) = run else { return *memo };
+        let found = &of_bay.runs[run];
+        let plan = found.plan.as_ref();
+        memo.expects = plan.is_some_and(|plan| !plan.expect.is_empty());
+        if known.is_none_or(|(known, _)| known != run) {
+            let place = u32::try_from(runs.len()).expect("far fewer runs than rows");
+            memo.placed = Some((run, place));
+            runs.push(JoinedRun {
+                bay,
+                run,
+                job: Arc::clone(&found.job),
+                step: Arc::clone(&found.step),
+                operation: plan.and_then(|plan| plan.operation.as_deref()).map(Arc::from),
+                technician: found.technician.clone(),
+                run_ms: (found.started_ms, found.ended_ms.unwrap_or(i64::MAX)),
+            });
         }
-        let (call, known, place) = self.memo[index];
-        if call == self.call && known == run {
-            return place;
-        }
-        let place = u32::try_from(runs.len()).expect("far fewer runs than rows");
-        let found = &steps.bay_mut(bay).runs[run];
-        let operation = found.plan.as_ref().and_then(|plan| plan.operation.as_deref()).map(Arc::from);
-        runs.push(JoinedRun {
-            bay,
-            run,
-            job: Arc::clone(&found.job),
-            step: Arc::clone(&found.step),
-            operation,
-            technician: found.technician.clone(),
-            run_ms: (found.started_ms, found.ended_ms.unwrap_or(i64::MAX)),
-        });
-        self.memo[index] = (self.call, run, place);
-        place
+        *memo
     }
 }
 
-/// What a run's step says of a row's metric, and the parameter set that it expects; none where it expects nothing at all.
+/// What a run's step says of a row's metric, and the parameter set that it expects; none where it has no plan.
 #[inline]
 fn step_limits(
     steps: &mut Steps,
@@ -165,9 +185,6 @@ fn step_limits(
 ) -> Option<(StepLimits, Option<String>)> {
     let run = &mut steps.bay_mut(bay).runs[run];
     let plan = run.plan.as_ref()?;
-    if plan.expect.is_empty() {
-        return None;
-    }
     if let Some(&said) = run.limits.get(&series) {
         return Some((said, None));
     }

@@ -2,7 +2,7 @@
 //!
 //! Per channel the prints (64-bit hashes of boot, seq, ts and content) of the newest elements are kept in
 //! chunks of [`CHUNK`], each with the time range it spans. A repeat has the same ts, so an element newer
-//! than all before it, the usual case, costs one comparison; others look only into chunks that span their
+//! than all before it, the usual case, costs one comparison; others look only into chunks that can hold their
 //! time. Where the elements of a full chunk are numbered without a gap, half of each print is enough, for a number has
 //! one candidate alone. Bound: the prints (4 bytes each, or 8) of `repeat_messages` messages a channel, none older than
 //! `repeat_age`, and at most [`ELEMENTS_OF_A_MESSAGE`] times as many; beyond it the oldest chunk is forgotten, and a
@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use ingest::readings::NONE;
 
-use self::chunk::{CHUNK, Chunk, Full};
+use self::chunk::{CHUNK, Full, Open};
 
 mod chunk;
 
@@ -29,20 +29,28 @@ pub(super) struct Repeats {
     age_max_ms: i64,
 }
 
-/// What the usual element touches: this, on two lines of the cache, and one line of prints.
+/// What the usual element touches: this, on a line of the cache, and one line of prints.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 #[repr(align(64))]
 struct Channel {
     newest_ts_ms: i64,
-    /// The chunk that is being filled.
-    open: Chunk,
+    /// Of the elements in the chunk that is being filled.
+    oldest_ts_ms: i64,
+    prints: Open,
     /// Arrival of the newest element in the oldest full chunk.
     oldest_arrived_ms: i64,
     boot: i64,
     /// Sequence number.
     highest: i64,
     past: Box<Past>,
+    /// Elements in the chunk that is being filled, and how many of them are the first of their message.
+    len: u8,
+    messages: u8,
+    /// Whether each of them had the sequence number that follows that before it.
+    is_numbered: bool,
 }
+
+const _: () = assert!(size_of::<Channel>() == 64);
 
 /// What the unusual element asks for.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -96,8 +104,8 @@ impl Repeats {
     pub(super) fn fetch(&self, channels: impl Iterator<Item = u32>) {
         let channels = channels.filter_map(|channel| self.channels.get(channel as usize));
         let touched = channels.fold(0, |touched, channel| {
-            let print = channel.open.prints.last().copied().unwrap_or_default();
-            touched ^ print ^ channel.boot.cast_unsigned()
+            let print = channel.prints.first(channel.len).last();
+            touched ^ print.copied().unwrap_or_default()
         });
         std::hint::black_box(touched);
     }
@@ -113,15 +121,19 @@ impl Repeats {
         if print.ts_ms <= channel.newest_ts_ms && channel.holds(&print, mark) {
             return Seen::Repeat;
         }
-        channel.open.remember(&print, mark);
-        channel.newest_ts_ms = channel.newest_ts_ms.max(print.ts_ms);
-        if channel.open.prints.len() == CHUNK {
-            channel.keep_open(self.messages_max);
+        let follows = print.seq != NONE && channel.follows(print.boot, print.seq);
+        let is_conflict = print.seq != NONE && !follows && channel.is_out_of_line(print.boot, print.seq);
+        if follows {
+            channel.highest = print.seq;
+        }
+        channel.remember(&print, mark, follows);
+        if usize::from(channel.len) == CHUNK {
+            channel.keep_open(print.arrived_ms, self.messages_max);
         }
         if channel.oldest_arrived_ms < print.arrived_ms - self.age_max_ms {
             channel.forget_oldest();
         }
-        if print.seq != NONE && channel.has_come(print.boot, print.seq) { Seen::Conflict } else { Seen::New }
+        if is_conflict { Seen::Conflict } else { Seen::New }
     }
 
     /// Whether the element has come before. Remembers nothing.
@@ -136,7 +148,7 @@ impl Repeats {
     pub(super) fn prints(&self) -> impl Iterator<Item = (usize, impl Iterator<Item = u64>)> {
         let prints = |channel: &Channel| -> Vec<u64> {
             let full = channel.past.full.iter().flat_map(|full| full.prints.all());
-            full.chain(channel.open.prints.iter().copied()).collect()
+            full.chain(channel.prints.first(channel.len).iter().copied()).collect()
         };
         self.channels.iter().enumerate().map(move |(number, channel)| (number, prints(channel).into_iter()))
     }
@@ -157,27 +169,61 @@ impl Default for Channel {
     fn default() -> Self {
         Channel {
             newest_ts_ms: i64::MIN,
-            open: Chunk::new(),
+            oldest_ts_ms: i64::MAX,
+            prints: Open::default(),
             oldest_arrived_ms: i64::MAX,
             boot: NONE,
             highest: NONE,
             past: Box::default(),
+            len: 0,
+            messages: 0,
+            is_numbered: false,
         }
     }
 }
 
 impl Channel {
+    /// Whether `seq` is the next one.
+    #[inline]
+    fn follows(&self, boot: i64, seq: i64) -> bool {
+        boot == self.boot && self.highest != NONE && seq.checked_sub(1) == Some(self.highest)
+    }
+
+    /// Puts an element into the chunk. `follows` says whether it has the next sequence number.
+    #[inline]
+    fn remember(&mut self, print: &Print, mark: u64, follows: bool) {
+        if self.len == 0 {
+            (self.messages, self.oldest_ts_ms) = (0, i64::MAX);
+            // The first one begins: it only has to be the newest, which is what the others follow.
+            self.is_numbered = print.seq != NONE && print.boot == self.boot && print.seq == self.highest;
+        } else {
+            self.is_numbered &= follows;
+        }
+        self.newest_ts_ms = self.newest_ts_ms.max(print.ts_ms);
+        self.oldest_ts_ms = self.oldest_ts_ms.min(print.ts_ms);
+        self.messages += u8::from(print.is_first);
+        self.prints.set(self.len, mark);
+        self.len += 1;
+    }
+
     /// The open chunk is full: the next begins, and beyond the bound the oldest goes.
     #[cold]
-    fn keep_open(&mut self, messages_max: usize) {
+    fn keep_open(&mut self, arrived_ms: i64, messages_max: usize) {
+        let full = Full {
+            oldest_ts_ms: self.oldest_ts_ms,
+            newest_ts_ms: self.newest_ts_ms,
+            last_arrived_ms: arrived_ms,
+            messages: self.messages,
+            prints: self.prints.full(self.is_numbered.then_some((self.boot, self.highest))),
+        };
+        self.len = 0;
         let past = &mut self.past;
-        let full = self.open.take();
-        past.full_messages += full.span.messages as usize;
+        past.full_messages += usize::from(full.messages);
         past.full.push_back(full);
         let elements_max = messages_max.saturating_mul(ELEMENTS_OF_A_MESSAGE);
-        let oldest = past.full[0].span;
+        let oldest = &past.full[0];
         self.oldest_arrived_ms = oldest.last_arrived_ms;
-        if past.full_messages - oldest.messages as usize > messages_max
+        if past.full_messages - usize::from(oldest.messages) > messages_max
             || past.full.len() * CHUNK > elements_max + CHUNK
         {
             self.forget_oldest();
@@ -188,21 +234,12 @@ impl Channel {
     fn forget_oldest(&mut self) {
         let past = &mut self.past;
         if let Some(oldest) = past.full.pop_front() {
-            past.full_messages -= oldest.span.messages as usize;
+            past.full_messages -= usize::from(oldest.messages);
         }
-        self.oldest_arrived_ms = past.full.front().map_or(i64::MAX, |oldest| oldest.span.last_arrived_ms);
+        self.oldest_arrived_ms = past.full.front().map_or(i64::MAX, |oldest| oldest.last_arrived_ms);
     }
 
-    /// Takes `seq` in; true if it had come before in this boot.
-    #[inline]
-    fn has_come(&mut self, boot: i64, seq: i64) -> bool {
-        if boot == self.boot && self.highest != NONE && seq.checked_sub(1) == Some(self.highest) {
-            self.highest = seq;
-            return false;
-        }
-        self.is_out_of_line(boot, seq)
-    }
-
+    /// Takes a `seq` in that is not the next one; true if it had come before in this boot.
     fn is_out_of_line(&mut self, boot: i64, seq: i64) -> bool {
         let missing = &mut self.past.missing;
         if boot != self.boot || self.highest == NONE {
@@ -233,8 +270,8 @@ impl Channel {
     }
 
     fn holds(&self, print: &Print, mark: u64) -> bool {
-        self.open.span.covers(print.ts_ms) && self.open.prints.contains(&mark)
-            || self.past.full.iter().rev().any(|full| full.holds(print, mark))
+        let mut full = self.past.full.iter().rev().take_while(|full| print.ts_ms <= full.newest_ts_ms);
+        self.prints.first(self.len).contains(&mark) || full.any(|full| full.holds(print, mark))
     }
 }
 

@@ -25,7 +25,7 @@ use super::{Engine, EngineError};
 use crate::config::Config;
 
 /// Changes with what [`State`] holds.
-const VERSION: u32 = 7;
+const VERSION: u32 = 8;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct State {

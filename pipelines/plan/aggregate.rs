@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 };
 
 use super::percentile::Percentile;
-use crate::window::exact::{ExactSquares, ExactSum};
+use crate::window::exact::{Cut, ExactSquares, ExactSum, cut};
 use crate::window::fused::{Fold, Spread};
 
 /// Puts them in the place of DataFusion's own, whose sums depend on the order of rows; and `percentile` beside them.
@@ -74,9 +74,9 @@ struct Total {
 }
 
 impl Fold for Total {
-    fn fold(&mut self, value: f64) {
+    fn fold(&mut self, cut: Cut, value: f64) {
         self.count += 1;
-        self.sum.add(value);
+        self.sum.add_cut(cut, value);
     }
 
     fn merge(&mut self, other: &Self) {
@@ -202,7 +202,7 @@ pub(super) struct Single<S> {
 impl<S: State> Accumulator for Single<S> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let values = values[0].as_primitive::<Float64Type>();
-        values.iter().flatten().for_each(|value| self.state.fold(value));
+        values.iter().flatten().for_each(|value| self.state.fold(cut(value), value));
         Ok(())
     }
 
@@ -247,7 +247,8 @@ impl<S: State> GroupsAccumulator for Each<S> {
         };
         for (row, &group) in groups.iter().enumerate() {
             if is_in(row) {
-                self.states[group].fold(values.value(row));
+                let value = values.value(row);
+                self.states[group].fold(cut(value), value);
             }
         }
         Ok(())

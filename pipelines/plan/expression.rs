@@ -29,15 +29,17 @@ pub struct FailedRow {
     pub error: String,
 }
 
-/// `expression` with column `n` replaced by `columns[n]`.
+/// `expression` with column `n` replaced by `columns[n]`. Whole numbers that do not fit fail, in place of starting again
+/// from the other end.
 pub(crate) fn rebase(expression: &Expression, columns: &[Expression]) -> Result<Expression> {
-    let replaced = Arc::clone(expression).transform_up(|node| match node.downcast_ref::<Column>() {
-        Some(column) => {
-            let new = columns.get(column.index()).cloned();
-            let missing = || plan_datafusion_err!("column {} of {}", column.index(), columns.len());
-            Ok(Transformed::yes(new.ok_or_else(missing)?))
+    let replaced = Arc::clone(expression).transform_up(|node| {
+        if let Some(binary) = node.downcast_ref::<BinaryExpr>() {
+            return Ok(Transformed::yes(Arc::new(binary.clone().with_fail_on_overflow(true)) as Expression));
         }
-        None => Ok(Transformed::no(node)),
+        let Some(column) = node.downcast_ref::<Column>() else { return Ok(Transformed::no(node)) };
+        let new = columns.get(column.index()).cloned();
+        let missing = || plan_datafusion_err!("column {} of {}", column.index(), columns.len());
+        Ok(Transformed::yes(new.ok_or_else(missing)?))
     });
     replaced.data()
 }

@@ -15,6 +15,7 @@ use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, GroupsAccumulator,
 use datafusion::physical_expr::expressions::Literal;
 
 use super::aggregate::{Each, Of, Single, State, state_fields};
+use crate::window::exact::Cut;
 use crate::window::fused::Fold;
 
 /// Bits of a number that its bucket leaves out.
@@ -107,7 +108,7 @@ fn middle_of(bucket: i32) -> f64 {
 }
 
 impl Fold for Histogram {
-    fn fold(&mut self, value: f64) {
+    fn fold(&mut self, _: Cut, value: f64) {
         // What is no number has no rank.
         if value.is_nan() {
             return;
@@ -172,10 +173,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::window::exact::cut;
 
     fn folded(values: &[f64]) -> Histogram {
         let mut histogram = Histogram::default();
-        values.iter().for_each(|&value| histogram.fold(value));
+        values.iter().for_each(|&value| histogram.fold(cut(value), value));
         histogram
     }
 

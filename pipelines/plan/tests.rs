@@ -119,6 +119,20 @@ fn a_row_that_fails_is_named_and_costs_no_other_row() {
 }
 
 #[test]
+fn a_whole_number_that_does_not_fit_fails_and_does_not_start_again_from_the_other_end() {
+    let plan = rows_plan("SELECT site, CAST(text AS BIGINT) * 4000000000000000000 AS value FROM telemetry");
+    let lines = ["S/B1/T1/torque 0 1 - 2", "S/B1/T1/torque 0 1 - 3", "S/B1/T1/torque 0 1 - -2"];
+    let rows = telemetry(&lines.map(Reading::parse), 1, &mut SeriesTable::default());
+    let batch = rows.batch.project(plan.columns()).expect("columns");
+    let (matches, failed) = plan.evaluate_each(&batch).expect("columns fit");
+    let values = matches.output.column(1).as_primitive::<arrow::datatypes::Int64Type>();
+    assert_eq!(values.values(), &[8_000_000_000_000_000_000, -8_000_000_000_000_000_000]);
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].row, 1);
+    assert!(failed[0].error.contains("verflow"), "{}", failed[0].error);
+}
+
+#[test]
 fn a_window_needs_only_the_columns_that_no_series_knows() {
     let plan = window_plan(
         "SELECT site, bay, tool, window_start, window_end, avg(value) AS value, count(*) AS readings \

@@ -28,28 +28,56 @@ pub(crate) struct ExactSum {
     side: Option<Box<Side>>,
 }
 
+/// A value in units of the two parts of a sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// [`Cut::UNFIT`] where it is not a whole number of units, or too large.
+    pub high: i64,
+    pub low: i64,
+}
+
+impl Cut {
+    /// Stands for "not in these units".
+    pub(crate) const UNFIT: i64 = i64::MIN;
+}
+
+/// Cuts a value. Without branches, so that many are cut at a time.
+#[inline]
+pub(crate) fn cut(value: f64) -> Cut {
+    /// One and a half times 2 to so much that the last bit of a sum with it is a unit of the high, or the low part:
+    /// adding it cuts a number there, and the bits count its units.
+    const HIGH: f64 = 1.5 * power_of_two(SUM_EXPONENT + LOW_BITS + 52);
+    const LOW: f64 = 1.5 * power_of_two(SUM_EXPONENT + 52);
+    /// What can be cut so.
+    const BOUND: f64 = power_of_two(SUM_EXPONENT + LOW_BITS + 51);
+    let at_high = value + HIGH;
+    let rest = value - (at_high - HIGH);
+    let at_low = rest + LOW;
+    let is_whole = at_low - LOW == rest;
+    let units = |cut: f64, by: f64| cut.to_bits().cast_signed().wrapping_sub(by.to_bits().cast_signed());
+    let fits = (value.abs() < BOUND) & is_whole;
+    Cut { high: if fits { units(at_high, HIGH) } else { Cut::UNFIT }, low: units(at_low, LOW) }
+}
+
 impl ExactSum {
     /// Adds a value.
     #[inline]
     pub(crate) fn add(&mut self, value: f64) {
-        /// One and a half times 2 to so much that the last bit of a sum with it is a unit of the high, or the low part:
-        /// adding it cuts a number there, and the bits count its units.
-        const HIGH: f64 = 1.5 * power_of_two(SUM_EXPONENT + LOW_BITS + 52);
-        const LOW: f64 = 1.5 * power_of_two(SUM_EXPONENT + 52);
-        /// What can be cut so.
-        const BOUND: f64 = power_of_two(SUM_EXPONENT + LOW_BITS + 51);
-        let at_high = value + HIGH;
-        let rest = value - (at_high - HIGH);
-        let at_low = rest + LOW;
-        let is_whole = at_low - LOW == rest;
-        let units = |cut: f64, by: f64| cut.to_bits().cast_signed().wrapping_sub(by.to_bits().cast_signed());
-        let (high, is_over) = self.high.overflowing_add(units(at_high, HIGH));
-        let (low, is_over_too) = self.low.overflowing_add(units(at_low, LOW));
-        if (value.abs() < BOUND) & is_whole & !is_over & !is_over_too {
-            (self.high, self.low) = (high, low);
-        } else {
-            self.add_aside(value);
+        self.add_cut(cut(value), value);
+    }
+
+    /// Adds a value that was [`cut`].
+    #[inline]
+    pub(crate) fn add_cut(&mut self, cut: Cut, value: f64) {
+        let (high, is_over) = self.high.overflowing_add(cut.high);
+        if cut.high == Cut::UNFIT || is_over {
+            return self.add_aside(value);
         }
+        let (low, is_over) = self.low.overflowing_add(cut.low);
+        if is_over {
+            return self.add_aside(value);
+        }
+        (self.high, self.low) = (high, low);
     }
 
     #[cold]
@@ -92,10 +120,17 @@ impl ExactSum {
 
     /// The sum, rounded to the nearest number.
     pub(crate) fn value(&self) -> f64 {
-        match &self.side {
-            #[expect(clippy::cast_precision_loss, reason = "this is the one rounding")]
-            None => self.units() as f64 * power_of_two(SUM_EXPONENT),
-            Some(side) => side.value(&self.whole()),
+        if let Some(side) = &self.side {
+            return side.value(&self.whole());
+        }
+        let carried = self.low >> LOW_BITS;
+        #[expect(clippy::cast_precision_loss, reason = "there is one rounding")]
+        if self.high.unsigned_abs() < 1 << 52 {
+            // Both parts are numbers without rounding, so adding them rounds once.
+            let (high, low) = (self.high + carried, self.low - (carried << LOW_BITS));
+            high as f64 * power_of_two(SUM_EXPONENT + LOW_BITS) + low as f64 * power_of_two(SUM_EXPONENT)
+        } else {
+            self.units() as f64 * power_of_two(SUM_EXPONENT)
         }
     }
 

@@ -1,7 +1,7 @@
 //! States of our own for the aggregates that most rules use: one load and one store for all of them together. None
 //! depends on the order of its values, so states can be merged.
 
-use super::exact::{ExactSquares, ExactSum};
+use super::exact::{Cut, ExactSquares, ExactSum, cut};
 
 /// count, sum, min and max of one column in one group. An empty minimum is `f64::MAX` and not infinity, as in
 /// DataFusion's accumulators.
@@ -53,7 +53,8 @@ impl Spread {
 
 /// A state that values are folded into one by one.
 pub(crate) trait Fold: Default {
-    fn fold(&mut self, value: f64);
+    /// Takes a value in, which was cut.
+    fn fold(&mut self, cut: Cut, value: f64);
 
     /// Takes over what `other` has seen.
     fn merge(&mut self, other: &Self);
@@ -61,8 +62,8 @@ pub(crate) trait Fold: Default {
 
 impl Fold for Measure {
     #[inline]
-    fn fold(&mut self, value: f64) {
-        self.sum.add(value);
+    fn fold(&mut self, cut: Cut, value: f64) {
+        self.sum.add_cut(cut, value);
         self.range(value);
     }
 
@@ -84,9 +85,9 @@ impl Fold for Measure {
 
 impl Fold for Spread {
     #[inline]
-    fn fold(&mut self, value: f64) {
+    fn fold(&mut self, cut: Cut, value: f64) {
         self.count += 1;
-        self.sum.add(value);
+        self.sum.add_cut(cut, value);
         self.squares.add(value);
     }
 
@@ -97,7 +98,63 @@ impl Fold for Spread {
     }
 }
 
-/// Lets `fold` take `values[row]` into `states[groups[row]]` for each of `rows` (all, if `None`), in order, but for rows
+/// Rows that are cut at a time, on the stack.
+const CUT_ROWS: usize = 256;
+/// So few are not worth clearing that memory.
+const FEW_ROWS: usize = 64;
+
+/// Folds `values[row]` of each of `rows` (all, if `None`) into `states[groups[row]]`, in order, but for rows outside.
+pub(crate) fn fold_cut<S: Fold>(states: &mut [S], rows: Option<&[u32]>, groups: &[u32], values: &[f64]) {
+    if rows.map_or(groups.len(), <[u32]>::len) < FEW_ROWS {
+        return fold_rows(states, rows, groups, values, |state, value| state.fold(cut(value), value));
+    }
+    let mut cuts = Cuts::default();
+    match rows {
+        None => {
+            for (groups, values) in groups.chunks(CUT_ROWS).zip(values.chunks(CUT_ROWS)) {
+                cuts.fold(states, groups, values);
+            }
+        }
+        Some(rows) => {
+            let (mut of_rows, mut taken) = ([0; CUT_ROWS], [0.0; CUT_ROWS]);
+            for rows in rows.chunks(CUT_ROWS) {
+                for ((group, value), &row) in of_rows.iter_mut().zip(&mut taken).zip(rows) {
+                    (*group, *value) = (groups[row as usize], values[row as usize]);
+                }
+                cuts.fold(states, &of_rows[..rows.len()], &taken[..rows.len()]);
+            }
+        }
+    }
+}
+
+/// Values in units of sums, a column each part.
+struct Cuts {
+    high: [i64; CUT_ROWS],
+    low: [i64; CUT_ROWS],
+}
+
+impl Default for Cuts {
+    fn default() -> Self {
+        Cuts { high: [0; CUT_ROWS], low: [0; CUT_ROWS] }
+    }
+}
+
+impl Cuts {
+    #[inline]
+    fn fold<S: Fold>(&mut self, states: &mut [S], groups: &[u32], values: &[f64]) {
+        for ((high, low), &value) in self.high.iter_mut().zip(&mut self.low).zip(values) {
+            Cut { high: *high, low: *low } = cut(value);
+        }
+        for (((&group, &value), &high), &low) in groups.iter().zip(values).zip(&self.high).zip(&self.low) {
+            // What is outside has no state.
+            if let Some(state) = states.get_mut(group as usize) {
+                state.fold(Cut { high, low }, value);
+            }
+        }
+    }
+}
+
+/// Lets `fold` take `values[row]` of each of `rows` (all, if `None`) into `states[groups[row]]`, in order, but for rows
 /// outside.
 #[inline]
 pub(crate) fn fold_rows<S>(
@@ -108,7 +165,6 @@ pub(crate) fn fold_rows<S>(
     fold: impl Fn(&mut S, f64),
 ) {
     let mut fold = |group: u32, value: f64| {
-        // What is outside has no state.
         if let Some(state) = states.get_mut(group as usize) {
             fold(state, value);
         }

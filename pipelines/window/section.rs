@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Float64Array, UInt32Array, UInt64Array,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, UInt32Array, UInt64Array,
     new_empty_array,
 };
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{Field, UInt32Type};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::Result;
@@ -46,9 +47,8 @@ impl Packed {
         let table = pane.groups.as_mut().unwrap_or(of_series);
         table.sort(&mut groups);
         let mut hash = blake3::Hasher::new();
-        for &group in &groups {
-            hash.update(&table.digests()[group as usize]);
-        }
+        let digests: Vec<[u8; 16]> = groups.iter().map(|&group| table.digests()[group as usize]).collect();
+        hash.update(digests.as_flattened());
         let mut of_groups: Vec<u32> = groups.iter().map(|&group| closers[group as usize]).collect();
         of_groups.sort_unstable();
         of_groups.dedup();
@@ -139,14 +139,13 @@ fn state_columns(
 }
 
 fn encoded(groups: impl Iterator<Item = usize>, encode: impl Fn(usize, &mut Vec<u8>)) -> ArrayRef {
-    let mut column = BinaryBuilder::new();
-    let mut bytes = Vec::new();
+    let (mut bytes, mut lengths) = (Vec::new(), Vec::new());
     for group in groups {
-        bytes.clear();
+        let before = bytes.len();
         encode(group, &mut bytes);
-        column.append_value(&bytes);
+        lengths.push(bytes.len() - before);
     }
-    Arc::new(column.finish())
+    Arc::new(BinaryArray::new(OffsetBuffer::from_lengths(lengths), bytes.into(), None))
 }
 
 /// Takes the columns of [`state_columns`] back into `groups`.

@@ -53,7 +53,7 @@ impl<'a> Selection<'a> {
             inside,
             ts_ms: Cow::Borrowed(ts_ms),
             bay,
-            evaluated: Evaluated { arguments: Vec::new(), filters: Vec::new() },
+            evaluated: Evaluated::default(),
             combinations: None,
             row_keys: Vec::new(),
             places: None,

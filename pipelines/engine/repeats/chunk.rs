@@ -1,38 +1,25 @@
 //! Prints of elements that came one after the other.
 
-use ingest::readings::NONE;
-
 use super::Print;
 
 /// So many make a full chunk.
 pub(super) const CHUNK: usize = 128;
 
-/// The chunk that is being filled.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(super) struct Chunk {
-    pub(super) span: Span,
-    /// Of the first element; the others follow without a gap if they are `numbered`.
-    boot: i64,
-    first_seq: i64,
-    numbered: bool,
-    pub(super) prints: Vec<u64>,
-}
+/// The prints of a chunk that is being filled: a place in memory for all of them, however many there are.
+#[derive(Clone, Debug)]
+pub(super) struct Open(Box<[u64; CHUNK]>);
 
 /// A chunk to which nothing is added any more.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Full {
-    pub(super) span: Span,
-    pub(super) prints: Prints,
-}
-
-/// What elements that stand together have in common.
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
-pub(super) struct Span {
-    first_ts_ms: i64,
-    last_ts_ms: i64,
+    pub(super) oldest_ts_ms: i64,
+    /// No element of this chunk and of those before it is newer.
+    pub(super) newest_ts_ms: i64,
+    /// Arrival of its last element.
     pub(super) last_arrived_ms: i64,
     /// Messages whose first element is here.
-    pub(super) messages: u32,
+    pub(super) messages: u8,
+    pub(super) prints: Prints,
 }
 
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -46,60 +33,40 @@ pub(super) enum Prints {
     Whole(Box<[u64]>),
 }
 
-impl Span {
-    const EMPTY: Span =
-        Span { first_ts_ms: i64::MAX, last_ts_ms: i64::MIN, last_arrived_ms: i64::MIN, messages: 0 };
-
-    pub(super) fn covers(&self, ts_ms: i64) -> bool {
-        self.first_ts_ms <= ts_ms && ts_ms <= self.last_ts_ms
+impl Default for Open {
+    fn default() -> Self {
+        Open(Box::new([0; CHUNK]))
     }
 }
 
-impl Chunk {
-    pub(super) fn new() -> Self {
-        Chunk {
-            span: Span::EMPTY,
-            boot: NONE,
-            first_seq: NONE,
-            numbered: false,
-            prints: Vec::with_capacity(CHUNK),
-        }
+impl Open {
+    /// Those of the first `len`.
+    #[inline]
+    pub(super) fn first(&self, len: u8) -> &[u64] {
+        &self.0[..usize::from(len).min(CHUNK)]
     }
 
     #[inline]
-    pub(super) fn remember(&mut self, print: &Print, mark: u64) {
-        let span = &mut self.span;
-        span.first_ts_ms = span.first_ts_ms.min(print.ts_ms);
-        span.last_ts_ms = span.last_ts_ms.max(print.ts_ms);
-        span.last_arrived_ms = print.arrived_ms;
-        span.messages += u32::from(print.is_first);
-        if self.prints.is_empty() {
-            (self.boot, self.first_seq, self.numbered) = (print.boot, print.seq, print.seq != NONE);
-        } else {
-            let next = self.first_seq.wrapping_add(self.prints.len() as i64);
-            self.numbered &= print.seq == next && print.boot == self.boot;
-        }
-        self.prints.push(mark);
+    pub(super) fn set(&mut self, place: u8, print: u64) {
+        self.0[usize::from(place) % CHUNK] = print;
     }
 
-    /// Hands its elements over and is empty again.
-    pub(super) fn take(&mut self) -> Full {
-        let Chunk { span, boot, first_seq, numbered, .. } = *self;
-        let prints = if numbered {
-            let halves = self.prints.iter().map(|&mark| half(mark)).collect();
-            Prints::Numbered { boot, first_seq, halves }
-        } else {
-            Prints::Whole(self.prints.as_slice().into())
-        };
-        self.prints.clear();
-        self.span = Span::EMPTY;
-        Full { span, prints }
+    /// All of them, which are numbered up to `last` of a boot without a gap, if it is given.
+    pub(super) fn full(&self, last: Option<(i64, i64)>) -> Prints {
+        match last {
+            Some((boot, last_seq)) => Prints::Numbered {
+                boot,
+                first_seq: last_seq - (CHUNK as i64 - 1),
+                halves: self.0.iter().map(|&mark| half(mark)).collect(),
+            },
+            None => Prints::Whole(self.0.as_slice().into()),
+        }
     }
 }
 
 impl Full {
     pub(super) fn holds(&self, print: &Print, mark: u64) -> bool {
-        self.span.covers(print.ts_ms)
+        self.oldest_ts_ms <= print.ts_ms
             && match &self.prints {
                 Prints::Whole(marks) => marks.contains(&mark),
                 Prints::Numbered { boot, first_seq, halves } => {
@@ -123,4 +90,19 @@ impl Prints {
 
 fn half(mark: u64) -> u32 {
     (mark >> 32) as u32
+}
+
+// Only serde asks for these two: an array of this length it does not know.
+impl serde::Serialize for Open {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_slice().serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Open {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let prints = Box::<[u64]>::deserialize(deserializer)?;
+        let wrong = |_| serde::de::Error::custom(format_args!("a chunk has {CHUNK} prints"));
+        Box::<[u64; CHUNK]>::try_from(prints).map(Open).map_err(wrong)
+    }
 }

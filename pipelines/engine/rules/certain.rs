@@ -36,6 +36,9 @@ impl Rules {
         verdicts: Verdicts<'_>,
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
+        if self.row_routes.is_idle() {
+            return Ok(());
+        }
         let Verdicts { exceptions, rejects } = verdicts;
         let series = rows.copy(|block| &block.readings.series);
         let looked = Looked { rows, batch, columns, look: Look::Certain };

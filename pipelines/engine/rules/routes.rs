@@ -8,7 +8,9 @@ use rustc_hash::FxHashMap;
 pub(super) struct Routes {
     /// By series: number of the set of rules that want it.
     set_of: Vec<u32>,
-    sets: Vec<Box<[u32]>>,
+    /// By set: where in `members` its rules begin; and the end of the last.
+    starts: Vec<u32>,
+    members: Vec<u32>,
     numbers: FxHashMap<Box<[u32]>, u32>,
     /// By rule: places of its rows among those handed out last.
     positions: Vec<Vec<u32>>,
@@ -17,7 +19,7 @@ pub(super) struct Routes {
 impl Routes {
     /// For rules `0..rules`.
     pub(super) fn new(rules: usize) -> Self {
-        Routes { positions: vec![Vec::new(); rules], ..Routes::default() }
+        Routes { positions: vec![Vec::new(); rules], starts: vec![0], ..Routes::default() }
     }
 
     /// Takes in `fresh` further series: for each rule that wants any, its number and which of them.
@@ -25,28 +27,32 @@ impl Routes {
         for row in 0..fresh {
             let rules = wanted.iter().filter(|(_, within)| within.value(row)).map(|(rule, _)| *rule as u32);
             let rules: Box<[u32]> = rules.collect();
-            let next = u32::try_from(self.sets.len()).expect("no more sets than series");
+            let next = self.starts.len() - 1;
             let number = *self.numbers.entry(rules).or_insert_with_key(|rules| {
-                self.sets.push(rules.clone());
-                next
+                self.members.extend(rules);
+                self.starts.push(u32::try_from(self.members.len()).expect("few rules want many series"));
+                u32::try_from(next).expect("no more sets than series")
             });
             self.set_of.push(number);
         }
     }
 
+    /// Whether no rule wants any series.
+    pub(super) fn is_idle(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Hands the rows of `series` out. Whether any went to a rule.
     pub(super) fn split(&mut self, series: &[u32]) -> bool {
-        let Routes { set_of, sets, positions, .. } = self;
+        let Routes { set_of, starts, members, positions, .. } = self;
         positions.iter_mut().for_each(Vec::clear);
-        let mut is_any = false;
         for (position, series) in (0_u32..).zip(series) {
-            let set = &sets[set_of[*series as usize] as usize];
-            is_any |= !set.is_empty();
-            for &rule in set {
+            let set = set_of[*series as usize] as usize;
+            for &rule in &members[starts[set] as usize..starts[set + 1] as usize] {
                 positions[rule as usize].push(position);
             }
         }
-        is_any
+        positions.iter().any(|positions| !positions.is_empty())
     }
 
     /// Places of the rows that went to `rule`, ascending.

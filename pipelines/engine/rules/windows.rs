@@ -61,11 +61,11 @@ impl Rules {
         joined: bool,
         rejects: &mut Vec<Reject>,
     ) -> Result<u64, EngineError> {
-        if rows.len() == 0 {
+        let routes = &mut self.window_routes[usize::from(joined)];
+        if rows.len() == 0 || routes.is_idle() {
             return Ok(0);
         }
         let series = rows.copy(|block| &block.readings.series);
-        let routes = &mut self.window_routes[usize::from(joined)];
         if !routes.split(&series) {
             return Ok(0);
         }

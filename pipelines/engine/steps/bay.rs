@@ -26,9 +26,6 @@ pub(crate) struct BaySteps {
     /// How far recordings have come: a run out of one that has no end is active up to here, and says nothing of what is live.
     #[serde(default)]
     imported_until_ms: i64,
-    /// Place of the span that was asked for last: most questions are about the same.
-    #[serde(skip)]
-    last: usize,
 }
 
 impl BaySteps {
@@ -119,23 +116,17 @@ impl BaySteps {
                 self.runs.iter().rposition(active).map(|run| u32::try_from(run).expect("few runs are kept"));
             self.spans.push(Span { from_ms, run });
         }
-        self.last = 0;
     }
 
-    /// Which of [`BaySteps::runs`] was active at `ts_ms`.
-    #[inline]
-    pub(crate) fn active(&mut self, ts_ms: i64) -> Option<usize> {
-        let covers = |place: usize| {
-            self.spans[place].from_ms <= ts_ms
-                && self.spans.get(place + 1).is_none_or(|next| ts_ms < next.from_ms)
-        };
-        if self.spans.is_empty() || ts_ms < self.spans[0].from_ms {
-            return None;
+    /// Which of [`BaySteps::runs`] was active at `ts_ms`, and from when until when that holds.
+    #[must_use]
+    pub(crate) fn active(&self, ts_ms: i64) -> ((i64, i64), Option<usize>) {
+        let next = self.spans.partition_point(|span| span.from_ms <= ts_ms);
+        let until_ms = self.spans.get(next).map_or(i64::MAX, |next| next.from_ms);
+        match next.checked_sub(1).map(|at| self.spans[at]) {
+            None => ((i64::MIN, until_ms), None),
+            Some(Span { from_ms, run }) => ((from_ms, until_ms), run.map(|run| run as usize)),
         }
-        if !covers(self.last) {
-            self.last = self.spans.partition_point(|span| span.from_ms <= ts_ms) - 1;
-        }
-        self.spans[self.last].run.map(|run| run as usize)
     }
 
     /// Events before `before_ms` that have not been told, in event time, each with its run as known now.

@@ -31,7 +31,7 @@ fn active(bay: &mut BaySteps, asked: &[i64]) -> String {
         None => "-".to_owned(),
     };
     let names = asked.iter().map(|&ts_ms| {
-        let run = bay.active(ts_ms);
+        let run = bay.active(ts_ms).1;
         name(run, bay)
     });
     names.collect::<Vec<_>>().join(" ")

@@ -6,23 +6,28 @@ use std::collections::BTreeMap;
 /// is anything: a span that has been put in again, or is none any more, leaves its old entries behind.
 #[derive(Debug, Default)]
 pub(super) struct Calendar {
-    seconds: BTreeMap<(u32, i64), Vec<u32>>,
+    /// By closer.
+    seconds: Vec<BTreeMap<i64, Vec<u32>>>,
 }
 
 impl Calendar {
     /// The span at `place` is due when the watermark of `closer` has come to `due_ms`.
     pub(super) fn put(&mut self, closer: u32, due_ms: i64, place: u32) {
-        self.seconds.entry((closer, due_ms.div_euclid(1000))).or_default().push(place);
+        let closer = closer as usize;
+        if closer >= self.seconds.len() {
+            self.seconds.resize(closer + 1, BTreeMap::new());
+        }
+        self.seconds[closer].entry(due_ms.div_euclid(1000)).or_default().push(place);
     }
 
     /// Takes the places whose second has begun by `seen_ms`. Those that turn out not to be due yet are to be put back.
     pub(super) fn take(&mut self, closer: u32, seen_ms: i64) -> Vec<u32> {
+        let Some(seconds) = self.seconds.get_mut(closer as usize) else { return Vec::new() };
         let mut places = Vec::new();
-        while let Some((&key, _)) = self.seconds.range((closer, i64::MIN)..).next() {
-            if key.0 != closer || key.1 > seen_ms.div_euclid(1000) {
-                break;
-            }
-            places.append(&mut self.seconds.remove(&key).unwrap_or_default());
+        while let Some(first) = seconds.first_entry()
+            && *first.key() <= seen_ms.div_euclid(1000)
+        {
+            places.append(&mut first.remove());
         }
         places
     }

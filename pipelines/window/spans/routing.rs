@@ -48,6 +48,11 @@ impl SpanOperator {
             if group == OUTSIDE {
                 continue;
             }
+            if let Some(place) = self.goes_on(group, selection.ts_ms[row]) {
+                places[row] = place;
+                pushed.folded += 1;
+                continue;
+            }
             let place_in_input = selection.place_of(u32::try_from(row).expect("a batch has fewer rows"));
             let run_ms = input.runs_ms.get(place_in_input as usize).copied().unwrap_or(NO_RUN);
             if self.kind == SpanKind::Step && run_ms == NO_RUN {
@@ -98,6 +103,20 @@ impl SpanOperator {
         folded.map_err(WindowError::State)
     }
 
+    /// The session that most rows belong to: the newest of their group, which has not been told as final.
+    #[inline]
+    fn goes_on(&mut self, group: u32, ts_ms: i64) -> Option<u32> {
+        let SpanKind::Session { gap_ms } = self.kind else { return None };
+        let place = *self.newest.get(group as usize)?;
+        let span = self.spans.get_mut(place as usize)?;
+        let is_final = self.states.marks.get(place as usize).is_some_and(|mark| mark.is_final);
+        if ts_ms < span.start_ms || ts_ms >= span.last_ms.saturating_add(gap_ms) || is_final {
+            return None;
+        }
+        span.last_ms = span.last_ms.max(ts_ms);
+        Some(place)
+    }
+
     /// The span of a row's step; none if the correction horizon has passed it.
     fn step_of(&mut self, row: Row) -> Option<u32> {
         let (start_ms, ended_ms) = row.run_ms;
@@ -129,21 +148,13 @@ impl SpanOperator {
 
     /// The session of a row, and a second one that the row joins to it. None if the correction horizon has passed.
     fn session_of(&mut self, row: Row, gap_ms: i64) -> (Option<u32>, Option<u32>) {
-        let newest = self.newest.get(row.group as usize).copied().unwrap_or(OUTSIDE);
-        let mut is_after_all = true;
-        if let Some(span) = self.spans.get_mut(newest as usize) {
-            is_after_all = row.ts_ms >= span.start_ms;
-            if is_after_all && row.ts_ms < span.last_ms.saturating_add(gap_ms) {
-                span.last_ms = span.last_ms.max(row.ts_ms);
-                return (Some(newest), None);
-            }
-        }
         let empty: &[u32] = &[];
         let places = self.of_group.get(row.group as usize).map_or(empty, Vec::as_slice);
         // The last that begins no later than the row, and the first that begins after it.
-        let at = match is_after_all {
-            true => places.len(),
-            false => places.partition_point(|&place| self.spans[place as usize].start_ms <= row.ts_ms),
+        let begins_by = |place: &u32| self.spans[*place as usize].start_ms <= row.ts_ms;
+        let at = match places.last() {
+            Some(last) if !begins_by(last) => places.partition_point(begins_by),
+            _ => places.len(),
         };
         let reaches = |place: &u32| row.ts_ms < self.spans[*place as usize].last_ms.saturating_add(gap_ms);
         let before = places[..at].last().copied().filter(reaches);

@@ -3,7 +3,7 @@
 use num_bigint::BigInt;
 use proptest::prelude::*;
 
-use crate::window::exact::ExactSum;
+use crate::window::exact::{ExactSum, cut};
 use crate::window::fused::{Fold, Spread};
 
 /// Numbers as sensors send them, and those that make trouble.
@@ -17,7 +17,7 @@ fn value() -> impl Strategy<Value = f64> {
 
 fn folded(values: &[f64]) -> Spread {
     let mut state = Spread::default();
-    values.iter().for_each(|&value| state.fold(value));
+    values.iter().for_each(|&value| state.fold(cut(value), value));
     state
 }
 
