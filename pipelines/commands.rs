@@ -2,6 +2,8 @@
 
 use crate::config::Mistake;
 
+pub mod audit;
+
 pub mod backtest;
 
 pub mod check;

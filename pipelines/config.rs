@@ -23,6 +23,8 @@ mod bounds;
 
 mod calendar;
 
+mod functions;
+
 mod broker;
 
 mod mirror;
@@ -64,16 +66,23 @@ mod embedded;
 mod printed;
 
 pub use bounds::BoundSettings;
+pub use functions::{
+    AssignmentSettings, BillingSettings, FunctionSettings, Labour, NotificationSettings, Price, QaSettings,
+    Technician,
+};
 pub(crate) use journaled::reads_alike;
 pub use mirror::{Ack, MirrorSettings, Takeover};
 pub use mistake::Mistake;
 pub(crate) use mistake::nearest as nearest_name;
-pub use printed::andon_toml;
+pub use printed::{andon_toml, functions_toml};
 pub use quantity::{QuantityError, parse_duration, parse_period, parse_size, print_duration, print_size};
 pub use rule::{CountsWhile, ExceptionKind, Lane, RuleSettings, Severity};
 pub(crate) use rules::ranks;
 
-/// Everything from `andon.toml`, `metrics.toml`, `assets.toml`, `calendar.toml` and `rules/*.toml`.
+/// Files beside `andon.toml` that may be absent.
+pub(crate) const NEIGHBOURS: [&str; 4] = ["metrics.toml", "assets.toml", "calendar.toml", "functions.toml"];
+
+/// Everything from `andon.toml`, `metrics.toml`, `assets.toml`, `calendar.toml`, `functions.toml` and `rules/*.toml`.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where `andon.toml` is: relative paths start here.
@@ -96,6 +105,8 @@ pub struct Config {
     pub rules_folder: PathBuf,
     /// Zones and shifts of the sites, from `calendar.toml`.
     pub calendars: Arc<Calendars>,
+    /// What the workshop's functions go by, from `functions.toml`.
+    pub functions: Arc<FunctionSettings>,
     /// In the order of their file names.
     pub rules: Vec<RuleSettings>,
     /// All files as read, for the journal. Secrets are references in it.
@@ -107,8 +118,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads `path` (an `andon.toml`), `metrics.toml`, `assets.toml` and `calendar.toml` beside it where they are, and the
-    /// rules, whose SQL is planned. Secrets are fetched; nothing is connected to and nothing is written.
+    /// Reads `path` (an `andon.toml`), `metrics.toml`, `assets.toml`, `calendar.toml` and `functions.toml` beside it where
+    /// they are, and the rules, whose SQL is planned. Secrets are fetched; nothing is connected to and nothing is written.
     ///
     /// # Errors
     /// All mistakes of all files.

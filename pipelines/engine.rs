@@ -76,6 +76,8 @@ mod fresh;
 
 mod error;
 
+mod workshop;
+
 pub(crate) mod switch;
 
 pub(crate) mod past;
@@ -111,6 +113,7 @@ use self::steps::Steps;
 use self::usage::Usage;
 use crate::calendar::Calendars;
 use crate::config::Config;
+use crate::functions::{Functions, Occasion};
 use crate::schema::TELEMETRY;
 
 /// Job cards that are kept; beyond it those without an open step are forgotten, by name.
@@ -143,6 +146,7 @@ pub struct Engine {
     rules: Rules,
     exceptions: Exceptions,
     commands: Commands,
+    functions: Functions,
     belated: Belated,
     rejects: Vec<Reject>,
     live: live::Live,
@@ -201,6 +205,7 @@ impl Engine {
             rules,
             exceptions: Exceptions::new(&config.rules),
             commands: Commands::default(),
+            functions: Functions::new(&config.functions, &config.calendars),
             belated: Belated::new(Repeats::new(settings.repeat_messages, millis(settings.repeat_age))),
             rejects: Vec::new(),
             live: live::Live::default(),
@@ -229,12 +234,18 @@ impl Engine {
             }
             Entry::Tick { first_ms, last_ms } => self.ticks(*first_ms, *last_ms, out),
             Entry::Cut { at_ms, .. } => self.cut(*at_ms, out),
-            Entry::Configuration { text, change, .. } => self.configure(text, *change, out),
+            Entry::Configuration { engine, text, change } => {
+                self.configure(text, *change, out)?;
+                let (version, is_change) = (&blake3::hash(text.as_bytes()).to_hex()[..12], change.is_some());
+                self.occasion(&Occasion::Configuration { engine, version, is_change }, out)
+            }
             Entry::Command(command) => {
                 self.has_come_to(&command.messages);
                 self.command(command, out)
             }
-            Entry::Generation { .. } => Ok(()),
+            Entry::Generation { generation, writer } => {
+                self.occasion(&Occasion::Takeover { generation: *generation, writer }, out)
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use sinks::parquet::{ParquetSettings, Show, StreamSettings};
 
 use crate::engine::Engine;
+use crate::functions;
 use crate::plan::VIEW_TIMES;
 use crate::schema::{CHECKS, COMMANDS, EXCEPTIONS, QUARANTINE, STEPS, TELEMETRY, USAGE};
 
@@ -29,6 +30,7 @@ pub fn streams(engine: &Engine) -> Vec<StreamSettings> {
         stream("quarantine", &QUARANTINE, "arrived"),
         stream("commands", &COMMANDS, "ts"),
     ]);
+    streams.extend(functions::schemas().map(|(name, schema)| stream(name, schema, "ts")));
     for (name, schema) in engine.views() {
         let time = VIEW_TIMES.into_iter().find(|column| schema.index_of(column).is_ok());
         streams.push(stream(&name, &schema, time.expect("the planner saw to it that a view has a time")));

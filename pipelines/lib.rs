@@ -17,6 +17,8 @@ pub mod window;
 
 pub mod engine;
 
+pub mod functions;
+
 pub mod checkpoint;
 
 pub mod mirror;

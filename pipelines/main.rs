@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use pipelines::commands::{
-    CommandError, backtest, check, demo, explain, import, quarantine, query, replay, run, simulate, standby,
-    status, test, trace,
+    CommandError, audit, backtest, check, demo, explain, import, quarantine, query, replay, run, simulate,
+    standby, status, test, trace,
 };
 
 /// Telemetry stream processor for workshops: MQTT in; exceptions, usage, live boards and Parquet out.
@@ -42,6 +42,8 @@ enum Command {
     Trace(trace::TraceArgs),
     Import(import::ImportArgs),
     #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
     Status(status::StatusArgs),
     Standby(standby::StandbyArgs),
@@ -75,6 +77,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Explain(args) => explain::run(args),
         Command::Trace(args) => trace::run(args),
         Command::Import(args) => import::run(args),
+        Command::Audit(command) => audit::run(command),
         Command::Quarantine(command) => quarantine::run(command),
         Command::Status(args) => status::run(args),
         Command::Standby(args) => standby::run(args),

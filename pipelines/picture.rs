@@ -12,7 +12,7 @@ use sinks::board::{Board, BoardPublisher, Configuration};
 use sinks::deliver::Fanout;
 use sinks::latency::LatencyRecorder;
 use sinks::prometheus::Prometheus;
-use sinks::view::{Counts, Mirror, Status, View};
+use sinks::view::{Counts, Jobs, Mirror, Status, View};
 
 use crate::config::Config;
 use crate::engine::Engine;
@@ -73,6 +73,8 @@ pub struct Painter {
     idle_ms: i64,
     configuration: String,
     refused: Refused,
+    /// What the functions showed last, and at which change.
+    jobs: (Option<u64>, Arc<Jobs>),
 }
 
 impl Painter {
@@ -94,6 +96,7 @@ impl Painter {
             idle_ms: 0,
             configuration: String::new(),
             refused: Refused::default(),
+            jobs: (None, Arc::default()),
             last: Arc::default(),
             sources: Sources::default(),
             sinks: Weak::new(),
@@ -155,7 +158,8 @@ impl Painter {
     }
 
     /// The intake is over, and so is the part in the mirror: another one begins.
-    pub fn begin_anew(&self) {
+    pub fn begin_anew(&mut self) {
+        self.jobs.0 = None;
         *self.sources.intake.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.sources.mirror.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -250,9 +254,22 @@ impl Painter {
             bays: engine.bays(now_ms, self.idle_ms),
             exceptions: engine.exception_views(|rule| self.responses.get(rule).cloned().unwrap_or_default()),
             usage: engine.usage_views(),
+            jobs: self.jobs(engine),
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last { view: view.clone(), own };
         self.publisher.publish(view);
+    }
+}
+
+impl Painter {
+    /// What the functions show: made anew only when something has changed, for it is large.
+    fn jobs(&mut self, engine: &Engine) -> Arc<Jobs> {
+        let changes = Some(engine.functions().changes());
+        if self.jobs.0 != changes {
+            let (jobs, queue) = (engine.functions().job_views(), engine.functions().queued_steps());
+            self.jobs = (changes, Arc::new(Jobs { jobs, queue }));
+        }
+        Arc::clone(&self.jobs.1)
     }
 }
 

@@ -39,7 +39,7 @@ use sinks::deliver::Fanout;
 use sinks::desk::Desk;
 
 use self::abroad::Abroad;
-use self::desk::Clerk;
+use self::desk::{Clerk, Stationery};
 use self::epochs::Epochs;
 pub use self::error::RunError;
 use self::parts::{Ended, serve_parts};
@@ -86,7 +86,9 @@ pub fn serve(
     let closing = Arc::new(tokio::sync::Notify::new());
     let closed = Arc::clone(&closing);
     let (desk, wishes) = Desk::new();
-    let clerk = Clerk::begin(wishes, &runtime, &config.export.folder);
+    let (topics, store) = (config.topics.clone(), config.store.url.clone());
+    let stationery = Stationery { clock: Arc::clone(&clock), topics, store };
+    let clerk = Clerk::begin(wishes, &runtime, &config.export.folder, stationery);
     let served = runtime.block_on(sinks::board::serve(
         config.http.listen,
         painter.board().with_desk(desk),

@@ -7,6 +7,7 @@
 //! | `in TS site/bay/tool METRIC VALUE [NAME=VALUE]…`   | a reading; names: at, seq, boot, unit, any other a tag |
 //! | `step TS site/bay JOB STEP EVENT [NAME=VALUE]…`    | a step event; names: at, seq, technician              |
 //! | `raw AT TOPIC PAYLOAD`                             | any message; `@TIME` in it becomes milliseconds       |
+//! | `ask AT ACTOR KIND NAME=VALUE…`                    | a command, its members as in the journal; blanks as `_`; a step's brings its event |
 //! | `tick TIME [TIME]`                                 | a second has passed, or all from the first to last   |
 //! | `cut`                                              | the epoch ends                                       |
 //! | `end`                                              | no more input                                        |
@@ -21,6 +22,7 @@ mod told;
 
 use std::path::{Path, PathBuf};
 
+use ingest::entry::command::Order;
 use sinks::view::Counts;
 
 use self::told::counts_line;
@@ -42,8 +44,19 @@ pub struct Message {
 #[derive(Clone, Debug)]
 pub enum Action {
     Message(Message),
-    Tick { first_ms: i64, last_ms: i64 },
-    Cut { at_ms: i64 },
+    /// Somebody asks for something, with the message that it brings.
+    Command {
+        at_ms: i64,
+        order: Order,
+        message: Option<Message>,
+    },
+    Tick {
+        first_ms: i64,
+        last_ms: i64,
+    },
+    Cut {
+        at_ms: i64,
+    },
     End,
 }
 
@@ -91,6 +104,7 @@ impl Scenario {
                     match &action {
                         Some(Action::Message(message)) => at_ms = at_ms.max(message.at_ms),
                         Some(Action::Tick { last_ms, .. }) => at_ms = at_ms.max(*last_ms),
+                        Some(Action::Command { at_ms: asked_ms, .. }) => at_ms = at_ms.max(*asked_ms),
                         _ => {}
                     }
                     scenario.lines.push((line.to_owned(), action));

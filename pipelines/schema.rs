@@ -30,7 +30,7 @@ pub fn tags() -> DataType {
     DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false)
 }
 
-fn schema(columns: &[(&str, DataType, bool)]) -> SchemaRef {
+pub(crate) fn schema(columns: &[(&str, DataType, bool)]) -> SchemaRef {
     let has_unit = columns.iter().any(|(name, ..)| *name == "unit");
     let field = |(name, kind, nullable): &(&str, DataType, bool)| {
         let field = Field::new(*name, kind.clone(), *nullable);

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use pipelines::commands::check::{self, CheckArgs};
-use pipelines::config::{Config, Mistake, andon_toml};
+use pipelines::config::{Config, Mistake, andon_toml, functions_toml};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -54,6 +54,20 @@ fn the_shipped_andon_toml_is_what_the_table_of_settings_prints() {
         shipped == andon_toml(),
         "config/andon.toml differs from the table: UPDATE_EXPECT=1 writes it anew"
     );
+}
+
+#[test]
+fn the_shipped_functions_toml_is_what_the_table_of_settings_prints() {
+    let path = repository().join("config/functions.toml");
+    if is_updating() {
+        std::fs::write(&path, functions_toml()).expect("config/functions.toml can be written");
+    }
+    let shipped = std::fs::read_to_string(path).expect("config/functions.toml is there");
+    assert!(shipped == functions_toml(), "config/functions.toml differs: UPDATE_EXPECT=1 writes it anew");
+    let (_folder, bare) = load_texts(&[("andon.toml", "")]);
+    let (_folder, whole) = load_texts(&[("andon.toml", ""), ("functions.toml", &shipped)]);
+    let functions = |config: Result<Config, Vec<Mistake>>| config.expect("no mistakes").functions;
+    assert_eq!(functions(bare), functions(whole), "every default is the one that holds without the file");
 }
 
 #[test]

@@ -2,14 +2,17 @@
 //! anywhere, give the same rows and the same state.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ingest::entry::Entry;
+use ingest::entry::command::Order;
 use ingest::intake::Arrivals;
 use ingest::time::Epoch;
-use pipelines::config::{BoundSettings, Config};
+use pipelines::config::{BoundSettings, Config, Price, Technician};
 use pipelines::scenario::{Action, Message, Outcome, Run, Way};
 use proptest::prelude::*;
+use serde_json::json;
 
 /// 2026-03-02 10:00 UTC.
 const START_MS: i64 = 1_772_445_600_000;
@@ -60,6 +63,14 @@ enum What {
         online: bool,
     },
     Garbage,
+    /// Somebody asks for something.
+    Ask {
+        actor: u8,
+        job: u8,
+        step: u8,
+        kind: u8,
+        key: u8,
+    },
     /// The message before once more.
     Again,
 }
@@ -79,6 +90,8 @@ fn what() -> impl Strategy<Value = What> {
         2 => card.prop_map(|(job, min, count, joint)| What::Card { job, min, count, joint }),
         2 => (0..3_u8, any::<bool>()).prop_map(|(tool, online)| What::Online { tool, online }),
         1 => Just(What::Garbage),
+        3 => (0..4_u8, 0..3_u8, 0..2_u8, 0..8_u8, any::<u8>())
+            .prop_map(|(actor, job, step, kind, key)| What::Ask { actor, job, step, kind, key }),
         2 => Just(What::Again),
     ]
 }
@@ -129,23 +142,60 @@ fn message(sent: &Sent, at_ms: i64) -> Message {
         }
         What::Card { job, min, count, joint } => {
             let count = count.map(|count| format!(r#","count":{count}"#)).unwrap_or_default();
-            let of_joint =
-                joint.map(|joint| format!(r#"{{"metric":"torque","joint":"A{joint}","count":1}},"#));
+            let of_joint = joint
+                .map(|joint| format!(r#"{{"metric":"torque","joint":"A{joint}","class":"A","count":1}},"#));
             let of_joint = of_joint.unwrap_or_default();
             let step = |step: u8| {
                 format!(
                     r#"{{"step":"S{step}","standard_s":20,"expect":[{of_joint}{{"metric":"torque","min":{min},"max":95{count}}}]}}"#
                 )
             };
-            let payload = format!(r#"{{"ts":{ts_ms},"job":"J{job}","steps":[{},{}]}}"#, step(0), step(1));
+            let promised_ms = START_MS + i64::from(*job) * 600_000 + min.round() as i64 * 60_000;
+            let payload = format!(
+                r#"{{"ts":{ts_ms},"job":"J{job}","customer":"C{job}","promised":{promised_ms},"steps":[{},{}]}}"#,
+                step(0),
+                step(1)
+            );
             (format!("workshop/{site}/jobs"), payload)
         }
         What::Online { tool, online } => {
             (format!("workshop/{bay}/tq-{tool}/status"), format!(r#"{{"ts":{ts_ms},"online":{online}}}"#))
         }
-        What::Garbage | What::Again => (format!("workshop/{bay}/tq-0/telemetry"), "{\"ts\":".to_owned()),
+        What::Garbage | What::Again | What::Ask { .. } => {
+            (format!("workshop/{bay}/tq-0/telemetry"), "{\"ts\":".to_owned())
+        }
     };
     Message { at_ms, topic, payload: payload.into_bytes() }
+}
+
+/// A command, with the message that it brings.
+fn asked(sent: &Sent, at_ms: i64) -> Action {
+    let What::Ask { actor, job, step, kind, key } = sent.what else { unreachable!("it was looked at") };
+    let (site, bay) = BAYS[sent.bay].split_once('/').expect("site and bay");
+    let (actor, job, step) = (format!("T{actor}"), format!("J{job}"), format!("S{step}"));
+    let verb = ["start", "pause", "resume", "finish"][usize::from(kind % 4)];
+    let what = match kind {
+        0..4 => {
+            json!({"kind": "step", "site": site, "bay": bay, "job": job, "step": step, "verb": verb, "reason": "so"})
+        }
+        4 => {
+            json!({"kind": "sign_off", "site": site, "job": job, "step": step, "rework": true, "note": "loose"})
+        }
+        5 => json!({"kind": "release", "site": site, "job": job, "reason": "fetched"}),
+        6 => json!({"kind": "post_line", "site": site, "job": job, "line": 1, "note": "agreed"}),
+        _ => {
+            json!({"kind": "sign_off", "site": site, "job": job, "step": step, "rework": false, "note": "seen"})
+        }
+    };
+    let what = serde_json::from_value(what).expect("a command");
+    let event = ["started", "paused", "resumed", "finished"][usize::from(kind % 4)];
+    let message = (kind < 4).then(|| {
+        let payload = format!(
+            r#"{{"ts":{at_ms},"job":"{job}","step":"{step}","event":"{event}","technician":"{actor}"}}"#
+        );
+        Message { at_ms, topic: format!("workshop/{site}/{bay}/steps"), payload: payload.into_bytes() }
+    });
+    Action::Command { at_ms, order: Order { actor, key: format!("key-{key}"), what }, message }
 }
 
 /// The messages with the ticks and cuts that stand between them.
@@ -164,6 +214,10 @@ fn actions(all: &[Sent]) -> Vec<Action> {
                     _ => unreachable!("time passes in ticks and cuts"),
                 });
             }
+        }
+        if let What::Ask { .. } = sent.what {
+            actions.push(asked(sent, at_ms));
+            continue;
         }
         let message = match (&sent.what, before) {
             (What::Again, Some(before)) => Message { at_ms, ..before },
@@ -229,7 +283,23 @@ fn changed_outcome(
 /// All rules and metrics as they are shipped.
 fn shipped() -> Config {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/demo.toml");
-    Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+    with_functions(Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes:#?}")))
+}
+
+/// Bays and technicians that steps are assigned to, prices, and a night without messages.
+fn with_functions(mut config: Config) -> Config {
+    let mut functions = (*config.functions).clone();
+    for site in ["lyon", "oslo"] {
+        functions.assignment.bays.insert(site.to_owned(), vec!["bay-01".to_owned(), "bay-02".to_owned()]);
+    }
+    for (name, site) in [("T1", "lyon"), ("T2", "lyon"), ("T3", "oslo")] {
+        let technician = Technician { site: site.to_owned(), skills: Vec::new() };
+        functions.assignment.technicians.insert(name.to_owned(), technician);
+    }
+    functions.billing.prices.insert("grease".to_owned(), Price { price: 3.0, unit: None });
+    functions.notification.quiet_hours = Some("10:02-10:20".parse().expect("hours"));
+    config.functions = Arc::new(functions);
+    config
 }
 
 /// The shipped rules after a change of each kind: one is gone, one is new, some judge or say otherwise, and views
@@ -239,7 +309,7 @@ fn reworked() -> Config {
     let folder = tempfile::tempdir().expect("a folder");
     let rules = folder.path().join("rules");
     std::fs::create_dir(&rules).expect("a folder");
-    for name in ["demo.toml", "metrics.toml", "assets.toml", "calendar.toml"] {
+    for name in ["demo.toml", "metrics.toml", "assets.toml", "calendar.toml", "functions.toml"] {
         std::fs::copy(shipped.join(name), folder.path().join(name)).expect("copied");
     }
     for rule in std::fs::read_dir(shipped.join("rules")).expect("the shipped rules") {

@@ -1,7 +1,7 @@
-//! What the engine does with time, steps, repeats and trouble, told as stories.
+//! What the engine does with time, steps, repeats and trouble, and the workshop's functions with jobs, told as stories.
 //!
-//! A story is a file `fixtures/scenarios/NAME.txt`, written as `pipelines::scenario` says; here it tells every stream and
-//! the counts. `UPDATE_EXPECT=1` writes the expected lines anew. Every story is also run with all messages between two
+//! A story is a file `fixtures/scenarios/NAME.txt`, written as `pipelines::scenario` says; here it tells every stream but
+//! those of the functions, and the counts. One in `fixtures/functions` tells those and the commands. `UPDATE_EXPECT=1` writes the expected lines anew. Every story is also run with all messages between two
 //! ticks in one entry, with each second of a silent stretch as an entry, and with a restart after every
 //! entry: rows, counts and state must be the same.
 
@@ -10,13 +10,11 @@ use std::path::{Path, PathBuf};
 use pipelines::config::Config;
 use pipelines::scenario::{Scenario, Way};
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios")
+fn folder(of: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(of)
 }
 
-fn stories() -> Vec<Scenario> {
-    stories_of(&folder())
-}
+const FOLDERS: [&str; 2] = ["scenarios", "functions"];
 
 fn stories_of(folder: &Path) -> Vec<Scenario> {
     let files = std::fs::read_dir(folder).expect("the stories are there");
@@ -28,7 +26,7 @@ fn stories_of(folder: &Path) -> Vec<Scenario> {
 }
 
 fn config_of(story: &Scenario) -> Config {
-    let path = folder().join("config/andon.toml");
+    let path = story.path.with_file_name("config").join("andon.toml");
     let config = Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
     assert!(story.rules.is_some(), "{}: it names no rules", story.path.display());
     story.config(&config).unwrap_or_else(|mistake| panic!("{mistake}"))
@@ -37,8 +35,14 @@ fn config_of(story: &Scenario) -> Config {
 #[test]
 fn every_story_comes_out_as_it_is_told() {
     let mut wrong = Vec::new();
-    for story in stories() {
-        let text = story.told(&config_of(&story), |_| true).expect("the engine goes on");
+    for (folder, story) in
+        FOLDERS.iter().flat_map(|of| stories_of(&folder(of)).into_iter().map(move |story| (*of, story)))
+    {
+        let is_told = |stream: &str| {
+            let is_function = pipelines::functions::STREAMS.contains(&stream);
+            if folder == "functions" { is_function || stream == "commands" } else { !is_function }
+        };
+        let text = story.told(&config_of(&story), is_told).expect("the engine goes on");
         if std::env::var_os("UPDATE_EXPECT").is_some() {
             std::fs::write(&story.path, &text).expect("the story can be written");
         } else if text != story.text {
@@ -51,7 +55,7 @@ fn every_story_comes_out_as_it_is_told() {
 }
 
 fn every_story_is_the_same(way: Way) {
-    let stories = stories();
+    let stories: Vec<Scenario> = FOLDERS.iter().flat_map(|of| stories_of(&folder(of))).collect();
     assert!(stories.len() >= 15, "only {} stories were found", stories.len());
     for story in stories {
         let config = config_of(&story);

@@ -29,6 +29,8 @@ mod changed_rules;
 mod demo;
 #[path = "service/full_disk.rs"]
 mod full_disk;
+#[path = "service/functions.rs"]
+mod functions;
 #[path = "service/kills.rs"]
 mod kills;
 #[path = "service/older_checkpoint.rs"]
@@ -120,7 +122,10 @@ fn a_replay_says_the_same(shop: &Shop) -> serde_json::Value {
         "commands",
         "late",
         "torque_per_minute",
-    ] {
+    ]
+    .into_iter()
+    .chain(pipelines::functions::STREAMS)
+    {
         let sql = format!("SELECT * FROM {stream} ORDER BY row_id");
         let (live, again) = (shop.history().text(&sql), replayed.text(&sql));
         if live == again {

@@ -46,7 +46,7 @@ pub enum Entry {
     Configuration { engine: String, text: String, change: Option<Change> },
     /// Somebody asks for something.
     Command(Command),
-    /// From here on this process leads: the entries behind are of that generation. It changes no result.
+    /// From here on this process leads: the entries behind are of that generation. It changes nothing but the audit.
     Generation { generation: u64, writer: String },
 }
 

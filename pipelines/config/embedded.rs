@@ -19,6 +19,7 @@ const FILES: &[(&str, &str)] = &embedded![
     "metrics.toml",
     "assets.toml",
     "calendar.toml",
+    "functions.toml",
     "rules/air_pressure_low.toml",
     "rules/angle_high.toml",
     "rules/angle_low.toml",

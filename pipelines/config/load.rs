@@ -8,10 +8,10 @@ use ingest::units::Units;
 use super::files::Files;
 use super::mistake::{Fault, Mistake, SourceFile};
 use super::rules::{PlanRule, Rule};
-use super::{Config, calendar, document, journaled, named, rules, service, version};
+use super::{Config, calendar, document, functions, journaled, named, rules, service, version};
 
-/// The file, its neighbours `metrics.toml`, `assets.toml` and `calendar.toml` where they are, and the rules' folder. With
-/// `plan`, each rule's SQL is planned.
+/// The file, its neighbours `metrics.toml`, `assets.toml`, `calendar.toml` and `functions.toml` where they are, and the
+/// rules' folder. With `plan`, each rule's SQL is planned.
 pub(super) fn load(
     path: &Path,
     files: &dyn Files,
@@ -32,6 +32,7 @@ pub(super) fn load(
         let (calendars, mistakes) = calendar::read(file, table);
         (vec![calendars], mistakes)
     });
+    let functions = loading.neighbour("functions.toml", functions::read);
     let Some(mut service) = main else {
         // Where the rules are is not known.
         return Err(loading.mistakes);
@@ -71,6 +72,7 @@ pub(super) fn load(
         assets,
         rules_folder: service.rules_folder,
         calendars: Arc::new(calendars.into_iter().next().unwrap_or_default()),
+        functions: Arc::new(functions.into_iter().next().unwrap_or_default()),
         rules: rules.into_iter().map(|rule| rule.settings).collect(),
         text,
         version: version::of_text(&canonical),

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::functions;
 use super::kind::Kind;
 use super::sections::SECTIONS;
-use super::setting::Fallback;
+use super::setting::{Fallback, Setting};
 use super::settings::ANDON;
 
 /// Where the shipped file differs from the default: it belongs to the mosquitto.conf beside it.
@@ -14,14 +15,28 @@ const SHIPPED: [(&str, &str); 2] =
 /// The whole of `config/andon.toml`: every setting with comment and default.
 #[must_use]
 pub fn andon_toml() -> String {
-    let mut text = String::new();
     let head = "Andon's configuration: every setting with its default, so each line may be left out; where the line \
                 here is another, the comment says so. Lines that start with `#` and hold a setting are examples of \
                 what is not set by default. Durations and sizes carry their unit (ms, s, min, h, d; B, KiB, MiB, \
                 GiB). `andon check --config FILE` finds all mistakes.";
+    printed(head, ANDON, SECTIONS)
+}
+
+/// The whole of `config/functions.toml`.
+#[must_use]
+pub fn functions_toml() -> String {
+    let head = "What the workshop's functions go by: assignment of steps, inspection, billing, what customers are told. \
+                Every setting is here with its default, so each line, and the whole file, may be left out; lines that \
+                start with `#` and hold a setting are examples. A running service takes changes up, as it does those \
+                of rules.";
+    printed(head, functions::FUNCTIONS, functions::SECTIONS)
+}
+
+fn printed(head: &str, settings: &[Setting], sections: &[(&str, &str)]) -> String {
+    let mut text = String::new();
     comment(&mut text, head);
     let mut section = "";
-    for setting in ANDON {
+    for setting in settings {
         let (home, name) = setting.path.rsplit_once('.').expect("every setting has a section");
         if let (Kind::Tables(_), Fallback::Absent(example)) = (setting.kind, setting.fallback) {
             text.push('\n');
@@ -35,7 +50,7 @@ pub fn andon_toml() -> String {
         if home != section {
             section = home;
             text.push('\n');
-            let about = SECTIONS.iter().find(|(name, _)| *name == home);
+            let about = sections.iter().find(|(name, _)| *name == home);
             comment(&mut text, about.expect("every section has a comment").1);
             let _ = writeln!(text, "[{home}]");
         }
@@ -85,9 +100,12 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_comment_and_the_text_keeps_within_the_page() {
-        assert!(ANDON.iter().all(|setting| !setting.comment.is_empty()));
-        let text = andon_toml();
-        for setting in ANDON {
+        let texts = [andon_toml(), functions_toml()];
+        let files = [(ANDON, &texts[0]), (functions::FUNCTIONS, &texts[1])];
+        for (setting, text) in
+            files.iter().flat_map(|(settings, text)| settings.iter().map(move |one| (one, text)))
+        {
+            assert!(!setting.comment.is_empty(), "{}", setting.path);
             let name = setting.path.rsplit('.').next().unwrap_or_default();
             assert!(
                 matches!(setting.kind, Kind::Pairs | Kind::Tables(_)) || text.contains(&format!("{name} = ")),
@@ -95,6 +113,8 @@ mod tests {
                 setting.path
             );
         }
-        assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+        for text in texts {
+            assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+        }
     }
 }

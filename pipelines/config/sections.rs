@@ -24,7 +24,10 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "Where the engine's state is kept, so that a restart replays only the newest entries of the journal.",
     ),
     ("export", "Parquet files: FOLDER/<stream>/date=YYYY-MM-DD/site=S/*.parquet."),
-    ("store", "The tables exceptions, usage, steps and checks, for the shop's other programs."),
+    (
+        "store",
+        "The tables exceptions, usage, steps and checks, and those of the workshop's functions, for the shop's other programs.",
+    ),
     ("http", "Board, status and metrics on one port."),
     (
         "mirror",

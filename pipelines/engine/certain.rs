@@ -10,7 +10,7 @@ use super::hold::Released;
 use super::join::Booked;
 use super::rules::Verdicts;
 use super::usage::Subject;
-use super::{Engine, EngineError, expected, rows_error, steps, tables};
+use super::{Engine, EngineError, expected, rows_error, steps, tables, workshop};
 
 impl Engine {
     /// The given bays have come this far: rows, step events and bookings before it are certain.
@@ -150,6 +150,7 @@ impl Engine {
                 let plan = self.steps.newest_plan(&site, run);
                 self.usage.finish(&site_shared, bay, run, plan.as_deref(), told.record.ts_ms);
                 self.rules.end_run(bay, run.started_ms, told.record.ts_ms);
+                self.functions.take(workshop::finished(&site, run, told.record.ts_ms));
             }
         }
         if told.is_empty() {
@@ -184,6 +185,7 @@ impl Engine {
         }
         let bay_name = self.decoder.series().bays()[bay as usize].1.clone();
         self.live.booked(&bay_name, &due);
+        due.iter().for_each(|due| self.functions.take(workshop::booked(due)));
         let usage = tables::usage(&bay_name, &due).map_err(|source| rows_error("usage", source))?;
         let checks = tables::checks(&bay_name, &due).map_err(|source| rows_error("checks", source))?;
         for (stream, batch) in [("usage", usage), ("checks", checks)] {

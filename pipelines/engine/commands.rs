@@ -19,6 +19,7 @@ use super::exceptions::{Exception, Operator, Refusal, SHELVED_S_MAX};
 use super::{Engine, EngineError, rows_error, tables};
 
 mod remembered;
+mod workshop;
 
 use remembered::Remembered;
 
@@ -137,9 +138,12 @@ impl Engine {
                 messages: if is_new { answer.applied } else { 0 },
                 number: self.commands.told,
             };
+            let outcome = (told.outcome, answer.detail.as_str(), told.site);
+            self.functions.audit_order(order, command.at_ms, outcome);
             let rows = tables::command(&told).map_err(|source| rows_error("commands", source))?;
             out.push(Emission { stream: "commands".into(), rows });
         }
+        self.tell_functions(out)?;
         self.commands.given.push_back(answer);
         if self.commands.given.len() > ANSWERS_MAX {
             self.commands.given.pop_front();
@@ -198,6 +202,12 @@ impl Engine {
                 return self.replay(order, record, metric.as_deref(), command);
             }
             What::Import { recording, from } => return self.import(order, recording, *from, command),
+            What::Reset { exception, .. } => return Ok(self.reset(order, exception, by)),
+            What::SignOff { .. } | What::Release { .. } | What::PostLine { .. } => {
+                return Ok(self.function(order, command.at_ms));
+            }
+            What::Step { .. } => return self.step(order, command),
+            What::Card { .. } => return self.card(order, command),
         };
         Ok(self.operated(&order.key, done))
     }

@@ -45,6 +45,7 @@ impl Engine {
                 let bay = self.meet_bay(&event.site, &step.bay);
                 let payload = &message.payload[..message.payload.len().min(REJECT_BYTES_MAX)];
                 self.steps.take(&event.site, bay, &event, step, (message.topic, payload));
+                self.tell_functions_of_step(&event, step);
                 self.bays.heard(bay, event.ts_ms, event.arrived_ms);
             }
             What::Booking(booking) => {
@@ -52,7 +53,10 @@ impl Engine {
                 self.bays.heard(bay, event.ts_ms, event.arrived_ms);
                 self.bookings.push(WaitingBooking::new(event, message));
             }
-            What::Job(card) => self.take_card(&event, card),
+            What::Job(card) => {
+                self.take_card(&event, card);
+                self.tell_functions_of_card(&event, card);
+            }
             What::Asset(asset) => self.take_asset(&event.site, asset),
         }
         Ok(())
@@ -72,7 +76,7 @@ impl Engine {
     }
 
     /// The number of a bay that something is about to be taken in of.
-    fn meet_bay(&mut self, site: &str, bay: &str) -> u32 {
+    pub(super) fn meet_bay(&mut self, site: &str, bay: &str) -> u32 {
         let bay = self.bay_number(site, bay);
         self.bounds.meet_bay(bay, self.decoder.series(), &self.assets, &mut self.bays);
         bay

@@ -19,7 +19,6 @@ const POINTS: usize = 60;
 const TRENDS: usize = 4;
 /// Bookings that are kept for the board.
 const BOOKED_MAX: usize = 200;
-
 /// Suppressed exceptions in the list, so that lately closed ones have room.
 const SUPPRESSED_MAX: usize = 50;
 
@@ -162,10 +161,11 @@ impl Engine {
             watermark_ms: Some(self.bays.watermark_ms(number)).filter(|&ms| ms != i64::MIN),
             exceptions_open: u32::try_from(open.len()).unwrap_or(u32::MAX),
             trends: self.trends(number),
+            expected: run.map(|run| self.expected_of(site, run)).unwrap_or_default(),
             ..Bay::default()
         };
-        (tile.state, tile.reason) =
-            judge(&tile, worst, now_ms - time.arrived_ms >= idle_ms.max(self.bays.idle_ms(number)));
+        let is_silent = now_ms - time.arrived_ms >= idle_ms.max(self.bays.idle_ms(number));
+        (tile.state, tile.reason) = judge(&tile, worst, is_silent);
         tile
     }
 

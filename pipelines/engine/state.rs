@@ -23,6 +23,7 @@ use super::switch::nature::Nature;
 use super::usage::{Amount, Usage};
 use super::{Engine, EngineError};
 use crate::config::Config;
+use crate::functions::Functions;
 
 /// Changes with what [`State`] holds.
 const VERSION: u32 = 8;
@@ -47,6 +48,7 @@ struct State {
     usage: Usage,
     exceptions: Exceptions,
     commands: Commands,
+    functions: Functions,
     belated: Repeats,
     /// Of rows that a window could not fold in when the open block was closed for this.
     rejects: Vec<Reject>,
@@ -114,6 +116,7 @@ impl Engine {
             usage: self.usage.clone(),
             exceptions: self.exceptions.clone(),
             commands: self.commands.clone(),
+            functions: self.functions.clone(),
             belated: self.belated.repeats.clone(),
             rejects: self.rejects.clone(),
             windows: self.rules.snapshot(self.decoder.series())?,
@@ -160,6 +163,7 @@ impl Engine {
         self.rejects = state.rejects;
         self.exceptions = state.exceptions.under_settings_of(&self.exceptions);
         self.commands = state.commands;
+        self.functions = state.functions.under_settings_of(&self.functions);
         self.belated.repeats = state.belated.under_settings_of(&self.repeats);
         self.at_ms = state.at_ms;
         let is_there = |name: &str| config.rules.iter().any(|rule| !rule.is_view && rule.name == name);
@@ -232,6 +236,7 @@ impl Engine {
         lines.extend(self.exceptions.state_lines());
         lines.extend(self.exceptions.operator_lines());
         lines.extend(self.commands.state_lines());
+        lines.extend(self.functions.state_lines());
         lines.extend(self.rules.silences.state_lines(table));
         let channels: Vec<&str> = self.decoder.channels().collect();
         for (channel, prints) in self.repeats.prints() {

@@ -64,6 +64,7 @@ impl Engine {
             return Ok(());
         }
         self.seal()?;
+        self.settle_belated(out)?;
         self.tell_exceptions(out)?;
         self.tell_rejects(out)?;
         let prepared = self.prepared.take().filter(|prepared| prepared.config.text == text);
@@ -78,6 +79,7 @@ impl Engine {
         let state = self.snapshot()?;
         let config = Arc::clone(&fresh.config);
         fresh.restore_filled(&config, &state, filled)?;
+        fresh.functions.settings_changed(self.functions.changes());
         fresh.live = std::mem::take(&mut self.live);
         fresh.past = self.past.take();
         *self = fresh;

@@ -17,6 +17,7 @@ impl Engine {
         if changes.is_empty() {
             return Ok(());
         }
+        self.tell_functions_of_exceptions(&changes);
         let rows = tables::exceptions(&changes).map_err(|source| rows_error("exceptions", source))?;
         out.push(Emission { stream: "exceptions".into(), rows });
         Ok(())

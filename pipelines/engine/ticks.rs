@@ -21,6 +21,7 @@ impl Engine {
                 self.bays.next_deadline_ms(at_ms),
                 self.rules.silences.next_deadline_ms(at_ms),
                 self.exceptions.next_deadline_ms(at_ms),
+                self.functions.next_deadline_ms(at_ms),
             ];
             match deadlines.into_iter().flatten().min() {
                 Some(next_ms) if next_ms <= last_ms => at_ms = next_ms,
@@ -55,7 +56,9 @@ impl Engine {
         self.exceptions.release_suppressed();
         self.exceptions.end_shelving(at_ms);
         self.tell_exceptions(out)?;
-        self.tell_rejects(out)
+        self.tell_rejects(out)?;
+        self.functions.tick(at_ms);
+        self.tell_functions(out)
     }
 
     /// An epoch ends: what is too old to matter is forgotten.
@@ -94,6 +97,8 @@ impl Engine {
         let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
         self.rules.close_all(&self.bays, self.decoder.series(), verdicts, out)?;
         self.tell_exceptions(out)?;
-        self.tell_rejects(out)
+        self.tell_rejects(out)?;
+        self.functions.tick(self.at_ms);
+        self.tell_functions(out)
     }
 }

@@ -250,7 +250,8 @@ impl Usage {
                 }
             }
             if !(told.amounts.is_empty() && checks.is_empty()) {
-                due.push(Due { key: key.clone(), book: told, checks });
+                let measured = if checks.is_empty() { Vec::new() } else { book.checks.measured() };
+                due.push(Due { key: key.clone(), book: told, checks, measured });
             }
             !is_final
         });

@@ -8,11 +8,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ingest::config::TopicSettings;
 use ingest::entry::command::{Order, What};
 use ingest::entry::{Command, Entry, Intake, IntakeBuilder};
 use ingest::intake::{IntakeError, Submitter};
-use serde_json::json;
-use sinks::desk::{Asked, Reply, Wish};
+use ingest::time::Clock;
+use serde_json::{Map, Value, json};
+use sinks::desk::{Asked, Reply, Says, Wish};
+use sinks::sqlite::reader::{self, Question};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::commands::{Answer, Outcome};
@@ -23,6 +26,15 @@ type Back = oneshot::Sender<Reply>;
 /// Takes wishes in and answers them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Clerk(Arc<Mutex<State>>);
+
+/// What a message that a command brings is made of.
+#[derive(Clone, Debug)]
+pub(super) struct Stationery {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) topics: TopicSettings,
+    /// Where the store is.
+    pub(super) store: String,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -39,16 +51,31 @@ impl Clerk {
         mut wishes: mpsc::Receiver<Asked>,
         runtime: &tokio::runtime::Runtime,
         exports: &Path,
+        stationery: Stationery,
     ) -> Clerk {
         let clerk = Clerk(Arc::default());
         let (of_task, exports) = (clerk.clone(), exports.to_owned());
         runtime.spawn(async move {
             let reading = Arc::new(tokio::sync::Semaphore::new(1));
             while let Some(Asked { wish, reply }) = wishes.recv().await {
-                if let Wish::Order(order, messages) = wish {
-                    of_task.submit(&order, messages, reply);
-                    continue;
-                }
+                let wish = match wish {
+                    Wish::Order(order, messages) => {
+                        of_task.submit(&order, messages, reply);
+                        continue;
+                    }
+                    Wish::Bring { order, says, payload } => {
+                        of_task.submit(&order, stationery.message(&says, payload), reply);
+                        continue;
+                    }
+                    Wish::Store(question) => {
+                        let store = stationery.store.clone();
+                        tokio::spawn(async move {
+                            let _ = reply.send(stored(&store, &question).await);
+                        });
+                        continue;
+                    }
+                    wish => wish,
+                };
                 let (clerk, exports, reading) = (of_task.clone(), exports.clone(), Arc::clone(&reading));
                 tokio::spawn(async move {
                     let _one = reading.acquire_owned().await;
@@ -114,7 +141,7 @@ impl Clerk {
 
     fn read(&self, wish: Wish, exports: &Path, back: Back) {
         let read = match wish {
-            Wish::Order(..) => unreachable!("orders are not read"),
+            Wish::Order(..) | Wish::Bring { .. } | Wish::Store(_) => unreachable!("it was done before"),
             Wish::Quarantine(query) => quarantine::page(exports, &query).map(|page| json!(page)),
             Wish::Record(record) => quarantine::record(exports, &record).map(|record| json!(record)),
             Wish::Replay { actor, key, record, topic, payload, reason } => {
@@ -162,6 +189,36 @@ impl Clerk {
         let mut messages = IntakeBuilder::new();
         messages.push(topic.as_deref().unwrap_or(&record.topic), &payload, record.arrived_ms);
         self.submit(&order, messages.finish(0), back);
+    }
+}
+
+impl Stationery {
+    /// The message that says it, at the time of now.
+    fn message(&self, says: &Says, mut payload: Map<String, Value>) -> Intake {
+        let now_ms = self.clock.now_ms();
+        let (patterns, site, bay) = match says {
+            Says::Card { site } => (&self.topics.jobs, site, None),
+            Says::Step { site, bay } => (&self.topics.steps, site, Some(bay)),
+        };
+        let pattern = patterns.first().map(String::as_str).unwrap_or_default();
+        // What the topic does not carry stands in the payload.
+        for (place, name) in [("site", Some(site)), ("bay", bay)] {
+            if let Some(name) = name.filter(|_| !pattern.contains(&format!("{{{place}}}"))) {
+                payload.insert(place.to_owned(), json!(name));
+            }
+        }
+        payload.entry("ts").or_insert(json!(now_ms));
+        let topic = pattern.replace("{site}", site).replace("{bay}", bay.map_or("", String::as_str));
+        let mut messages = IntakeBuilder::new();
+        messages.push(&topic, Value::Object(payload).to_string().as_bytes(), now_ms);
+        messages.finish(0)
+    }
+}
+
+async fn stored(store: &str, question: &Question) -> Reply {
+    match reader::ask(store, question).await {
+        Ok(rows) => Reply { status: 200, body: Value::Array(rows) },
+        Err(error) => Reply::problem(503, error.to_string()),
     }
 }
 

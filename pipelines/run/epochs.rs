@@ -168,8 +168,8 @@ impl<S: Sinks> Epochs<S> {
         Ok(applied)
     }
 
-    /// Takes one entry through the engine and to the sinks; at a cut makes the epoch safe, then seen. Whether an
-    /// exception was told.
+    /// Takes one entry through the engine and to the sinks; at a cut makes the epoch safe, then seen. Whether something
+    /// was told that boards show at once.
     ///
     /// # Errors
     /// Whatever waiting does not mend. The journal since the last checkpoint is applied again after the next start.
@@ -181,7 +181,8 @@ impl<S: Sinks> Epochs<S> {
         if let Entry::Configuration { change, .. } = entry {
             self.switched(offset, *change)?;
         }
-        let raised = self.out.iter().any(|emission| &*emission.stream == "exceptions");
+        let is_seen = |stream: &str| ["exceptions", "job_cards", "job_steps"].contains(&stream);
+        let raised = self.out.iter().any(|emission| is_seen(&emission.stream));
         for emission in self.out.drain(..) {
             self.sinks.write(&emission)?;
         }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use ingest::entry::command::{Order, What};
+
 use super::{Action, Message};
 
 /// What to do about a line that means nothing.
@@ -17,6 +19,7 @@ pub(super) fn action(line: &str, at_ms: i64) -> Result<Option<Action>, String> {
         ("in", rest) => Action::Message(reading(rest)?),
         ("step", rest) => Action::Message(step(rest)?),
         ("raw", rest) => Action::Message(raw(rest)?),
+        ("ask", rest) => command(rest)?,
         ("tick", times) => {
             let times = times.split_whitespace().map(parse_time).collect::<Result<Vec<i64>, String>>()?;
             let [first_ms, .., last_ms] = times[..] else {
@@ -93,6 +96,45 @@ fn step(rest: &str) -> Result<Message, String> {
     }
     payload.push('}');
     Ok(Message { at_ms, topic: format!("workshop/{bay}/steps"), payload: payload.into_bytes() })
+}
+
+/// Members whose value is no text.
+const NUMBERS: [&str; 3] = ["line", "duration_s", "origin"];
+
+fn command(rest: &str) -> Result<Action, String> {
+    let ([at, actor, kind], named) = words(rest)?;
+    let at_ms = parse_time(at)?;
+    let mut what = serde_json::Map::from_iter([("kind".to_owned(), kind.into())]);
+    let mut key = rest.to_owned();
+    for (name, value) in named {
+        let text = value.replace('_', " ");
+        let value: serde_json::Value = match name {
+            "key" => {
+                key = value.to_owned();
+                continue;
+            }
+            "rework" => (value == "true").into(),
+            name if NUMBERS.contains(&name) => {
+                value.parse::<u64>().map_err(|error| format!("`{name}`: {error}"))?.into()
+            }
+            "note" | "reason" => text.into(),
+            _ => value.into(),
+        };
+        what.insert(name.to_owned(), value);
+    }
+    let what: What = serde_json::from_value(what.into()).map_err(|error| error.to_string())?;
+    let message = match &what {
+        What::Step { site, bay, job, step, verb, .. } => {
+            let event = verb.event();
+            let payload = format!(
+                r#"{{"ts":{at_ms},"job":"{job}","step":"{step}","event":"{event}","technician":"{actor}"}}"#
+            );
+            let topic = format!("workshop/{site}/{bay}/steps");
+            Some(Message { at_ms, topic, payload: payload.into_bytes() })
+        }
+        _ => None,
+    };
+    Ok(Action::Command { at_ms, order: Order { actor: actor.to_owned(), key, what }, message })
 }
 
 fn raw(rest: &str) -> Result<Message, String> {

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::error::ArrowError;
-use ingest::entry::{Change, Entry, IntakeBuilder};
+use ingest::entry::{Change, Command, Entry, IntakeBuilder};
 use ingest::time::{Epoch, Offset};
 use sinks::emission::Emission;
 use sinks::view::Counts;
 
-use super::{Action, told};
+use super::{Action, Message, told};
 use crate::config::Config;
 use crate::digest::Digest;
 use crate::engine::{Engine, EngineError, Past, PastEntries, PastError};
@@ -36,6 +36,8 @@ pub struct Run {
     epoch: u64,
     /// All entries so far, where changes of the configuration are to read them again.
     past: Option<Kept>,
+    /// A command has brought messages since the last tick or cut: these wait for it, and are in no checkpoint.
+    is_bringing: bool,
     digest: Digest,
     out: Vec<Emission>,
     /// Lines since they were last taken.
@@ -83,6 +85,7 @@ impl Run {
             next_message: 1,
             epoch: 0,
             past: None,
+            is_bringing: false,
             digest: Digest::default(),
             out: Vec::new(),
             lines: Vec::new(),
@@ -98,6 +101,18 @@ impl Run {
             Action::Message(message) => {
                 self.intake.push(&message.topic, &message.payload, message.at_ms);
                 if self.way.together { Ok(()) } else { self.flush() }
+            }
+            Action::Command { at_ms, order, message } => {
+                self.flush()?;
+                let mut messages = IntakeBuilder::new();
+                if let Some(Message { at_ms, topic, payload }) = message {
+                    messages.push(topic, payload, *at_ms);
+                }
+                let brought = u64::from(messages.messages());
+                let mut command = Command::new(order, messages.finish(self.next_message));
+                command.at_ms = *at_ms;
+                self.next_message += brought;
+                self.apply(&Entry::Command(command))
             }
             Action::Tick { first_ms, last_ms } => {
                 self.flush()?;
@@ -144,6 +159,11 @@ impl Run {
         }
         self.engine.apply(entry, &mut self.out)?;
         self.tell()?;
+        match entry {
+            Entry::Command(command) => self.is_bringing |= command.messages.messages() > 0,
+            Entry::Tick { .. } | Entry::Cut { .. } => self.is_bringing = false,
+            _ => {}
+        }
         if self.way.restored { self.restore() } else { Ok(()) }
     }
 
@@ -152,6 +172,9 @@ impl Run {
     /// # Errors
     /// As [`Run::act`].
     pub fn restore(&mut self) -> Result<(), RunError> {
+        if self.is_bringing {
+            return Ok(());
+        }
         let before = self.engine.state_hash()?;
         let config = Arc::clone(self.engine.config());
         self.restart(&config)?;

@@ -14,7 +14,7 @@ use sinks::view::Counts;
 use super::parse::DAY_MS;
 
 /// Columns that say nothing here: hashes, ordinals, what is the same in every row.
-const UNTOLD: [&str; 11] = [
+const UNTOLD: [&str; 13] = [
     "row_id",
     "id",
     "arrived",
@@ -26,6 +26,8 @@ const UNTOLD: [&str; 11] = [
     "operation",
     "planned",
     "readings",
+    "previous",
+    "hash",
 ];
 /// Longer payloads are not told.
 const PAYLOAD_LETTERS_MAX: usize = 24;

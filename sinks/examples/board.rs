@@ -96,7 +96,7 @@ fn workshop(bays: usize, now_ms: i64, started_ms: i64) -> View {
         unit: "L".to_owned(),
         ended_ms: now_ms - 60_000,
     }];
-    View { at_ms: now_ms, status, bays, exceptions, usage }
+    View { at_ms: now_ms, status, bays, exceptions, usage, ..View::default() }
 }
 
 fn bay(number: usize, bays: usize, now_ms: i64, seconds: f64) -> Bay {

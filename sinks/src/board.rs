@@ -8,10 +8,13 @@
 
 mod commands;
 mod exceptions;
+mod functions;
+mod jobs;
 mod live;
 mod page;
 mod patience;
 mod problem;
+mod queues;
 mod routes;
 mod server;
 

@@ -7,6 +7,8 @@ use ingest::entry::command::Order;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::sqlite::reader::Question;
+
 /// Wishes that wait to be looked at.
 const WISHES_MAX: usize = 32;
 
@@ -25,10 +27,28 @@ pub enum Wish {
         payload: Option<Vec<u8>>,
         reason: Option<String>,
     },
+    /// A command that brings a message of its own making.
+    Bring {
+        order: Order,
+        says: Says,
+        /// Of the message, as JSON; its time is added.
+        payload: serde_json::Map<String, Value>,
+    },
+    /// What the store holds.
+    Store(Question),
     /// A page of records in quarantine.
     Quarantine(QuarantineQuery),
     /// One record with its bytes.
     Record(String),
+}
+
+/// What a message that a command brings is about, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// A job card of a site.
+    Card { site: String },
+    /// A step event on a bay.
+    Step { site: String, bay: String },
 }
 
 /// Which records in quarantine are asked for, newest first.

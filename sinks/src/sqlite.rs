@@ -1,4 +1,4 @@
-//! The tables exceptions, usage, steps and checks, written once each.
+//! The tables exceptions, usage, steps and checks, and those of the workshop's functions, written once each.
 //!
 //! `prepare` makes an epoch's rows durable in staging tables of the same database, `commit` moves them: one file to
 //! back up, one lock, and the move and the note that the epoch is there are one transaction. A file beside
@@ -15,6 +15,7 @@ use sqlx::SqliteConnection;
 use crate::emission::Emission;
 use crate::sink::{Receipt, Sink, SinkError};
 
+pub mod reader;
 mod store;
 mod tables;
 mod transaction;
@@ -81,7 +82,7 @@ impl SqliteSink {
 
     /// Names of the streams it keeps.
     #[must_use]
-    pub fn streams() -> [&'static str; 4] {
+    pub fn streams() -> [&'static str; TABLES.len()] {
         TABLES.map(|table| table.name)
     }
 
@@ -119,7 +120,7 @@ impl Sink for SqliteSink {
 
     async fn write(&mut self, emission: &Emission) -> Result<(), SinkError> {
         let Some(table) = TABLES.iter().position(|table| table.name == &*emission.stream) else {
-            let reason = "the store keeps exceptions, usage, steps and checks only".to_owned();
+            let reason = "the store has no table for them".to_owned();
             return Err(Self::refused(format!("rows of `{}`", emission.stream), reason));
         };
         let rows = TABLES[table]

@@ -3,7 +3,15 @@
 //! It is made of what has arrived, not of what has become final: a step shows when it starts, and not
 //! when the watermark has passed it.
 
+mod exceptions;
+mod jobs;
+
+use std::sync::Arc;
+
 use serde::{Serialize, Serializer};
+
+pub use exceptions::ExceptionView;
+pub use jobs::{ExpectedView, JobStepView, JobView, Jobs, QueuedStepView};
 
 /// The whole picture. Serialised as it is to `/api/v1/live` (one JSON object an event) and in parts to the
 /// other routes.
@@ -17,6 +25,8 @@ pub struct View {
     pub exceptions: Vec<ExceptionView>,
     /// Newest bookings first, at most 200.
     pub usage: Vec<UsageView>,
+    #[serde(skip)]
+    pub jobs: Arc<Jobs>,
 }
 
 /// `/api/v1/status`.
@@ -167,6 +177,9 @@ pub struct Bay {
     pub exceptions_open: u32,
     /// Newest readings of the bay's liveliest metrics, at most four lines.
     pub trends: Vec<Trend>,
+    /// What the step is to measure, and what of it has been, up to the watermark.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expected: Vec<ExpectedView>,
 }
 
 /// Colour of a tile, with its meaning.
@@ -215,45 +228,6 @@ fn round(value: f64) -> f64 {
     }
     let scale = 10_f64.powi(exponent.abs());
     if exponent >= 0 { (value * scale).round() / scale } else { (value / scale).round() * scale }
-}
-
-/// An exception as people see it; `/api/v1/exceptions`.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct ExceptionView {
-    pub id: String,
-    pub rule: String,
-    pub severity: String,
-    pub site: String,
-    pub bay: String,
-    pub tool: String,
-    pub job: Option<String>,
-    pub step: Option<String>,
-    pub raised_ms: i64,
-    pub cleared_ms: Option<i64>,
-    /// `active`, `latched`, `suppressed` or `cleared`.
-    pub state: String,
-    /// `unacknowledged`, `acknowledged` or `shelved`.
-    pub operator_state: String,
-    /// Who changed that last, as they said themselves, why, and when.
-    pub actor: Option<String>,
-    pub operator_reason: Option<String>,
-    pub operator_since_ms: Option<i64>,
-    pub shelved_until_ms: Option<i64>,
-    pub value: Option<f64>,
-    pub limit_min: Option<f64>,
-    pub limit_max: Option<f64>,
-    pub message: String,
-    pub response: String,
-    /// JSON: rule version, window, watermark, ids of rows.
-    pub evidence: serde_json::Value,
-}
-
-impl ExceptionView {
-    /// Whether it needs somebody: it is active, or latched until it is reset.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        ["active", "latched"].contains(&self.state.as_str())
-    }
 }
 
 /// A booking; `/api/v1/usage`.

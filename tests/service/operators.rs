@@ -137,7 +137,7 @@ fn what_makes_no_sense_is_refused(andon: &mut Andon, ids: &[String]) {
         ),
         (400, format!("/api/v1/exceptions/{}/acknowledge", ids[0]), json!({"aktor": "T18"}), "aktor"),
         (400, format!("/api/v1/exceptions/{}/acknowledge", ids[0]), json!({"actor": " "}), "`actor`"),
-        (404, format!("/api/v1/exceptions/{}/explode", ids[0]), by, "acknowledge, shelve or unshelve"),
+        (404, format!("/api/v1/exceptions/{}/explode", ids[0]), by, "acknowledge, shelve, unshelve or reset"),
     ];
     for (number, (expected, path, body, words)) in wanted.iter().enumerate() {
         let (code, problem) = andon.post(path, &format!("refused-{number}"), body);

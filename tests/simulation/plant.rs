@@ -7,7 +7,7 @@ use std::time::Duration;
 use ingest::config::TopicSettings;
 use ingest::intake::IntakeSettings;
 use ingest::storage::{CrashStorage, Storage};
-use pipelines::config::Config;
+use pipelines::config::{Config, Technician};
 use pipelines::engine::Engine;
 use pipelines::{exports, wire};
 use sinks::parquet::{ParquetSettings, ParquetSink, Show};
@@ -53,6 +53,11 @@ impl Plant {
         config.engine.cut_interval = Duration::from_secs(3);
         config.source.inflight_window = 20;
         config.text = "a shop".to_owned();
+        let mut functions = (*config.functions).clone();
+        functions.assignment.bays.insert("lyon".to_owned(), vec!["bay-01".to_owned(), "bay-02".to_owned()]);
+        let technician = Technician { site: "lyon".to_owned(), skills: Vec::new() };
+        functions.assignment.technicians.insert("T17".to_owned(), technician);
+        config.functions = Arc::new(functions);
         let planned = wire::engine(&config).expect("the shipped rules compile");
         let exports =
             exports::parquet(&planned, &config.export.folder, config.export.file_rows_max, Show::AtCut);

@@ -34,7 +34,13 @@ pub(crate) fn messages(rng: &mut fastrand::Rng, seconds: i64) -> Vec<Rc<Message>
                 shop.card(second, job);
                 shop.step(second, bay, job, "started");
             }
-            4 => shop.step(second, bay, job, "finished"),
+            4 => {
+                shop.step(second, bay, job, "finished");
+                // Of the job before all is certain by now.
+                if job > 0 {
+                    shop.step(second, bay, job - 1, "released");
+                }
+            }
             _ => {}
         }
         for _ in 0..shop.rng.i64(2..7) {
@@ -82,7 +88,7 @@ impl Shop<'_> {
 
     fn card(&mut self, second: i64, job: i64) {
         let rest = format!(
-            r#""job":"J{job:03}","steps":[{{"step":"S01","operation":"wheel","standard_s":5,"expect":[{{"metric":"torque","min":80,"max":95,"count":9}}],"resources":[{{"resource":"oil_5w30","quantity":4.2,"unit":"L"}}]}}]}}"#
+            r#""job":"J{job:03}","customer":"C1","steps":[{{"step":"S01","operation":"wheel","standard_s":5,"expect":[{{"metric":"torque","min":80,"max":95,"count":9}}],"resources":[{{"resource":"oil_5w30","quantity":4.2,"unit":"L"}}]}}]}}"#
         );
         self.say(second, 40, Kind::Other, "workshop/lyon/jobs".to_owned(), &rest);
     }

@@ -65,6 +65,24 @@ pub enum What {
         metric: Option<String>,
         reason: Option<String>,
     },
+    /// A latched exception is over: what it stood for has been put right.
+    Reset { exception: String, reason: String },
+    /// A job card is taken in, which the command brings as a message.
+    Card { site: String, job: String },
+    /// A technician does something to a step: the command brings the step event that says so.
+    Step { site: String, bay: String, job: String, step: String, verb: StepVerb, reason: Option<String> },
+    /// QA signs the record of a step, or has the step done again.
+    SignOff { site: String, job: String, step: String, rework: bool, note: Option<String> },
+    /// The vehicle of a job is handed over.
+    Release { site: String, job: String, reason: Option<String> },
+    /// A line of a bill that is held is posted by hand.
+    PostLine {
+        site: String,
+        job: String,
+        /// From 1.
+        line: u32,
+        note: String,
+    },
     /// A piece of a recording becomes history.
     Import {
         /// Names the recording by its content.
@@ -72,6 +90,40 @@ pub enum What {
         /// Messages of it before the first of this piece.
         from: u64,
     },
+}
+
+/// What a technician does to a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepVerb {
+    Start,
+    Pause,
+    Resume,
+    Finish,
+}
+
+impl StepVerb {
+    /// As in the JSON and in the route.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StepVerb::Start => "start",
+            StepVerb::Pause => "pause",
+            StepVerb::Resume => "resume",
+            StepVerb::Finish => "finish",
+        }
+    }
+
+    /// The step event that says it is done.
+    #[must_use]
+    pub fn event(self) -> &'static str {
+        match self {
+            StepVerb::Start => "started",
+            StepVerb::Pause => "paused",
+            StepVerb::Resume => "resumed",
+            StepVerb::Finish => "finished",
+        }
+    }
 }
 
 impl What {
@@ -83,17 +135,29 @@ impl What {
             What::Shelve { .. } => "shelve",
             What::Unshelve { .. } => "unshelve",
             What::Replay { .. } => "replay",
+            What::Reset { .. } => "reset",
+            What::Card { .. } => "card",
+            What::Step { .. } => "step",
+            What::SignOff { .. } => "sign_off",
+            What::Release { .. } => "release",
+            What::PostLine { .. } => "post_line",
             What::Import { .. } => "import",
         }
     }
 
-    /// What it is about: id of an exception, row id of a quarantine record, or the recording.
+    /// What it is about: id of an exception, a job, row id of a quarantine record, or the recording.
     #[must_use]
     pub fn target(&self) -> &str {
         match self {
             What::Acknowledge { exception, .. }
             | What::Shelve { exception, .. }
-            | What::Unshelve { exception, .. } => exception,
+            | What::Unshelve { exception, .. }
+            | What::Reset { exception, .. } => exception,
+            What::Card { job, .. }
+            | What::Step { job, .. }
+            | What::SignOff { job, .. }
+            | What::Release { job, .. }
+            | What::PostLine { job, .. } => job,
             What::Replay { record, .. } => record,
             What::Import { recording, .. } => recording,
         }
@@ -105,10 +169,29 @@ impl What {
         match self {
             What::Acknowledge { reason, .. }
             | What::Unshelve { reason, .. }
-            | What::Replay { reason, .. } => reason.as_deref(),
-            What::Shelve { reason, .. } => Some(reason),
-            What::Import { .. } => None,
+            | What::Replay { reason, .. }
+            | What::Step { reason, .. }
+            | What::SignOff { note: reason, .. }
+            | What::Release { reason, .. } => reason.as_deref(),
+            What::Shelve { reason, .. }
+            | What::Reset { reason, .. }
+            | What::PostLine { note: reason, .. } => Some(reason),
+            What::Card { .. } | What::Import { .. } => None,
         }
+    }
+
+    /// The job that it is about, if it is about one.
+    #[must_use]
+    pub fn job(&self) -> Option<&str> {
+        let is_of_job = matches!(
+            self,
+            What::Card { .. }
+                | What::Step { .. }
+                | What::SignOff { .. }
+                | What::Release { .. }
+                | What::PostLine { .. }
+        );
+        is_of_job.then(|| self.target())
     }
 }
 

@@ -50,13 +50,21 @@ impl Engine {
                 let payload = &message.payload[..message.payload.len().min(REJECT_BYTES_MAX)];
                 self.steps.take_past(&event.site, bay, &event, step, ((message.topic, payload), is_import));
                 self.belated.concerns(bay, event.ts_ms);
+                if !is_import {
+                    self.tell_functions_of_step(&event, step);
+                }
             }
             What::Booking(booking) => {
                 let bay = self.bay_number(&event.site, &booking.bay);
                 self.belated.concerns(bay, event.ts_ms);
                 self.bookings.push(WaitingBooking::new(event, message));
             }
-            What::Job(card) => self.take_card(&event, card),
+            What::Job(card) => {
+                self.take_card(&event, card);
+                if !is_import {
+                    self.tell_functions_of_card(&event, card);
+                }
+            }
             What::Asset(asset) => self.take_asset(&event.site, asset),
         }
     }

@@ -111,6 +111,27 @@ impl Exceptions {
         Ok(self.mark(id, &Operator { state: OperatorState::Unacknowledged, until_ms: None, ..by }))
     }
 
+    /// What a latched one stood for has been put right.
+    pub(in crate::engine) fn reset(&mut self, id: &str, by: Operator) -> Done {
+        let known = self.known(id)?;
+        if known.state != State::Latched {
+            let state = known.state.as_str();
+            return Err(Refusal::Conflict(format!("exception `{id}` is {state}: there is nothing to reset")));
+        }
+        let cleared_ms = by.since_ms.map(|ms| ms.max(known.raised_ms));
+        let operator = Operator { state: OperatorState::Acknowledged, until_ms: None, ..by };
+        let kept = self.arrived.values_mut().flatten();
+        let kept = kept.chain(self.amendable.values_mut().map(|(exception, _)| exception));
+        for exception in kept.filter(|exception| exception.id == id) {
+            (exception.state, exception.cleared_ms) = (State::Cleared, cleared_ms);
+            exception.operator = operator.clone();
+        }
+        let mut over = self.latched.remove(id).expect("what is latched is kept as such");
+        (over.state, over.cleared_ms, over.operator) = (State::Cleared, cleared_ms, operator);
+        self.tell(over.clone());
+        Ok(over)
+    }
+
     /// A second has passed: what was shelved up to now calls again.
     pub(in crate::engine) fn end_shelving(&mut self, at_ms: i64) {
         let is_over = |operator: &Operator| {

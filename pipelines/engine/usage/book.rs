@@ -8,6 +8,7 @@ use ingest::units::Units;
 
 use super::super::steps::Run;
 use super::checks::{Check, Checks};
+use crate::functions::Measured;
 
 /// Names a book.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -45,6 +46,8 @@ pub(crate) struct Due {
     /// With the amounts that have something new to say alone.
     pub book: Book,
     pub checks: Vec<Check>,
+    /// All that was measured of what is expected, where something of it is new.
+    pub measured: Vec<Measured>,
 }
 
 /// How much of a resource.

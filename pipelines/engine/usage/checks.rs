@@ -165,6 +165,19 @@ impl Checks {
         self.items.values().any(|item| item.is_changed)
     }
 
+    /// The values that are kept.
+    pub(crate) fn measured(&self) -> Vec<crate::functions::Measured> {
+        let name = |name: &Option<Arc<str>>| name.as_deref().map(Box::from);
+        let one = |(subject, measured): (&Subject, &Measured)| crate::functions::Measured {
+            metric: (&*subject.metric).into(),
+            joint: name(&subject.joint),
+            pset: name(&subject.pset),
+            unit: (&*measured.unit).into(),
+            values: measured.values.clone(),
+        };
+        self.measured.iter().map(one).collect()
+    }
+
     /// Whether the items are those of a card, as far as is quick to see.
     fn is_of(&self, expected: &[Expectation]) -> bool {
         let has = |expect: &Expectation| self.items.values().any(|item| item.expect == *expect);

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::{Files, Refused, Stop};
-use crate::config::{Config, Mistake};
+use crate::config::{Config, Mistake, NEIGHBOURS};
 use crate::engine::Engine;
 use crate::wire;
 
@@ -110,7 +110,7 @@ impl Watcher {
     fn print(&self) -> Print {
         let mut hasher = blake3::Hasher::new();
         let folder = self.files.file.parent().unwrap_or(Path::new(""));
-        let beside = ["metrics.toml", "assets.toml", "calendar.toml"].map(|name| folder.join(name));
+        let beside = NEIGHBOURS.map(|name| folder.join(name));
         let mut paths = rules(&self.config.rules_folder);
         paths.extend(beside);
         paths.push(self.files.file.clone());

@@ -17,6 +17,7 @@ use ingest::entry::command::{NAME_CHARS_MAX, Order, REASON_CHARS_MAX, What};
 use ingest::entry::{Intake, IntakeBuilder};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::problem::Problem;
 use super::routes::Shared;
@@ -33,7 +34,7 @@ struct ExceptionBody {
     duration_s: Option<u32>,
 }
 
-/// `POST /api/v1/exceptions/{id}/acknowledge|shelve|unshelve`.
+/// `POST /api/v1/exceptions/{id}/acknowledge|shelve|unshelve|reset`.
 pub(super) async fn exception(
     State((board, _)): Shared,
     Path((id, verb)): Path<(String, String)>,
@@ -52,13 +53,18 @@ pub(super) async fn exception(
         ("acknowledge", reason, _) => What::Acknowledge { exception, reason },
         ("unshelve", reason, _) => What::Unshelve { exception, reason },
         ("shelve", Some(reason), Some(duration_s)) => What::Shelve { exception, reason, duration_s },
+        ("reset", Some(reason), _) => What::Reset { exception, reason },
+        ("reset", ..) => {
+            return Err(Problem::bad_request("a reset needs a `reason`: what was done about it"));
+        }
         ("shelve", ..) => {
             let detail = "shelving needs a `reason` and a `duration_s`, at most 28800 (8 h)";
             return Err(Problem::bad_request(detail));
         }
         (other, ..) => {
-            let detail =
-                format!("an exception cannot be made to `{other}`; use acknowledge, shelve or unshelve");
+            let detail = format!(
+                "an exception cannot be made to `{other}`; use acknowledge, shelve, unshelve or reset"
+            );
             return Err(Problem::new(StatusCode::NOT_FOUND, detail));
         }
     };
@@ -147,7 +153,12 @@ pub(super) async fn record(
     ask(&board, Wish::Record(checked("record", record, NAME_CHARS_MAX)?)).await
 }
 
-async fn ask(board: &super::Board, wish: Wish) -> Result<Response, Problem> {
+pub(super) async fn ask(board: &super::Board, wish: Wish) -> Result<Response, Problem> {
+    answered(board, wish).await.map(|body| Json(body).into_response())
+}
+
+/// The answer to a wish, where it went well.
+pub(super) async fn answered(board: &super::Board, wish: Wish) -> Result<Value, Problem> {
     let Some(desk) = &board.desk else {
         let detail = "this board shows and does nothing else; ask the service itself";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
@@ -161,16 +172,16 @@ async fn ask(board: &super::Board, wish: Wish) -> Result<Response, Problem> {
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if status.is_success() {
-        return Ok((status, Json(body)).into_response());
+        return Ok(body);
     }
     Err(Problem::new(status, body.as_str().unwrap_or_default()))
 }
 
-fn no_messages() -> Intake {
+pub(super) fn no_messages() -> Intake {
     IntakeBuilder::new().finish(0)
 }
 
-fn key(headers: &HeaderMap) -> Result<String, Problem> {
+pub(super) fn key(headers: &HeaderMap) -> Result<String, Problem> {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::trim);
     let is_fit = |key: &&str| !key.is_empty() && key.len() <= NAME_CHARS_MAX;
     key.filter(is_fit).map(str::to_owned).ok_or_else(|| {
@@ -181,7 +192,7 @@ fn key(headers: &HeaderMap) -> Result<String, Problem> {
     })
 }
 
-fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Problem> {
+pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Problem> {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if let (Some(origin), host) = (header(header::ORIGIN), header(header::HOST)) {
         let from = origin.split_once("://").map(|(_, from)| from);
@@ -199,7 +210,7 @@ fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Pro
         .map_err(|error| Problem::bad_request(format!("the body is not as it should be: {error}")))
 }
 
-fn checked(name: &str, value: String, chars_max: usize) -> Result<String, Problem> {
+pub(super) fn checked(name: &str, value: String, chars_max: usize) -> Result<String, Problem> {
     let chars = value.chars().count();
     if value.trim().is_empty() || chars > chars_max || value.chars().any(char::is_control) {
         return Err(Problem::bad_request(format!(

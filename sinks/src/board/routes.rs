@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::exceptions::ExceptionQuery;
 use super::problem::Problem;
-use super::{Board, commands, live, page};
+use super::{Board, commands, functions, jobs, live, page, queues};
 use crate::prometheus::Prometheus;
 use crate::view::{Bay, ExceptionView, Status, UsageView};
 
@@ -44,6 +44,15 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .route("/api/v1/quarantine/{record}/replay", post(commands::replay).layer(with_messages))
         .route("/api/v1/imports/{recording}", post(commands::import).layer(with_messages))
         .route("/api/v1/usage", get(usage))
+        .route("/api/v1/jobs", get(jobs::jobs).post(functions::card))
+        .route("/api/v1/jobs/{job}", get(jobs::job))
+        .route("/api/v1/jobs/{job}/release", post(functions::release))
+        .route("/api/v1/jobs/{job}/inspections", get(queues::inspections))
+        .route("/api/v1/jobs/{job}/lines", get(queues::lines))
+        .route("/api/v1/jobs/{job}/lines/{line}/post", post(functions::post_line))
+        .route("/api/v1/jobs/{job}/steps/{step}/{verb}", post(functions::step))
+        .route("/api/v1/technicians/{technician}/steps", get(jobs::technician))
+        .route("/api/v1/queues/{name}", get(queues::queue))
         .route("/api/v1/live", get(live::live));
     for (path, kind, content) in page::FILES {
         router = router.route(path, get(async move || page::file(kind, content)));

@@ -2,6 +2,7 @@
 
 mod commands;
 mod connections;
+mod jobs;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -39,6 +40,7 @@ fn workshop() -> View {
             exception("e3", "bay-1", "high", "cleared"),
         ],
         usage: vec![UsageView { resource: "oil_5w30".to_owned(), quantity: 4.2, ..UsageView::default() }],
+        ..View::default()
     }
 }
 

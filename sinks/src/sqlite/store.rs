@@ -11,10 +11,11 @@ use super::NAME;
 use crate::sink::SinkError;
 
 /// Scripts in order; the database's `user_version` says how many it has seen.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/0001_ledgers.sql"),
     include_str!("../../migrations/0002_checks.sql"),
     include_str!("../../migrations/0003_operators.sql"),
+    include_str!("../../migrations/0004_functions.sql"),
 ];
 
 /// How long a statement waits for another program's lock before the sink says that the store is busy.
@@ -58,6 +59,12 @@ impl Store {
         let mut connection = self.options.connect().await.map_err(|error| self.failed(&error))?;
         self.migrate(&mut connection).await?;
         Ok(connection)
+    }
+
+    /// A connection that reads alone; what is there is as it is.
+    pub(super) async fn connect_to_read(&self) -> Result<SqliteConnection, SinkError> {
+        let options = self.options.clone().create_if_missing(false).read_only(true);
+        options.connect().await.map_err(|error| self.failed(&error))
     }
 
     async fn migrate(&self, connection: &mut SqliteConnection) -> Result<(), SinkError> {

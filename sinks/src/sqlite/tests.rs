@@ -201,6 +201,10 @@ async fn a_store_from_before_checks_gets_their_table_and_keeps_its_rows() {
     drop(sink);
     let mut connection = SqliteConnection::connect(&url(&folder)).await.expect("connects");
     let mut back = "DROP VIEW checks_iso; DROP TABLE checks; DROP TABLE staged_checks;".to_owned();
+    back += "DROP VIEW job_steps_waiting; DROP VIEW invoice_totals;";
+    for table in ["inspections", "job_steps", "invoice_lines", "job_cards", "queue_items"] {
+        back += &format!("DROP TABLE {table}; DROP TABLE staged_{table};");
+    }
     for table in ["exceptions", "staged_exceptions"] {
         for column in ["operator_state", "operator_since_ms", "actor", "operator_reason", "shelved_until_ms"]
         {
@@ -360,4 +364,50 @@ async fn each_epoch_says_where_the_journal_goes_on_behind_it() {
     let epochs =
         texts(&url(&folder), "SELECT concat_ws(' ', epoch, resume_at) FROM epochs ORDER BY epoch").await;
     assert_eq!(epochs, ["1 40", "2 75"]);
+}
+
+fn item(number: u64) -> Emission {
+    let text = |value: &str| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
+    emission(
+        "queue_items",
+        vec![
+            ("row_id", text(&format!("item-{number}"))),
+            ("ts", time(Some(1_795_332_840_123))),
+            ("queue", name(Some("billing"))),
+            ("number", Arc::new(UInt64Array::from(vec![number]))),
+            ("site", name(Some("bern"))),
+            ("job", name(None)),
+            ("kind", name(Some("labour"))),
+            ("key", text(&format!("bern/J1/{number}"))),
+            ("body", text(r#"{"amount":42.5}"#)),
+            ("previous", text("")),
+            ("hash", text("ab")),
+        ],
+    )
+}
+
+#[tokio::test]
+async fn a_queue_is_read_from_an_offset_and_shows_what_is_committed_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sink = SqliteSink::open(&url(&folder)).await.expect("opens");
+    for number in 1..=3 {
+        sink.write(&item(number)).await.expect("writes");
+    }
+    let receipt = sink.prepare(Epoch(1), Offset(9)).await.expect("prepares");
+    let question = |from| reader::Question::Queue { name: "billing".to_owned(), from, limit: 2 };
+    let before = reader::ask(&url(&folder), &question(1)).await.expect("answers");
+    assert!(before.is_empty(), "it is not committed: {before:?}");
+    sink.commit(Epoch(1), &receipt).await.expect("commits");
+    let offsets = |items: Vec<serde_json::Value>| -> Vec<Option<u64>> {
+        items.iter().map(|item| item["offset"].as_u64()).collect()
+    };
+    let items = reader::ask(&url(&folder), &question(1)).await.expect("answers");
+    assert_eq!(
+        (&items[0]["body"]["amount"], &items[0]["job"]),
+        (&serde_json::json!(42.5), &serde_json::Value::Null)
+    );
+    assert_eq!(offsets(items), [Some(1), Some(2)]);
+    assert_eq!(offsets(reader::ask(&url(&folder), &question(3)).await.expect("answers")), [Some(3)]);
+    let elsewhere = format!("sqlite:{}/none.db", folder.path().display());
+    assert!(reader::ask(&elsewhere, &question(1)).await.is_err(), "a store that is not there is not made");
 }

@@ -1,0 +1,122 @@
+//! The table of settings of `functions.toml`: key, type, bounds, default and comment of each.
+
+use super::super::kind::Kind;
+use super::super::setting::Fallback::{Absent, Is, Required};
+use super::super::setting::{Setting, key, set, whole};
+
+/// `[assignment.sites.NAME]`.
+static SITE: &[Setting] = &[key("bays", Kind::Texts, Required("[\"bay-01\", \"bay-02\"]"))];
+
+/// `[assignment.technicians.NAME]`.
+static TECHNICIAN: &[Setting] = &[
+    key("site", Kind::Text, Required("\"lyon\"")),
+    key("skills", Kind::Texts, Absent("[\"tightening\", \"high_voltage\"]")),
+];
+
+/// `[billing.operations.NAME]`.
+static OPERATION: &[Setting] = &[key("labour_per_h", Kind::Number, Required("120"))];
+
+/// `[billing.prices.NAME]`.
+static PRICE: &[Setting] =
+    &[key("price", Kind::Number, Required("11.5")), key("unit", Kind::Text, Absent("\"L\""))];
+
+/// `functions.toml`.
+pub(in crate::config) static FUNCTIONS: &[Setting] = &[
+    set(
+        "assignment.steps_per_technician",
+        whole(1, 20),
+        Is("1"),
+        "Steps that a technician may have at once, the one in work among them.",
+    ),
+    set(
+        "assignment.sites",
+        Kind::Tables(SITE),
+        Absent("lyon\nbays = [\"bay-01\", \"bay-02\"]"),
+        "The bays that steps are assigned to. Of a site that is not named here nothing is assigned: steps wait until \
+         somebody starts them.",
+    ),
+    set(
+        "assignment.technicians",
+        Kind::Tables(TECHNICIAN),
+        Absent("T17\nsite = \"lyon\"\nskills = [\"tightening\", \"high_voltage\"]"),
+        "Who steps are assigned to. A step goes to somebody who has all skills that its card names: to whoever has the \
+         fewest steps, then to whoever had the job before, then to whoever can do least else.",
+    ),
+    set(
+        "qa.classes",
+        Kind::Texts,
+        Is("[\"A\"]"),
+        "A step whose card expects readings of one of these classes is held until QA has signed its record.",
+    ),
+    set(
+        "qa.inspectors",
+        Kind::Texts,
+        Absent("[\"Q1\", \"Q2\"]"),
+        "Who may sign records, reset exceptions and release vehicles. Without the line whoever asks: there are no logins yet.",
+    ),
+    set("qa.four_eyes", Kind::Flag, Is("true"), "Nobody signs for a step that they worked on themselves."),
+    set("billing.currency", Kind::Text, Is("\"EUR\""), "Of all prices here."),
+    set(
+        "billing.labour",
+        Kind::Word(&["flat_rate", "worked"]),
+        Is("\"flat_rate\""),
+        "What is sold of a step: flat_rate: the standard time on its card. worked: the time worked, pauses subtracted. A \
+         step without a standard time is sold as worked.",
+    ),
+    set("billing.labour_per_h", Kind::Number, Is("90"), "Price of an hour."),
+    set(
+        "billing.worked_tolerance_percent",
+        whole(0, 1000),
+        Is("50"),
+        "The labour of a step that took longer than its standard time by more than this is held for a person to look at.",
+    ),
+    set(
+        "billing.quantity_tolerance_percent",
+        whole(0, 1000),
+        Is("5"),
+        "A resource of which more or less was used than planned, by more than this, is held as well; so is one without \
+         a price here.",
+    ),
+    set(
+        "billing.operations",
+        Kind::Tables(OPERATION),
+        Absent("high_voltage_check\nlabour_per_h = 120"),
+        "Operations whose hour costs something else.",
+    ),
+    set(
+        "billing.prices",
+        Kind::Tables(PRICE),
+        Absent("oil_5w30\nprice = 11.5\nunit = \"L\""),
+        "What a unit of a resource costs. With a unit here, a quantity in another one is held.",
+    ),
+    set(
+        "notification.milestones",
+        Kind::Texts,
+        Is("[\"accepted\", \"started\", \"delayed\", \"extra_work\", \"ready\"]"),
+        "What a customer is told of a job, each once: a new time counts as new for delayed, and more work for extra_work.",
+    ),
+    set(
+        "notification.quiet_hours",
+        Kind::Text,
+        Absent("\"20:00-07:00\""),
+        "By the site's clock. What falls into them is told when they are over.",
+    ),
+    set(
+        "notification.templates",
+        Kind::Pairs,
+        Absent("{ ready = \"Your {vehicle} is ready.\" }"),
+        "In place of the shipped texts. {job} {vehicle} {customer} {site} {promised} {steps} stand for the job's own.",
+    ),
+];
+
+/// What stands above each section.
+pub(in crate::config) const SECTIONS: &[(&str, &str)] = &[
+    (
+        "assignment",
+        "Which ready step goes to which bay and technician. Jobs go in the order of their promised time.",
+    ),
+    ("qa", "Inspection records."),
+    ("billing", "Lines of a job that was released, in queue `billing`."),
+    ("notification", "What customers are told, in queue `notifications`."),
+    ("notification.templates", "Texts."),
+];

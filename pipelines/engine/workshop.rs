@@ -1,0 +1,145 @@
+//! What the engine tells the workshop's functions, and what these put out.
+
+use ingest::readings::{Event, JobCard, StepEvent};
+use sinks::emission::Emission;
+use sinks::view::ExpectedView;
+
+use super::exceptions::{Exception, Operator, State};
+use super::limits::fits;
+use super::steps::Run;
+use super::usage::{BookKey, Due};
+use super::{Engine, EngineError, rows_error};
+use crate::functions::{CardPlan, Checked, ExceptionChange, Functions, Input, Measured, Occasion, Used};
+
+impl Engine {
+    /// The workshop's functions.
+    #[must_use]
+    pub(crate) fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    /// What the card of the step of `run` expects, and what of it has been measured, as far as is certain.
+    pub(super) fn expected_of(&self, site: &str, run: &Run) -> Vec<ExpectedView> {
+        let Some(plan) = run.plan.as_ref().filter(|plan| !plan.expect.is_empty()) else { return Vec::new() };
+        let key = BookKey { site: site.into(), job: run.job.clone(), step: run.step.clone() };
+        let book = self.usage.books().get(&key);
+        let measured = book.map(|book| book.checks.measured()).unwrap_or_default();
+        let view = plan.expect.iter().map(|expect| {
+            let is_of = |one: &&Measured| {
+                *one.metric == *expect.metric && fits(expect, one.joint.as_deref(), one.pset.as_deref())
+            };
+            let values = || measured.iter().filter(is_of).flat_map(|one| &one.values);
+            let is_within = |value: &&f64| {
+                expect.min.is_none_or(|min| **value >= min) && expect.max.is_none_or(|max| **value <= max)
+            };
+            let within = values().filter(is_within).count() as u64;
+            ExpectedView {
+                metric: expect.metric.clone(),
+                joint: expect.joint.clone(),
+                min: expect.min,
+                max: expect.max,
+                expected: expect.count,
+                counted: values().count() as u64,
+                within,
+                missing: expect.count.map(|count| u64::from(count).saturating_sub(within)),
+            }
+        });
+        view.collect()
+    }
+
+    pub(super) fn tell_functions_of_card(&mut self, event: &Event, card: &JobCard) {
+        let card = CardPlan::new(card, self.calendars.of(&event.site));
+        self.functions.take(Input::Card { site: event.site.clone(), card, ts_ms: event.ts_ms });
+    }
+
+    pub(super) fn tell_functions_of_step(&mut self, event: &Event, step: &StepEvent) {
+        let (site, ts_ms) = (event.site.clone(), event.ts_ms);
+        self.functions.take(Input::Step { site, event: step.clone(), ts_ms });
+    }
+
+    pub(super) fn tell_functions_of_exceptions(&mut self, changes: &[Exception]) {
+        changes.iter().for_each(|change| self.functions.take_exception(changed(change)));
+    }
+
+    /// Something of the service itself has happened.
+    pub(super) fn occasion(
+        &mut self,
+        occasion: &Occasion<'_>,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        self.functions.audit_occasion(occasion, self.at_ms);
+        self.tell_functions(out)
+    }
+
+    /// Puts out what the functions have to say.
+    pub(super) fn tell_functions(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        self.functions.tell(out).map_err(|source| rows_error("the functions", source))
+    }
+}
+
+/// A run whose finish is certain.
+pub(super) fn finished(site: &str, run: &Run, ended_ms: i64) -> Input {
+    Input::Finished {
+        site: site.into(),
+        job: (&*run.job).into(),
+        step: (&*run.step).into(),
+        started_ms: run.started_ms,
+        ended_ms,
+        worked_ms: run.worked_ms(ended_ms),
+    }
+}
+
+/// What a book says anew.
+pub(super) fn booked(due: &Due) -> Input {
+    let name = |name: &Option<std::sync::Arc<str>>| name.as_deref().map(Box::from);
+    let checks = due.checks.iter().map(|check| Checked {
+        metric: (&*check.subject.metric).into(),
+        joint: name(&check.subject.joint),
+        pset: name(&check.subject.pset),
+        class: check.expect.class.as_deref().map(Box::from),
+        expected: check.expect.count.map(u64::from),
+        counted: check.tally.map(|tally| tally.counted),
+        within: check.tally.map(|tally| tally.within),
+        missing: check.missing(),
+        min: check.expect.min,
+        max: check.expect.max,
+        unit: name(&check.unit),
+    });
+    let used = due.book.amounts.iter().map(|(resource, amount)| Used {
+        resource: (&**resource).into(),
+        quantity: amount.quantity,
+        unit: (&*amount.unit).into(),
+        planned: amount.planned,
+    });
+    Input::Booked {
+        site: (&*due.key.site).into(),
+        job: (&*due.key.job).into(),
+        step: (&*due.key.step).into(),
+        checks: checks.collect(),
+        measured: due.measured.clone(),
+        used: used.collect(),
+    }
+}
+
+fn changed(change: &Exception) -> ExceptionChange {
+    let text = |text: &Option<String>| text.as_deref().map(Box::from);
+    let Operator { state, actor, reason, since_ms, .. } = &change.operator;
+    let of_people = change.operator != Operator::default();
+    let at_ms = change.cleared_ms.unwrap_or(change.raised_ms).max(since_ms.unwrap_or(i64::MIN));
+    ExceptionChange {
+        id: change.id.as_str().into(),
+        rule: (&*change.rule).into(),
+        severity: change.severity.as_str().into(),
+        site: change.site.as_str().into(),
+        bay: text(&change.bay),
+        job: text(&change.job),
+        step: text(&change.step),
+        state: change.state.as_str().into(),
+        is_open: matches!(change.state, State::Active | State::Latched),
+        is_latched: change.state == State::Latched,
+        at_ms,
+        operator_state: of_people.then(|| state.as_str().into()),
+        actor: text(actor),
+        reason: text(reason),
+    }
+}

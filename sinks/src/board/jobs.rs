@@ -1,0 +1,182 @@
+//! `/api/v1/jobs`, `/api/v1/technicians`: what the functions show, from the newest picture.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Board;
+use super::problem::Problem;
+use super::routes::Shared;
+use crate::view::{ExpectedView, JobStepView, JobView, Jobs, QueuedStepView};
+
+/// Jobs of one page.
+const LIMIT_MAX: usize = 500;
+const STATES: [&str; 5] = ["open", "accepted", "started", "ready", "released"];
+
+/// `?site=…&state=open|accepted|started|ready|released|all&technician=…&skip=…&limit=…`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JobQuery {
+    site: Option<String>,
+    state: Option<String>,
+    technician: Option<String>,
+    skip: Option<usize>,
+    limit: Option<usize>,
+}
+
+/// `?site=…`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SiteQuery {
+    pub(super) site: Option<String>,
+}
+
+/// `GET /api/v1/jobs`: a page of jobs, and the steps that wait.
+pub(super) async fn jobs(
+    State((board, _)): Shared,
+    query: Result<Query<JobQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        jobs: Vec<&'a JobView>,
+        /// Jobs that match beyond this page: `skip` goes over those that were shown.
+        beyond_limit: usize,
+        queue: Vec<&'a QueuedStepView>,
+    }
+    let Query(query) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let limit = query.limit.unwrap_or(LIMIT_MAX);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(Problem::bad_request(format!("`limit` is {limit}; give a number from 1 to {LIMIT_MAX}")));
+    }
+    let state = query.state.as_deref().unwrap_or("open");
+    if state != "all" && !STATES.contains(&state) {
+        return Err(Problem::bad_request(format!(
+            "`state` cannot be `{state}`; use {} or all",
+            STATES.join(", ")
+        )));
+    }
+    let jobs = all(&board);
+    let is_of = |site: &str| query.site.as_deref().is_none_or(|wanted| wanted == site);
+    let is_in = |job: &JobView| match state {
+        "all" => true,
+        "open" => job.state != "released",
+        state => job.state == state,
+    };
+    let is_theirs = |job: &JobView| {
+        query
+            .technician
+            .as_deref()
+            .is_none_or(|wanted| job.steps.iter().any(|step| step.technician.as_deref() == Some(wanted)))
+    };
+    let matching = jobs.jobs.iter().filter(|job| is_of(&job.site) && is_in(job) && is_theirs(job));
+    let mut matching: Vec<&JobView> = matching.skip(query.skip.unwrap_or(0)).collect();
+    let beyond_limit = matching.len().saturating_sub(limit);
+    matching.truncate(limit);
+    let queue = jobs.queue.iter().filter(|step| is_of(&step.site)).collect();
+    Ok(tagged(&headers, &Answer { jobs: matching, beyond_limit, queue }))
+}
+
+/// `GET /api/v1/jobs/{job}`.
+pub(super) async fn job(
+    State((board, _)): Shared,
+    Path(job): Path<String>,
+    query: Result<Query<SiteQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let jobs = all(&board);
+    let found = find(&jobs, query.site.as_deref(), &job)?;
+    Ok(tagged(&headers, found))
+}
+
+/// `GET /api/v1/technicians/{technician}/steps`: what is theirs, or lately was.
+pub(super) async fn technician(
+    State((board, _)): Shared,
+    Path(technician): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    #[derive(Serialize)]
+    struct Own<'a> {
+        site: &'a str,
+        job: &'a str,
+        vehicle: Option<&'a str>,
+        promised_ms: Option<i64>,
+        #[serde(flatten)]
+        step: &'a JobStepView,
+        /// Of a step that goes on: what it is to measure and what of that has been, before `as_of_ms`.
+        #[serde(skip_serializing_if = "<[ExpectedView]>::is_empty")]
+        expected: &'a [ExpectedView],
+        as_of_ms: Option<i64>,
+    }
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        technician: &'a str,
+        steps: Vec<Own<'a>>,
+    }
+    let picture = board.now();
+    let jobs = &picture.view.jobs;
+    let tile = |job: &JobView, step: &JobStepView| {
+        picture.view.bays.iter().find(|bay| {
+            bay.site == job.site
+                && bay.job.as_deref() == Some(&*job.job)
+                && bay.step.as_deref() == Some(&*step.step)
+        })
+    };
+    let open = jobs.jobs.iter().filter(|job| job.state != "released");
+    let mut steps: Vec<Own<'_>> = open
+        .flat_map(|job| {
+            let own = job.steps.iter().filter(|step| step.technician.as_deref() == Some(&*technician));
+            own.map(move |step| Own {
+                site: &job.site,
+                job: &job.job,
+                vehicle: job.vehicle.as_deref(),
+                promised_ms: job.promised_ms,
+                step,
+                expected: tile(job, step).map_or(&[], |bay| &bay.expected),
+                as_of_ms: tile(job, step).and_then(|bay| bay.watermark_ms),
+            })
+        })
+        .collect();
+    let rank =
+        |state: &str| ["active", "paused", "assigned"].iter().position(|first| *first == state).unwrap_or(3);
+    steps.sort_by_key(|own| rank(&own.step.state));
+    tagged(&headers, &Answer { technician: &technician, steps })
+}
+
+fn all(board: &Board) -> Arc<Jobs> {
+    Arc::clone(&board.now().view.jobs)
+}
+
+/// The job of that name; at one site, if several have one.
+pub(super) fn find<'a>(jobs: &'a Jobs, site: Option<&str>, job: &str) -> Result<&'a JobView, Problem> {
+    let mut found =
+        jobs.jobs.iter().filter(|known| known.job == job && site.is_none_or(|site| site == known.site));
+    let Some(first) = found.next() else {
+        let detail =
+            format!("there is no job `{job}` here; GET /api/v1/jobs?state=all lists those that are known");
+        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+    };
+    if let Some(other) = found.next() {
+        let detail = format!("job `{job}` is at `{}` and at `{}`; name its `site`", first.site, other.site);
+        return Err(Problem::bad_request(detail));
+    }
+    Ok(first)
+}
+
+/// With an ETag over what it says, and nothing of it for who has that already.
+fn tagged(headers: &HeaderMap, answer: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(answer).unwrap_or_default();
+    let tag = format!("\"{:016x}\"", xxh3_64(&body));
+    let kept = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let fixed = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    if kept.is_some_and(|kept| kept.split(',').any(|kept| kept.trim() == tag)) {
+        return (StatusCode::NOT_MODIFIED, fixed).into_response();
+    }
+    (fixed, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}

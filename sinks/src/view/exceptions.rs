@@ -1,0 +1,42 @@
+//! Exceptions as people see them.
+
+use serde::Serialize;
+
+/// An exception as people see it; `/api/v1/exceptions`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ExceptionView {
+    pub id: String,
+    pub rule: String,
+    pub severity: String,
+    pub site: String,
+    pub bay: String,
+    pub tool: String,
+    pub job: Option<String>,
+    pub step: Option<String>,
+    pub raised_ms: i64,
+    pub cleared_ms: Option<i64>,
+    /// `active`, `latched`, `suppressed` or `cleared`.
+    pub state: String,
+    /// `unacknowledged`, `acknowledged` or `shelved`.
+    pub operator_state: String,
+    /// Who changed that last, as they said themselves, why, and when.
+    pub actor: Option<String>,
+    pub operator_reason: Option<String>,
+    pub operator_since_ms: Option<i64>,
+    pub shelved_until_ms: Option<i64>,
+    pub value: Option<f64>,
+    pub limit_min: Option<f64>,
+    pub limit_max: Option<f64>,
+    pub message: String,
+    pub response: String,
+    /// JSON: rule version, window, watermark, ids of rows.
+    pub evidence: serde_json::Value,
+}
+
+impl ExceptionView {
+    /// Whether it needs somebody: it is active, or latched until it is reset.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        ["active", "latched"].contains(&self.state.as_str())
+    }
+}

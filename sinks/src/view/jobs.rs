@@ -1,0 +1,93 @@
+//! Jobs and their steps as people see them.
+
+use serde::Serialize;
+
+/// What the functions show. Made anew when something of it changes, and not part of the live picture: who shows it asks.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Jobs {
+    /// Open ones first, in the order of their promised time, then those that were handed over last; at most 2,000.
+    pub jobs: Vec<JobView>,
+    /// Steps that wait for a bay or for somebody, in the order in which they are placed.
+    pub queue: Vec<QueuedStepView>,
+}
+
+/// A job; `/api/v1/jobs`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct JobView {
+    pub site: String,
+    pub job: String,
+    pub customer: Option<String>,
+    pub vehicle: Option<String>,
+    /// `accepted`, `started`, `ready` or `released`.
+    pub state: String,
+    pub promised_ms: Option<i64>,
+    pub accepted_ms: i64,
+    pub started_ms: Option<i64>,
+    pub ready_ms: Option<i64>,
+    pub released_ms: Option<i64>,
+    pub released_by: Option<String>,
+    /// What was open when it was handed over.
+    pub reason: Option<String>,
+    /// Why it may not be handed over now, a fragment each.
+    pub in_the_way: Vec<String>,
+    /// In the order of the card.
+    pub steps: Vec<JobStepView>,
+}
+
+/// A step of a job.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct JobStepView {
+    pub step: String,
+    pub operation: Option<String>,
+    pub skills: Vec<String>,
+    /// `planned`, `ready`, `assigned`, `active`, `paused`, `done`, `qa_hold`, `reworked` or `closed`.
+    pub state: String,
+    pub bay: Option<String>,
+    pub technician: Option<String>,
+    /// Why it is paused, held, or closed without being done.
+    pub reason: Option<String>,
+    pub assigned_ms: Option<i64>,
+    /// Of the newest run.
+    pub started_ms: Option<i64>,
+    pub ended_ms: Option<i64>,
+    /// Since when it is worked on, on top of `worked_s`.
+    pub active_since_ms: Option<i64>,
+    /// Over all runs, pauses subtracted.
+    pub worked_s: f64,
+    pub standard_s: Option<f64>,
+    /// `open`, `passed`, `unsigned`, `failed` or `accepted`.
+    pub verdict: String,
+    pub needs_signature: bool,
+    /// Good readings that lack; none before the record says so.
+    pub missing: Option<u64>,
+    pub signed_by: Option<String>,
+    pub signed_ms: Option<i64>,
+}
+
+/// A step that nobody does yet, though somebody could.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct QueuedStepView {
+    pub site: String,
+    pub job: String,
+    pub step: String,
+    pub operation: Option<String>,
+    pub promised_ms: Option<i64>,
+    pub skills: Vec<String>,
+    /// In words.
+    pub waits_for: String,
+}
+
+/// What a step is to measure, and how far that is.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ExpectedView {
+    pub metric: String,
+    pub joint: Option<String>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    /// As many good readings as the card asks for, if it does.
+    pub expected: Option<u32>,
+    pub counted: u64,
+    /// Those of them inside the limits.
+    pub within: u64,
+    pub missing: Option<u64>,
+}
