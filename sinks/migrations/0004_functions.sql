@@ -1,4 +1,7 @@
 -- What the workshop's functions say: jobs and their steps, inspection records, lines of bills, queues.
+--
+-- The keys (site, job) and (site, job, step) are those of job_cards and job_steps, and are not enforced: the tables of a
+-- standby that begins at a checkpoint hold what comes from there on, so that a step may be there and its job not.
 
 -- The newest word on each job.
 CREATE TABLE job_cards (
@@ -48,8 +51,7 @@ CREATE TABLE job_steps (
     standard_s  REAL,
     revision    INTEGER NOT NULL,
     epoch       INTEGER NOT NULL REFERENCES epochs (epoch),
-    PRIMARY KEY (site, job, step),
-    FOREIGN KEY (site, job) REFERENCES job_cards (site, job)
+    PRIMARY KEY (site, job, step)
 ) STRICT;
 
 CREATE INDEX job_steps_open ON job_steps (site, state) WHERE state <> 'closed';
@@ -74,8 +76,7 @@ CREATE TABLE inspections (
     note       TEXT,
     revision   INTEGER NOT NULL,
     epoch      INTEGER NOT NULL REFERENCES epochs (epoch),
-    PRIMARY KEY (site, job, step),
-    FOREIGN KEY (site, job, step) REFERENCES job_steps (site, job, step)
+    PRIMARY KEY (site, job, step)
 ) STRICT;
 
 CREATE INDEX inspections_open ON inspections (site, ts_ms) WHERE verdict IN ('unsigned', 'failed');
@@ -101,8 +102,7 @@ CREATE TABLE invoice_lines (
     note      TEXT,
     revision  INTEGER NOT NULL,
     epoch     INTEGER NOT NULL REFERENCES epochs (epoch),
-    PRIMARY KEY (site, job, line),
-    FOREIGN KEY (site, job) REFERENCES job_cards (site, job)
+    PRIMARY KEY (site, job, line)
 ) STRICT;
 
 CREATE INDEX invoice_lines_held ON invoice_lines (site, ts_ms) WHERE state = 'held';

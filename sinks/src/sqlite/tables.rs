@@ -58,8 +58,7 @@ const fn time(name: &'static str) -> Column {
     Column { name, kind: Kind::Time }
 }
 
-/// In the order in which commits fill them: what others refer to first. A place is part of the hash of an epoch's rows, so
-/// new ones stand last.
+/// In the order in which commits fill them. A place is part of the hash of an epoch's rows, so new ones stand last.
 pub(super) const TABLES: [Table; 9] = {
     let [exceptions, usage, steps, checks] = ledgers::LEDGERS;
     let [job_cards, job_steps, inspections, invoice_lines, queue_items] = functions::FUNCTIONS;
