@@ -4,6 +4,8 @@ use crate::config::Mistake;
 
 pub mod backtest;
 
+pub mod backup;
+
 pub mod check;
 
 pub mod demo;
@@ -21,6 +23,8 @@ pub mod query;
 pub mod service;
 
 pub mod replay;
+
+pub mod restore;
 
 pub mod rows;
 

@@ -21,6 +21,8 @@ pub mod checkpoint;
 
 pub mod mirror;
 
+pub mod backup;
+
 pub mod history;
 
 pub mod digest;
@@ -50,3 +52,6 @@ pub mod explain;
 pub mod http;
 
 pub mod commands;
+
+#[cfg(test)]
+mod tests;

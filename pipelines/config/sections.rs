@@ -24,6 +24,11 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "Where the engine's state is kept, so that a restart replays only the newest entries of the journal.",
     ),
     ("export", "Parquet files: FOLDER/<stream>/date=YYYY-MM-DD/site=S/*.parquet."),
+    (
+        "retention",
+        "How much of the past is kept on the disk. What a restart, the mirror or a correction still needs is never removed, \
+         whatever the size.",
+    ),
     ("store", "The tables exceptions, usage, steps and checks, for the shop's other programs."),
     ("http", "Board, status and metrics on one port."),
     (

@@ -7,6 +7,8 @@ use ingest::entry::command::Order;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::channels::ChannelQuery;
+
 /// Wishes that wait to be looked at.
 const WISHES_MAX: usize = 32;
 
@@ -29,6 +31,10 @@ pub enum Wish {
     Quarantine(QuarantineQuery),
     /// One record with its bytes.
     Record(String),
+    /// Sequence numbers that have not come.
+    Gaps(ChannelQuery),
+    /// What became of all that came, channel by channel.
+    Devices(ChannelQuery),
 }
 
 /// Which records in quarantine are asked for, newest first.
