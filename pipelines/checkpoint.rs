@@ -1,12 +1,17 @@
 //! All that is needed to go on after a cut in another process.
 //!
-//! A checkpoint is one file, `checkpoint-<epoch>.andon`, made whole and durable or not at all:
+//! A checkpoint is one file, `checkpoint-<epoch, 20 digits>.andon`, made whole and durable or not at all:
 //!
-//! | bytes | what |
-//! |---|---|
-//! | 8 | `ANDONC01` |
-//! | 32 | BLAKE3 of what follows |
-//! | rest | [`Checkpoint`] in postcard |
+//! | at | bytes | what                                                                                |
+//! |----|-------|-------------------------------------------------------------------------------------|
+//! | 0  | 8     | `ANDONC01`: what it is, and the version of this layout                              |
+//! | 8  | 32    | BLAKE3 of all behind it                                                             |
+//! | 40 |       | epoch; the first entry not yet applied: a varint each                               |
+//! | …  |       | program version that wrote it: its bytes (varint), then these                       |
+//! | …  |       | the engine's state, likewise; it has a version of its own ([`crate::engine`])       |
+//! | …  |       | receipts (varint), each the sink's name and JSON of its own, both likewise          |
+//!
+//! A varint has seven bits a byte, the lowest first; the upper bit says that more follow (the `postcard` format).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,7 +22,20 @@ use ingest::storage::Storage;
 use ingest::time::{Epoch, Offset};
 use sinks::sink::Receipt;
 
-const MAGIC: &[u8; 8] = b"ANDONC01";
+const MAGIC: &[u8; 6] = b"ANDONC";
+const VERSION: &[u8; 2] = b"01";
+const BODY_AT: usize = 40;
+
+/// Why bytes are no checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoCheckpoint {
+    #[error(
+        "it is of format `{found}`, and this program knows `ANDONC01`: start the Andon that wrote it, or a newer one"
+    )]
+    Newer { found: String },
+    #[error("{0}")]
+    Damaged(String),
+}
 
 /// State and receipts as of a cut.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -52,24 +70,30 @@ impl Checkpoint {
     /// If it cannot be written as bytes.
     pub fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
         let body = postcard::to_allocvec(self)?;
-        Ok([MAGIC.as_slice(), blake3::hash(&body).as_bytes(), &body].concat())
+        Ok([MAGIC.as_slice(), VERSION, blake3::hash(&body).as_bytes(), &body].concat())
     }
 
     /// Reads [`Checkpoint::encode`]'s bytes.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn decode(bytes: &[u8]) -> Result<Checkpoint, String> {
-        let Some((head, body)) = bytes.split_at_checked(MAGIC.len() + 32) else {
-            return Err("it is shorter than its head".to_owned());
+    pub fn decode(bytes: &[u8]) -> Result<Checkpoint, NoCheckpoint> {
+        let damaged = |reason: &str| NoCheckpoint::Damaged(reason.to_owned());
+        let Some((head, body)) = bytes.split_at_checked(BODY_AT) else {
+            return Err(damaged("it is shorter than its head"));
         };
-        if !head.starts_with(MAGIC) {
-            return Err("it is no checkpoint of this version".to_owned());
+        let is_version =
+            |version: &[u8]| version.iter().all(u8::is_ascii_digit) && version > VERSION.as_slice();
+        if head.starts_with(MAGIC) && is_version(&head[6..8]) {
+            return Err(NoCheckpoint::Newer { found: head[..8].escape_ascii().to_string() });
         }
-        if blake3::hash(body).as_bytes() != &head[MAGIC.len()..] {
-            return Err("its hash does not fit its content".to_owned());
+        if !head.starts_with(MAGIC) || !head[6..].starts_with(VERSION) {
+            return Err(damaged("it does not begin as a checkpoint does"));
         }
-        postcard::from_bytes(body).map_err(|error| error.to_string())
+        if blake3::hash(body).as_bytes() != &head[8..] {
+            return Err(damaged("its hash does not fit its content"));
+        }
+        postcard::from_bytes(body).map_err(|error| damaged(&error.to_string()))
     }
 }
 
@@ -86,6 +110,9 @@ pub enum CheckpointError {
         path = .path.display()
     )]
     Damaged { path: PathBuf, reason: String },
+    /// A file of a version to come.
+    #[error("checkpoint {path}: {reason}", path = .path.display())]
+    Newer { path: PathBuf, reason: NoCheckpoint },
 }
 
 /// Checkpoints in a folder, the newest few of them.
@@ -94,7 +121,11 @@ pub struct CheckpointFolder {
     storage: Arc<dyn Storage>,
     folder: PathBuf,
     keep: usize,
+    bytes_max: u64,
 }
+
+/// So many are kept whatever their size: should the newest be damaged, the one before it serves.
+const KEEP_MIN: usize = 2;
 
 impl CheckpointFolder {
     /// Opens `folder`, made if need be; the newest `keep` checkpoints stay in it.
@@ -106,7 +137,13 @@ impl CheckpointFolder {
         storage.create_folder(folder).map_err(failed)?;
         // Whoever put the newest may have ended before its name was durable.
         storage.sync_folder(folder).map_err(failed)?;
-        Ok(CheckpointFolder { storage, folder: folder.to_owned(), keep: keep.max(1) })
+        Ok(CheckpointFolder { storage, folder: folder.to_owned(), keep: keep.max(1), bytes_max: u64::MAX })
+    }
+
+    /// Fewer than so many are kept where they are larger than this together.
+    #[must_use]
+    pub fn bounded(self, bytes_max: u64) -> Self {
+        CheckpointFolder { bytes_max, ..self }
     }
 
     /// Writes a checkpoint. All of it is durable when this returns; nothing of it is seen before.
@@ -141,14 +178,15 @@ impl CheckpointFolder {
     pub fn newest(&self) -> Result<Option<Checkpoint>, CheckpointError> {
         let Some(path) = self.files()?.pop() else { return Ok(None) };
         let failed = |source| CheckpointError::Storage { path: path.clone(), what: "read", source };
-        let damaged =
-            |reason: &str| CheckpointError::Damaged { path: path.clone(), reason: reason.to_owned() };
         let bytes = self.storage.read(&path).map_err(failed)?;
-        Checkpoint::decode(&bytes).map(Some).map_err(|reason| damaged(&reason))
+        Checkpoint::decode(&bytes).map(Some).map_err(|reason| match reason {
+            NoCheckpoint::Damaged(reason) => CheckpointError::Damaged { path: path.clone(), reason },
+            reason @ NoCheckpoint::Newer { .. } => CheckpointError::Newer { path: path.clone(), reason },
+        })
     }
 
-    /// Removes all but the newest few up to epoch `shown`. Later ones stay: until they are shown they are not yet what
-    /// a restart begins at.
+    /// Removes all but the newest few up to epoch `shown`: as many as are kept, and fewer where they are too large
+    /// together. Later ones stay: until they are shown they are not yet what a restart begins at.
     ///
     /// # Errors
     /// If one cannot be removed.
@@ -156,8 +194,25 @@ impl CheckpointFolder {
         let newest = self.path(shown.0);
         let mut files = self.files()?;
         files.retain(|path| *path <= newest);
-        let over = files.len().saturating_sub(self.keep);
-        self.remove_files(&files[..over])
+        let mut over = files.len().saturating_sub(self.keep);
+        if self.bytes_max < u64::MAX && files.len() > KEEP_MIN {
+            let mut bytes: Vec<u64> =
+                files.iter().map(|path| self.bytes_of(path)).collect::<Result<_, _>>()?;
+            bytes.drain(..over);
+            while bytes.len() > KEEP_MIN && bytes.iter().sum::<u64>() > self.bytes_max {
+                bytes.remove(0);
+                over += 1;
+            }
+        }
+        let removed = files[..over].iter().map(|path| self.bytes_of(path)).sum::<Result<u64, _>>()?;
+        self.remove_files(&files[..over])?;
+        metrics::counter!("andon_checkpoint_removed_bytes_total").increment(removed);
+        Ok(())
+    }
+
+    fn bytes_of(&self, path: &Path) -> Result<u64, CheckpointError> {
+        let failed = |source| CheckpointError::Storage { path: path.to_owned(), what: "looked at", source };
+        self.storage.open(path).and_then(|file| file.len()).map_err(failed)
     }
 
     /// Removes those that resume behind `until`: a restart must not begin at them.
@@ -189,7 +244,11 @@ impl CheckpointFolder {
         Ok(())
     }
 
-    fn files(&self) -> Result<Vec<PathBuf>, CheckpointError> {
+    /// All of them, oldest first.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    pub fn files(&self) -> Result<Vec<PathBuf>, CheckpointError> {
         let failed = |source| CheckpointError::Storage { path: self.folder.clone(), what: "listed", source };
         let mut files = self.storage.list(&self.folder).map_err(failed)?;
         files.retain(|path| path.extension().is_some_and(|extension| extension == "andon"));
@@ -198,44 +257,4 @@ impl CheckpointFolder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use ingest::storage::DiskStorage;
-
-    fn checkpoint(epoch: u64) -> Checkpoint {
-        Checkpoint {
-            epoch,
-            resume_at: epoch * 10,
-            version: "0".into(),
-            engine: vec![1, 2, 3],
-            receipts: BTreeMap::new(),
-        }
-    }
-
-    #[test]
-    fn the_newest_is_found_and_old_ones_go() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
-        let checkpoints = CheckpointFolder::open(storage, folder.path(), 2).expect("opens");
-        assert_eq!(checkpoints.newest().expect("reads"), None);
-        for epoch in [1, 2, 10] {
-            checkpoints.put(&checkpoint(epoch)).expect("writes");
-        }
-        checkpoints.trim(Epoch(10)).expect("trims");
-        assert_eq!(checkpoints.newest().expect("reads"), Some(checkpoint(10)));
-        assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 2);
-    }
-
-    #[test]
-    fn a_changed_byte_is_found() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let checkpoints = CheckpointFolder::open(Arc::new(DiskStorage), folder.path(), 2).expect("opens");
-        checkpoints.put(&checkpoint(1)).expect("writes");
-        let path = folder.path().join(format!("checkpoint-{:020}.andon", 1));
-        let mut bytes = std::fs::read(&path).expect("reads");
-        *bytes.last_mut().expect("not empty") ^= 1;
-        std::fs::write(&path, bytes).expect("writes");
-        let error = checkpoints.newest().expect_err("damaged").to_string();
-        assert!(error.contains("hash does not fit"), "{error}");
-    }
-}
+mod tests;

@@ -6,6 +6,8 @@ pub mod audit;
 
 pub mod backtest;
 
+pub mod backup;
+
 pub mod check;
 
 pub mod demo;
@@ -23,6 +25,8 @@ pub mod query;
 pub mod service;
 
 pub mod replay;
+
+pub mod restore;
 
 pub mod rows;
 

@@ -29,6 +29,8 @@ mod broker;
 
 mod mirror;
 
+mod retention;
+
 mod pattern;
 
 mod setting;
@@ -76,6 +78,7 @@ pub use mistake::Mistake;
 pub(crate) use mistake::nearest as nearest_name;
 pub use printed::{andon_toml, functions_toml};
 pub use quantity::{QuantityError, parse_duration, parse_period, parse_size, print_duration, print_size};
+pub use retention::RetentionSettings;
 pub use rule::{CountsWhile, ExceptionKind, Lane, RuleSettings, Severity};
 pub(crate) use rules::ranks;
 
@@ -93,6 +96,7 @@ pub struct Config {
     pub engine: EngineSettings,
     pub checkpoint: CheckpointSettings,
     pub export: ExportSettings,
+    pub retention: RetentionSettings,
     pub store: StoreSettings,
     pub http: HttpSettings,
     /// None where the journal is not mirrored.

@@ -40,6 +40,8 @@ mod aside;
 
 mod repeats;
 
+mod channels;
+
 mod clock;
 
 mod bays;
@@ -100,6 +102,7 @@ use self::belated::Belated;
 use self::block::Block;
 use self::bookings::WaitingBooking;
 use self::bounds::Bounds;
+use self::channels::Channels;
 use self::clock::ClockCheck;
 use self::commands::Commands;
 use self::exceptions::Exceptions;
@@ -132,6 +135,7 @@ pub struct Engine {
     names: Names,
     counts: Counts,
     repeats: Repeats,
+    channels: Channels,
     clock: ClockCheck,
     bays: Bays,
     bounds: Bounds,
@@ -192,6 +196,7 @@ impl Engine {
             names: Names::new(),
             counts: Counts::default(),
             repeats: Repeats::new(settings.repeat_messages, millis(settings.repeat_age)),
+            channels: Channels::default(),
             clock: ClockCheck::new(millis(settings.clock_bound), millis(settings.age_bound)),
             bays: Bays::new(millis(settings.lateness), millis(settings.idle), idle_final_ms),
             bounds: Bounds::new(settings),

@@ -23,6 +23,8 @@ pub mod checkpoint;
 
 pub mod mirror;
 
+pub mod backup;
+
 pub mod history;
 
 pub mod digest;
@@ -52,3 +54,6 @@ pub mod explain;
 pub mod http;
 
 pub mod commands;
+
+#[cfg(test)]
+mod tests;

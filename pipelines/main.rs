@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use pipelines::commands::{
-    CommandError, audit, backtest, check, demo, explain, import, quarantine, query, replay, run, simulate,
-    standby, status, test, trace,
+    CommandError, audit, backtest, backup, check, demo, explain, import, quarantine, query, replay, restore,
+    run, simulate, standby, status, test, trace,
 };
 
 /// Telemetry stream processor for workshops: MQTT in; exceptions, usage, live boards and Parquet out.
@@ -47,6 +47,8 @@ enum Command {
     Quarantine(quarantine::QuarantineCommand),
     Status(status::StatusArgs),
     Standby(standby::StandbyArgs),
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
 }
 
 fn main() -> ExitCode {
@@ -81,6 +83,8 @@ fn dispatch(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Quarantine(command) => quarantine::run(command),
         Command::Status(args) => status::run(args),
         Command::Standby(args) => standby::run(args),
+        Command::Backup(args) => backup::run(args),
+        Command::Restore(args) => restore::run(args),
     }
 }
 

@@ -230,6 +230,7 @@ impl Painter {
         if !counts.adds_up() {
             own.push("counts do not add up: please report this with the journal".to_owned());
         }
+        own.extend(engine.channels_at_odds());
         let mirror = self.sources.mirror();
         let status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -237,6 +238,7 @@ impl Painter {
             configuration_refused: self.refused.mistakes(),
             not_ready: reasons(&own, &self.sources, self.sinks.upgrade().as_deref()),
             counts,
+            missing: engine.missing(),
             messages_per_second: recent as f64 / (RATE_OVER_US as f64 / 1e6),
             watermark_lag_ms: engine.watermark_lag_ms(),
             latency_ms: self.latency.latency(now_us),

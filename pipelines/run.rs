@@ -193,9 +193,15 @@ impl Service {
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             self.epochs.show()?;
-            let (applied, epoch) = self.epochs.place();
-            self.painter.paint(&self.epochs.engine, applied, epoch);
+            self.tell_board();
         }
+    }
+
+    /// A picture if one is due, and answers to who has asked.
+    fn tell_board(&mut self) {
+        let (applied, epoch) = self.epochs.place();
+        self.painter.paint(&self.epochs.engine, applied, epoch);
+        self.clerk.tell(&self.epochs.engine);
     }
 
     fn take(&mut self, durable: &Durable) -> Result<(), RunError> {

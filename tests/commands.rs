@@ -125,7 +125,7 @@ fn journal(folder: &Path, entries: u64, from: u64) -> (u64, u64) {
     let quiet = Entry::Tick { first_ms: 1_767_596_441_000, last_ms: 1_767_596_500_000 };
     journal.append(&quiet).expect("appends");
     journal.sync().expect("syncs");
-    journal.trim(ingest::time::Offset(from)).expect("trims");
+    journal.trim(ingest::time::Offset(from), 0).expect("trims");
     let next = journal.next_message();
     drop(journal);
     (Journal::open_read_only(folder).expect("opens").recovered().first_message, next)

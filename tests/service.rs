@@ -1,7 +1,7 @@
 //! The built service as people meet it: a configuration folder, Debian's Mosquitto, HTTP, signals.
 //!
-//! One story runs at a time, since some measure how long things take. `ANDON_KILLS` sets how often
-//! `kills` does so; where Mosquitto, Chromium or the right to mount is absent, a story says so and is skipped.
+//! One story runs at a time, since some measure how long things take. `ANDON_KILLS` and `ANDON_BROKER_KILLS`
+//! set how often `kills` and `broker_kills` do so; where Mosquitto, Chromium or the right to mount is absent, a story says so and is skipped.
 
 #[path = "support/andon.rs"]
 mod andon;
@@ -14,15 +14,21 @@ mod mosquitto;
 mod shop;
 #[path = "support/tight_disk.rs"]
 mod tight_disk;
+#[path = "support/witness.rs"]
+mod witness;
 #[path = "support/work.rs"]
 mod work;
 
+#[path = "service/backup.rs"]
+mod backup;
 #[path = "service/bad_input.rs"]
 mod bad_input;
 #[path = "service/board.rs"]
 mod board;
 #[path = "service/broker_away.rs"]
 mod broker_away;
+#[path = "service/broker_kills.rs"]
+mod broker_kills;
 #[path = "service/changed_rules.rs"]
 mod changed_rules;
 #[path = "service/demo.rs"]

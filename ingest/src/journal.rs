@@ -34,9 +34,11 @@
 //! were synced whole before the next one was begun.
 
 mod append;
+mod copy;
 mod entries;
 mod error;
 mod frame;
+mod hold;
 mod place;
 mod read;
 mod recover;
@@ -51,8 +53,10 @@ use crate::config::JournalSettings;
 use crate::storage::{DiskStorage, Storage, StorageFile};
 use crate::time::{Epoch, Offset};
 
+pub use copy::copy;
 pub use entries::{Entries, ReadOnlyJournal};
 pub use error::JournalError;
+pub use hold::{Hold, alone, hold};
 pub use place::Place;
 pub use recover::Recovered;
 
@@ -156,16 +160,37 @@ impl Journal {
         Entries::new(storage, &self.folder, &self.segments, from, self.next_offset)
     }
 
-    /// Removes the segments all of whose entries are before `before`; never the newest.
+    /// Removes the oldest segments, all of whose entries are before `before`, while there are more than `bytes` in all;
+    /// never the newest. Bytes that were removed.
     ///
     /// # Errors
     /// When the storage fails. What is left is whole.
-    pub fn trim(&mut self, before: Offset) -> Result<(), JournalError> {
+    pub fn trim(&mut self, before: Offset, bytes: u64) -> Result<u64, JournalError> {
+        let (mut removed, mut kept) = (0, None);
         while self.segments.len() > 1 && self.segments[1] <= before {
+            let kept_bytes = match kept {
+                Some(kept) => kept,
+                None => self
+                    .segments
+                    .iter()
+                    .map(|first| self.segment_len(*first))
+                    .sum::<Result<u64, JournalError>>()?,
+            };
+            if kept_bytes <= bytes {
+                break;
+            }
+            let oldest_bytes = self.segment_len(self.segments[0])?;
             let path = self.folder.join(segment::name(self.segments[0]));
             self.storage.remove(&path).map_err(|source| JournalError::Storage { source })?;
             self.segments.remove(0);
+            removed += oldest_bytes;
+            kept = Some(kept_bytes.saturating_sub(oldest_bytes));
         }
-        Ok(())
+        Ok(removed)
+    }
+
+    fn segment_len(&self, first: Offset) -> Result<u64, JournalError> {
+        let file = self.storage.open(&self.folder.join(segment::name(first)));
+        file.and_then(|file| file.len()).map_err(|source| JournalError::Storage { source })
     }
 }

@@ -1,27 +1,38 @@
 //! `andon status`: the conservation law, lags and latencies of a running service.
 
-use std::path::PathBuf;
+mod channels;
+
 use std::process::ExitCode;
 
 use serde_json::Value;
 
 use super::CommandError;
 use super::output::print_line;
-use crate::config::Config;
+use super::service::ServiceArgs;
 use crate::http;
 
 /// How a running service is doing: what came in and where it went, lags, latencies.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "\
+A channel is a topic, and so mostly a device. Of a device that numbers its messages --gaps tells which have not come,
+though later ones have: they were lost on the way here.
+
+Examples:
   andon status --config config/andon.toml
+  andon status --gaps --topic bay-01
+  andon status --devices --limit 20 --json
   andon status --url http://127.0.0.1:8080 --json")]
 pub struct StatusArgs {
-    /// Configuration of the service; its `[http] listen` is asked.
-    #[arg(long, value_name = "FILE", default_value = "config/andon.toml", conflicts_with = "url")]
-    config: PathBuf,
-    /// Address of the service.
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// Sequence numbers that have not come, by topic and boot.
+    #[arg(long, group = "page")]
+    gaps: bool,
+    /// What became of all that each channel said.
+    #[arg(long, group = "page")]
+    devices: bool,
+    #[command(flatten)]
+    page: channels::PageArgs,
     /// Print the service's own JSON.
     #[arg(long)]
     json: bool,
@@ -32,15 +43,13 @@ pub struct StatusArgs {
 /// # Errors
 /// The configuration, or a service that does not answer.
 pub fn run(args: &StatusArgs) -> Result<ExitCode, CommandError> {
-    let url = match &args.url {
-        Some(url) => url.clone(),
-        None => {
-            format!(
-                "http://{}",
-                Config::load_without_secrets(&args.config).map_err(CommandError::Configuration)?.http.listen
-            )
-        }
-    };
+    let url = args.service.address()?;
+    if args.gaps {
+        return channels::gaps(&url, &args.page, args.json);
+    }
+    if args.devices {
+        return channels::devices(&url, &args.page, args.json);
+    }
     let body = http::get(&url, "/api/v1/status").map_err(|error| CommandError::Input {
         what: format!("no answer from {url}: {error}"),
         remedy: "`andon run --config FILE` starts the service; --url names another address".into(),
@@ -85,6 +94,7 @@ fn mirror(role: &Value, mirror: &Value) -> String {
 
 fn page(status: &Value) -> String {
     let counts = &status["counts"];
+    let missing = count(&status["missing"], "missing");
     let count = |name| count(counts, name);
     let reasons: Vec<&str> =
         status["not_ready"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -112,6 +122,7 @@ the counts    {}
 rate          {:>12.0} messages/s
 watermark lag {lag_s:>12}
 latency       {:>9.1} ms p50, {:.1} ms p99
+not come      {:>12} sequence numbers{}
 exceptions    {:>12} open, {} held back by these, {} shelved
 journal       offset {}, epoch {}{mirror}",
         count("messages"),
@@ -135,6 +146,8 @@ journal       offset {}, epoch {}{mirror}",
         status["messages_per_second"].as_f64().unwrap_or(0.0),
         latency["p50"].as_f64().unwrap_or(0.0),
         latency["p99"].as_f64().unwrap_or(0.0),
+        missing,
+        if missing > 0 { " (--gaps names them)" } else { "" },
         status["exceptions_open"].as_u64().unwrap_or(0),
         status["exceptions_suppressed"].as_u64().unwrap_or(0),
         status["exceptions_shelved"].as_u64().unwrap_or(0),

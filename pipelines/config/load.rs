@@ -64,6 +64,7 @@ pub(super) fn load(
         engine: service.engine,
         checkpoint: service.checkpoint,
         export: service.export,
+        retention: service.retention,
         store: service.store,
         http: service.http,
         mirror: service.mirror,

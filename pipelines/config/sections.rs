@@ -25,6 +25,11 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("export", "Parquet files: FOLDER/<stream>/date=YYYY-MM-DD/site=S/*.parquet."),
     (
+        "retention",
+        "How much of the past is kept on the disk. What a restart, the mirror or a correction still needs is never removed, \
+         whatever the size.",
+    ),
+    (
         "store",
         "The tables exceptions, usage, steps and checks, and those of the workshop's functions, for the shop's other programs.",
     ),

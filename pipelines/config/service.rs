@@ -13,7 +13,8 @@ use super::fit::{check, warnings};
 use super::mistake::{Mistake, SourceFile};
 use super::settings::ANDON;
 use super::{
-    CheckpointSettings, EngineSettings, ExportSettings, HttpSettings, MirrorSettings, StoreSettings, mirror,
+    CheckpointSettings, EngineSettings, ExportSettings, HttpSettings, MirrorSettings, RetentionSettings,
+    StoreSettings, mirror, retention,
 };
 
 /// What `andon.toml` says.
@@ -25,6 +26,7 @@ pub(super) struct Service {
     pub(super) engine: EngineSettings,
     pub(super) checkpoint: CheckpointSettings,
     pub(super) export: ExportSettings,
+    pub(super) retention: RetentionSettings,
     pub(super) store: StoreSettings,
     pub(super) http: HttpSettings,
     pub(super) mirror: Option<MirrorSettings>,
@@ -115,6 +117,7 @@ pub(super) fn read(
             telemetry: values.flag("export.telemetry").expect(TYPED),
             file_rows_max: values.whole("export.file_rows_max").expect(TYPED),
         },
+        retention: retention::read(&values),
         store: StoreSettings { url: store_url(values.text("store.url").expect(TYPED), folder) },
         http: HttpSettings { listen: values.address("http.listen").expect(TYPED) },
         mirror,

@@ -5,6 +5,7 @@
 
 use super::bounds::{KINDS, SITES};
 use super::kind::Kind;
+use super::retention::{CHECKPOINTS, EXPORTS, JOURNAL, QUARANTINE};
 use super::setting::Fallback::{Absent, Is};
 use super::setting::{Setting, duration, set, size, whole};
 
@@ -221,6 +222,10 @@ pub(super) static ANDON: &[Setting] = &[
         Is("131072"),
         "A file is full at so many rows, or at 32 MiB.",
     ),
+    JOURNAL,
+    CHECKPOINTS,
+    EXPORTS,
+    QUARANTINE,
     set("store.url", Kind::Store, Is("\"sqlite:data/andon.db\""), "sqlite:FILE"),
     set(
         "http.listen",

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use ingest::entry::{Intake, MessageRef};
 use ingest::readings::{Event, Reject, What};
+use sinks::channels::Sums;
 use sinks::emission::Emission;
 
 use super::block::{Block, Lateness, Rows, Stretch};
@@ -99,13 +100,16 @@ impl Engine {
     ) -> Result<Taken, EngineError> {
         let counts = self.counts;
         let rejects = self.rejects.len();
+        let mut added = Vec::new();
         // The open block is of the present.
         let open = std::mem::take(&mut self.decoded);
         let mut block = Block::default();
         let mut taken = Taken::default();
         self.decoder.begin_intake();
         for message in messages.iter().skip(skipped) {
+            let before = Sums::of(&self.counts);
             self.belated_message(message, lane, at_ms, &mut block, &mut taken)?;
+            added.push((self.decoded.channel, Sums::of(&self.counts).since(&before)));
         }
         block.readings = std::mem::replace(&mut self.decoded, open).readings;
         if !block.bay.is_empty() {
@@ -114,7 +118,9 @@ impl Engine {
         if matches!(lane, Lane::Replay { .. }) && taken.is_nothing() {
             self.counts = counts;
             self.rejects.truncate(rejects);
+            added.clear();
         }
+        added.iter().for_each(|(channel, added)| self.channels.take(*channel, added));
         Ok(taken)
     }
 
@@ -199,6 +205,7 @@ impl Engine {
                 taken.duplicates += rows;
                 continue;
             }
+            self.repeats.fill(&print);
             self.counts.applied += rows;
             taken.rows += rows;
             for row in asked {

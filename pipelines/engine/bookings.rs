@@ -82,9 +82,7 @@ impl Engine {
                 Ok(None) => waiting.reject(&booking, None),
                 Err(booked_in) => waiting.reject(&booking, Some(&booked_in)),
             };
-            self.counts.events_applied -= 1;
-            self.counts.events_quarantined += 1;
-            self.rejects.push(wrong);
+            self.take_back(wrong);
         }
         touched
     }

@@ -137,9 +137,7 @@ impl Engine {
         let site_shared: Arc<str> = site.as_ref().into();
         let (stray, told): (Vec<_>, Vec<_>) = told.into_iter().partition(steps::Told::is_stray);
         for stray in stray {
-            self.counts.events_applied -= 1;
-            self.counts.events_quarantined += 1;
-            self.rejects.push(tables::stray_reject(&bay_name, &stray));
+            self.take_back(tables::stray_reject(&bay_name, &stray));
         }
         for told in &told {
             use ingest::readings::StepEventKind::{Failed, Finished};

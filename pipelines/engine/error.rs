@@ -30,4 +30,14 @@ pub enum EngineError {
         "the checkpoint's state cannot be restored: {reason}; start from an older checkpoint or replay the journal"
     )]
     State { reason: String },
+    /// A checkpoint of another version.
+    #[error(
+        "the checkpoint's state is of version {found}, and this program knows {known}: {remedy}",
+        remedy = if found > known { NEWER } else { OLDER }
+    )]
+    StateVersion { found: u32, known: u32 },
 }
+
+const NEWER: &str = "start the Andon that wrote it, or a newer one";
+const OLDER: &str = "where the journal goes back to entry 1, move the checkpoints away, and all is computed again from \
+    it; else start the Andon that wrote it";

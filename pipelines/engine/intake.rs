@@ -1,13 +1,17 @@
 //! From a message to rows that wait: decoding, repeats, impossible times, lateness, the first look.
 
+mod seen;
+
 use std::ops::Range;
 
 use ingest::entry::{Intake, MessageRef};
 use ingest::readings::Reject;
+use sinks::channels::Sums;
 use sinks::emission::Emission;
 
 use super::block::{BLOCK_ROWS, Block, Lateness, Rows, Stretch};
-use super::repeats::{Print, Seen};
+use super::channels::{Became, HowLate};
+use super::repeats::Seen;
 use super::rules::{OnArrival, Verdicts};
 use super::{Engine, EngineError, clock, expected};
 
@@ -27,6 +31,8 @@ struct Placed {
     rows: Range<usize>,
     has_time: bool,
     arrived_ms: i64,
+    channel: u32,
+    became: Became,
 }
 
 impl Engine {
@@ -59,17 +65,22 @@ impl Engine {
             self.counts.decoded += u64::from(is_decoded);
             self.counts.undecodable += u64::from(!is_decoded);
             let elements = first..self.decoded.elements.len();
-            if !elements.is_empty() {
-                taken.push(Taken { message, channel: self.decoded.channel, elements });
+            let channel = self.decoded.channel;
+            if elements.is_empty() {
+                self.channels.message(channel, is_decoded);
+            } else {
+                taken.push(Taken { message, channel, elements });
             }
             if !self.decoded.rejects.is_empty() || !self.decoded.events.is_empty() {
                 // In the order of the messages.
                 self.readings(&mut taken);
+                let before = Sums::of(&self.counts);
                 self.count_rejects();
                 self.rejects.append(&mut self.decoded.rejects);
                 for event in std::mem::take(&mut self.decoded.events) {
                     self.event(event, *message)?;
                 }
+                self.channels.take(channel, &Sums::of(&self.counts).since(&before));
             }
             if self.decoded.readings.len() >= BLOCK_ROWS {
                 self.readings(&mut taken);
@@ -103,7 +114,7 @@ impl Engine {
         let mut seen = seen.into_iter();
         let mut placed = Vec::with_capacity(taken.len());
         for Taken { message, channel, elements } in taken.drain(..) {
-            let start = kept;
+            let (start, before) = (kept, Became::of(&self.counts));
             let mut copied_bytes = 0;
             let mut has_time = true;
             for place in elements {
@@ -150,8 +161,12 @@ impl Engine {
                 }
                 kept += element.readings.len();
             }
+            let became = Became::of(&self.counts).since(&before);
             if kept > start {
-                placed.push(Placed { rows: start..kept, has_time, arrived_ms: message.arrived_ms });
+                let arrived_ms = message.arrived_ms;
+                placed.push(Placed { rows: start..kept, has_time, arrived_ms, channel, became });
+            } else {
+                self.channels.readings(&mut self.repeats, channel, became, HowLate::default());
             }
         }
         self.decoded.readings.truncate(kept);
@@ -163,31 +178,10 @@ impl Engine {
         self.live.arrived(&self.decoded.readings, first..kept);
     }
 
-    /// Which elements have come before.
-    fn seen(&mut self, taken: &[Taken<'_>]) -> Vec<Seen> {
-        self.repeats.fetch(taken.iter().map(|taken| taken.channel));
-        let mut seen = Vec::with_capacity(self.decoded.elements.len());
-        for Taken { message, channel, elements } in taken {
-            for (place, element) in self.decoded.elements[elements.clone()].iter().enumerate() {
-                let print = Print {
-                    channel: *channel,
-                    boot: element.boot,
-                    seq: element.seq,
-                    ts_ms: element.ts_ms,
-                    arrived_ms: message.arrived_ms,
-                    hash: element.hash,
-                    is_first: place == 0,
-                };
-                // An element without readings was rejected as a whole: it says nothing that could be said again.
-                seen.push(if element.readings.is_empty() { Seen::New } else { self.repeats.see(print) });
-            }
-        }
-        seen
-    }
-
     /// Lateness of the rows of a message against what their bays had before it. A message with a time that is its arrival
     /// tells nothing of how far its bay has come: the bay's backlog may still be on the way.
-    fn place(&mut self, Placed { rows, has_time, arrived_ms }: Placed) {
+    fn place(&mut self, Placed { rows, has_time, arrived_ms, channel, became }: Placed) {
+        let before = HowLate::of(&self.counts);
         let table = self.decoder.series();
         let (ts_ms, series) = (&self.decoded.readings.ts_ms, &self.decoded.readings.series);
         if !self.bounds.is_uniform() {
@@ -212,6 +206,8 @@ impl Engine {
             let ts_ms = if has_time { ts_ms[row] } else { i64::MIN };
             self.bays.heard(self.open_bay[row], ts_ms, arrived_ms);
         }
+        let how_late = HowLate::of(&self.counts).since(&before);
+        self.channels.readings(&mut self.repeats, channel, became, how_late);
     }
 
     /// Takes in what series are new: at most once a block, for a rule's scope is evaluated for all of them at once.

@@ -13,13 +13,15 @@ use std::collections::VecDeque;
 use ingest::readings::NONE;
 
 use self::chunk::{CHUNK, Full, Open};
+use self::gaps::{Gaps, Missing};
+pub(super) use self::numbers::Usual;
 
 mod chunk;
+mod gaps;
+mod numbers;
 
 /// Elements of a message that the bound allows for, on average.
 const ELEMENTS_OF_A_MESSAGE: usize = 16;
-/// Missing sequence numbers of a channel are kept as at most this many ranges; the oldest is forgotten.
-const MISSING_RANGES_MAX: usize = 256;
 
 /// What is remembered of all channels.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -27,6 +29,7 @@ pub(super) struct Repeats {
     channels: Vec<Channel>,
     messages_max: usize,
     age_max_ms: i64,
+    missing: Missing,
 }
 
 /// What the usual element touches: this, on a line of the cache, and one line of prints.
@@ -42,6 +45,7 @@ struct Channel {
     boot: i64,
     /// Sequence number.
     highest: i64,
+    usual: Usual,
     past: Box<Past>,
     /// Elements in the chunk that is being filled, and how many of them are the first of their message.
     len: u8,
@@ -58,8 +62,7 @@ struct Past {
     full: VecDeque<Full>,
     /// Messages that begin in `full`.
     full_messages: usize,
-    /// Sequence numbers of the current boot that have not come, in ranges.
-    missing: VecDeque<(i64, i64)>,
+    gaps: Gaps,
 }
 
 /// An element, as far as repeats go.
@@ -90,7 +93,7 @@ impl Repeats {
     /// Remembers up to `messages_max` elements a channel, for `age_max_ms`.
     #[must_use]
     pub(super) fn new(messages_max: usize, age_max_ms: i64) -> Self {
-        Repeats { channels: Vec::new(), messages_max, age_max_ms }
+        Repeats { channels: Vec::new(), messages_max, age_max_ms, missing: Missing::default() }
     }
 
     /// What a checkpoint remembers, under the settings of `fresh`.
@@ -112,17 +115,14 @@ impl Repeats {
 
     /// Judges an element and remembers it.
     pub(super) fn see(&mut self, print: Print) -> Seen {
-        let index = print.channel as usize;
-        if index >= self.channels.len() {
-            self.channels.resize_with(index + 1, Channel::default);
-        }
+        let index = self.meet(print.channel);
         let channel = &mut self.channels[index];
         let mark = mark(&print);
         if print.ts_ms <= channel.newest_ts_ms && channel.holds(&print, mark) {
             return Seen::Repeat;
         }
         let follows = print.seq != NONE && channel.follows(print.boot, print.seq);
-        let is_conflict = print.seq != NONE && !follows && channel.is_out_of_line(print.boot, print.seq);
+        let is_conflict = print.seq != NONE && !follows && channel.is_out_of_line(&print, &mut self.missing);
         if follows {
             channel.highest = print.seq;
         }
@@ -152,6 +152,14 @@ impl Repeats {
         };
         self.channels.iter().enumerate().map(move |(number, channel)| (number, prints(channel).into_iter()))
     }
+
+    fn meet(&mut self, channel: u32) -> usize {
+        let index = channel as usize;
+        if index >= self.channels.len() {
+            self.channels.resize_with(index + 1, Channel::default);
+        }
+        index
+    }
 }
 
 /// Two multiplications: the content's hash is good already, the rest only has to be kept apart.
@@ -174,6 +182,7 @@ impl Default for Channel {
             oldest_arrived_ms: i64::MAX,
             boot: NONE,
             highest: NONE,
+            usual: Usual::default(),
             past: Box::default(),
             len: 0,
             messages: 0,
@@ -239,33 +248,34 @@ impl Channel {
         self.oldest_arrived_ms = past.full.front().map_or(i64::MAX, |oldest| oldest.last_arrived_ms);
     }
 
-    /// Takes a `seq` in that is not the next one; true if it had come before in this boot.
-    fn is_out_of_line(&mut self, boot: i64, seq: i64) -> bool {
-        let missing = &mut self.past.missing;
-        if boot != self.boot || self.highest == NONE {
+    /// Takes a number in that is not the next one; true if it had come before in its boot.
+    #[cold]
+    fn is_out_of_line(&mut self, print: &Print, all: &mut Missing) -> bool {
+        let has_come = self.has_come(print.boot, print.seq, all);
+        all.note(print.channel, &self.past.gaps);
+        has_come
+    }
+
+    fn has_come(&mut self, boot: i64, seq: i64, all: &mut Missing) -> bool {
+        let gaps = &mut self.past.gaps;
+        if self.highest == NONE {
             (self.boot, self.highest) = (boot, seq);
-            missing.clear();
             return false;
         }
-        if seq > self.highest {
-            missing.push_back((self.highest + 1, seq - 1));
-            self.highest = seq;
-        } else {
-            let Some(place) = missing.iter().position(|&(first, last)| first <= seq && seq <= last) else {
-                return true;
-            };
-            let (first, last) = missing[place];
-            missing.remove(place);
-            if seq < last {
-                missing.insert(place, (seq + 1, last));
-            }
-            if first < seq {
-                missing.insert(place, (first, seq - 1));
+        if boot != self.boot {
+            let highest = gaps.turn((self.boot, self.highest), boot, all);
+            (self.boot, self.highest) = (boot, highest.unwrap_or(seq));
+            if highest.is_none() {
+                return false;
             }
         }
-        if missing.len() > MISSING_RANGES_MAX {
-            missing.pop_front();
+        if seq <= self.highest {
+            return !gaps.fill(seq, all);
         }
+        if seq - 1 > self.highest {
+            gaps.open(self.highest + 1, seq - 1, all);
+        }
+        self.highest = seq;
         false
     }
 

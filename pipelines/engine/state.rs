@@ -1,6 +1,7 @@
 //! The engine's state as bytes for a checkpoint, and as a hash that two engines can compare.
 //!
-//! The bytes hold numbers (of series, bays, channels) as they are, with the tables that give them; the
+//! The bytes are [`State`] in postcard, its fields in their order, the version first (a varint), the configuration's text
+//! second. They hold numbers (of series, bays, channels) as they are, with the tables that give them; the
 //! hash speaks in names alone, so that it does not depend on the order in which names were first seen.
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use sinks::view::Counts;
 
 use super::bays::Bays;
 use super::bounds::ToolsHeard;
+use super::channels::Channels;
 use super::clock::ClockCheck;
 use super::commands::Commands;
 use super::exceptions::Exceptions;
@@ -25,8 +27,8 @@ use super::{Engine, EngineError};
 use crate::config::Config;
 use crate::functions::Functions;
 
-/// Changes with what [`State`] holds.
-const VERSION: u32 = 8;
+/// Raised with whatever [`State`] holds: `fixtures/formats` has the bytes of each version.
+const VERSION: u32 = 9;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct State {
@@ -38,6 +40,7 @@ struct State {
     decoder: DecoderState,
     counts: Counts,
     repeats: Repeats,
+    channels: Channels,
     clock: ClockCheck,
     bays: Bays,
     tools_heard: ToolsHeard,
@@ -87,8 +90,7 @@ fn check_version(version: u32) -> Result<(), EngineError> {
     if version == VERSION {
         return Ok(());
     }
-    let reason = format!("it has version {version}, this program reads version {VERSION}");
-    Err(EngineError::State { reason })
+    Err(EngineError::StateVersion { found: version, known: VERSION })
 }
 
 impl Engine {
@@ -98,6 +100,7 @@ impl Engine {
     /// If a window's state cannot be written.
     pub fn snapshot(&mut self) -> Result<Vec<u8>, EngineError> {
         self.seal()?;
+        self.channels.check(&self.repeats, self.decoder.channels().len(), &self.counts);
         let state = State {
             version: VERSION,
             configuration: self.config.text.clone(),
@@ -106,6 +109,7 @@ impl Engine {
             decoder: self.decoder.snapshot(),
             counts: self.counts,
             repeats: self.repeats.clone(),
+            channels: self.channels.clone(),
             clock: self.clock.clone(),
             bays: self.bays.clone(),
             tools_heard: self.bounds.heard().clone(),
@@ -151,6 +155,7 @@ impl Engine {
         self.decoder.restore(&state.decoder).map_err(|error| wrong(error.to_string()))?;
         self.counts = state.counts;
         self.repeats = state.repeats.under_settings_of(&self.repeats);
+        self.channels = state.channels;
         self.clock = state.clock.under_settings_of(&self.clock);
         self.bays = state.bays.under_settings_of(&self.bays);
         self.steps = Steps::from_parts(undescribed("steps", &state.steps)?);
@@ -184,7 +189,7 @@ impl Engine {
     }
 
     /// BLAKE3 over the state, by names and in name order, in lines: counts, bays, open steps, books, registers,
-    /// conditions and open exceptions, who was heard when, prints of repeats, rows and bookings that wait, job cards, assets, window state.
+    /// conditions and open exceptions, who was heard when, prints of repeats, numbers that are missing, sums of channels, rows and bookings that wait, job cards, assets, window state.
     ///
     /// # Errors
     /// As [`Engine::snapshot`].
@@ -250,6 +255,7 @@ impl Engine {
                 hasher.finalize()
             ));
         }
+        lines.extend(self.channel_lines());
         let mut waiting = blake3::Hasher::new();
         for (message, index) in self.hold.waiting() {
             waiting.update(&message.to_le_bytes()).update(&index.to_le_bytes());

@@ -1,6 +1,6 @@
 //! What has changed since it was last told: exceptions, and what could not be used.
 
-use ingest::readings::{NONE, Reject};
+use ingest::readings::{Decoded, NONE, Reject};
 use sinks::emission::Emission;
 
 use super::{Engine, EngineError, rows_error, tables};
@@ -66,6 +66,7 @@ impl Engine {
     pub fn refuse(&mut self, reject: Reject, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         self.counts.messages += 1;
         self.counts.undecodable += 1;
+        self.channels.message(Decoded::NO_CHANNEL, false);
         self.rejects.push(reject);
         if self.rejects.len() >= REFUSED_MAX { self.tell_rejects(out) } else { Ok(()) }
     }

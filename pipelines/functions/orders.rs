@@ -250,9 +250,8 @@ impl Functions {
 
     fn may_start(&self, key: &JobKey, step: &Step, (actor, bay): (&str, &str)) -> Result<()> {
         let known = self.settings.assignment.technicians.get(actor);
-        let lacks =
-            |skill: &&Box<str>| known.is_some_and(|known| !known.skills.iter().any(|own| *own == ***skill));
-        if let Some(skill) = step.plan.skills.iter().find(lacks) {
+        let lacks = |skill: &str| known.is_some_and(|known| !known.skills.iter().any(|own| own == skill));
+        if let Some(skill) = step.plan.skills.iter().find(|skill| lacks(skill)) {
             return conflict(format!("step {} needs `{skill}`, which {actor} does not have", step.plan.step));
         }
         let is_running = |step: &&Step| {

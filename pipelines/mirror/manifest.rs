@@ -127,7 +127,7 @@ impl Offered {
     ///
     /// # Errors
     /// A store that does not take them; what is there without a manifest is no checkpoint.
-    pub(super) async fn put(mut self, store: &dyn Store) -> Result<(), StoreError> {
+    pub(crate) async fn put(mut self, store: &dyn Store) -> Result<(), StoreError> {
         let epoch = self.manifest.epoch;
         self.manifest.parts.clear();
         for (number, start) in (0..self.content.len()).step_by(PART_BYTES).enumerate() {

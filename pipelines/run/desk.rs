@@ -18,8 +18,11 @@ use sinks::desk::{Asked, Reply, Says, Wish};
 use sinks::sqlite::reader::{self, Question};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::engine::Engine;
 use crate::engine::commands::{Answer, Outcome};
 use crate::quarantine::{self, QuarantineError, Record};
+
+const NOT_YET: &str = "the service is not ready to tell; GET /readyz says why; ask again";
 
 type Back = oneshot::Sender<Reply>;
 
@@ -43,7 +46,14 @@ struct State {
     /// By key, in the order of submission. Bounded by the intake's own bound on what is submitted, and by the entries
     /// that may wait for the engine.
     waiting: BTreeMap<String, VecDeque<Back>>,
+    /// What the engine is asked, at most [`QUESTIONS_MAX`].
+    questions: Vec<(Wish, Back)>,
+    /// The run loop has begun to answer these.
+    is_telling: bool,
 }
+
+/// Beyond it the next is told to come again.
+const QUESTIONS_MAX: usize = 32;
 
 impl Clerk {
     /// Begins to take wishes in; commands are put off until [`Clerk::open`].
@@ -72,6 +82,10 @@ impl Clerk {
                         tokio::spawn(async move {
                             let _ = reply.send(stored(&store, &question).await);
                         });
+                        continue;
+                    }
+                    wish @ (Wish::Gaps(_) | Wish::Devices(_)) => {
+                        of_task.keep_question(wish, reply);
                         continue;
                     }
                     wish => wish,
@@ -111,6 +125,36 @@ impl Clerk {
         }
     }
 
+    /// Answers what the engine is asked. Between two entries, so that the answer is of one moment.
+    pub(super) fn tell(&self, engine: &Engine) {
+        let questions = self.state(|state| {
+            state.is_telling = true;
+            std::mem::take(&mut state.questions)
+        });
+        for (wish, back) in questions {
+            let body = match wish {
+                Wish::Gaps(query) => json!(engine.gaps(&query)),
+                Wish::Devices(query) => json!(engine.devices(&query)),
+                _ => unreachable!("no other wish is kept"),
+            };
+            let _ = back.send(Reply { status: 200, body });
+        }
+    }
+
+    fn keep_question(&self, wish: Wish, back: Back) {
+        let refused = self.state(|state| {
+            if state.is_telling && state.questions.len() < QUESTIONS_MAX {
+                state.questions.push((wish, back));
+                return None;
+            }
+            Some((back, state.is_telling))
+        });
+        if let Some((back, is_telling)) = refused {
+            let detail = if is_telling { "too many ask at once; ask again" } else { NOT_YET };
+            let _ = back.send(Reply::problem(503, detail));
+        }
+    }
+
     fn state<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -141,7 +185,9 @@ impl Clerk {
 
     fn read(&self, wish: Wish, exports: &Path, back: Back) {
         let read = match wish {
-            Wish::Order(..) | Wish::Bring { .. } | Wish::Store(_) => unreachable!("it was done before"),
+            Wish::Order(..) | Wish::Bring { .. } | Wish::Store(_) | Wish::Gaps(_) | Wish::Devices(_) => {
+                unreachable!("it was done before")
+            }
             Wish::Quarantine(query) => quarantine::page(exports, &query).map(|page| json!(page)),
             Wish::Record(record) => quarantine::record(exports, &record).map(|record| json!(record)),
             Wish::Replay { actor, key, record, topic, payload, reason } => {

@@ -2,19 +2,19 @@
 //!
 //! The service and the simulation of its crashes drive the same code; they differ in what is plugged in.
 
-use std::collections::{BTreeMap, VecDeque};
+mod outlets;
+
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use ingest::entry::{Change, Entry};
 use ingest::intake::Start;
-use ingest::journal::{Journal, Recovered};
+use ingest::journal::{Journal, JournalError, Recovered};
 use ingest::time::{Clock, Epoch, Offset};
-use sinks::deliver::Fanout;
 use sinks::emission::Emission;
-use sinks::parquet::StreamSettings;
-use sinks::sink::{Receipt, SinkError};
 
+pub use self::outlets::Sinks;
 use super::RunError;
 use super::abroad::{Abroad, Unshown, wait_to_show};
 use super::reload::{JournalPast, Retained};
@@ -23,48 +23,6 @@ use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::mirror::Mirror;
-
-/// All sinks behind one call, as the contract of [`sinks::sink::Sink`] has it.
-pub trait Sinks {
-    /// Takes rows in.
-    ///
-    /// # Errors
-    /// What trying again cannot help.
-    fn write(&self, emission: &Emission) -> Result<(), SinkError>;
-    /// Makes the epoch's rows durable, yet unseen.
-    ///
-    /// # Errors
-    /// What trying again cannot help.
-    fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Result<BTreeMap<String, Receipt>, SinkError>;
-    /// Shows the epoch's rows.
-    ///
-    /// # Errors
-    /// What trying again cannot help.
-    fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<(), SinkError>;
-    /// Rows of these streams may come from now on.
-    ///
-    /// # Errors
-    /// What trying again cannot help.
-    fn extend(&self, streams: &[StreamSettings]) -> Result<(), SinkError>;
-}
-
-impl Sinks for Fanout {
-    fn write(&self, emission: &Emission) -> Result<(), SinkError> {
-        Fanout::write(self, emission)
-    }
-
-    fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Result<BTreeMap<String, Receipt>, SinkError> {
-        Fanout::prepare(self, epoch, resume_at)
-    }
-
-    fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<(), SinkError> {
-        Fanout::commit(self, epoch, receipts)
-    }
-
-    fn extend(&self, streams: &[StreamSettings]) -> Result<(), SinkError> {
-        Fanout::extend(self, streams)
-    }
-}
 
 /// Everything that is opened before the first entry.
 #[derive(Debug)]
@@ -91,8 +49,10 @@ pub struct Epochs<S> {
     /// Where to resume by kept checkpoint, oldest first: the journal before the first is not needed.
     resumes: Vec<Offset>,
     keep: usize,
+    /// As much of the journal is kept as nobody needs any more.
+    journal_bytes: u64,
     pub(super) retained: Retained,
-    /// Epochs that are safe and wait for the mirror, oldest first. Without a mirror none waits.
+    /// Epochs that are safe and wait for the mirror, or for a backup that is made, oldest first.
     unshown: VecDeque<Unshown>,
     pub(super) abroad: Option<Abroad>,
 }
@@ -134,6 +94,7 @@ impl<S: Sinks> Epochs<S> {
             epoch: newest.as_ref().map_or(Epoch(0), Checkpoint::epoch),
             resumes: vec![resume_at],
             keep: config.checkpoint.keep.max(1),
+            journal_bytes: config.retention.journal_bytes,
             retained,
             unshown: VecDeque::new(),
             abroad: None,
@@ -228,10 +189,22 @@ impl<S: Sinks> Epochs<S> {
         self.show()
     }
 
-    /// Shows the epochs that the mirror has, if there is one: nothing that is seen from outside is ever rolled back.
+    /// Shows the epochs that the mirror has, if there is one: nothing that is seen from outside is ever rolled back. None
+    /// while a backup is made.
     pub(super) fn show(&mut self) -> Result<(), RunError> {
-        while let Some(Unshown { resume_at, .. }) = self.unshown.front()
-            && self.abroad.as_ref().is_none_or(|abroad| abroad.mirrored() >= *resume_at)
+        let is_mirrored = |epoch: &Unshown, abroad: Option<&Abroad>| {
+            abroad.is_none_or(|abroad| abroad.mirrored() >= epoch.resume_at)
+        };
+        if !self.unshown.front().is_some_and(|epoch| is_mirrored(epoch, self.abroad.as_ref())) {
+            return Ok(());
+        }
+        // While a backup is made they wait: what it copies must stay as it is.
+        let _held = match self.journal.with(|journal| journal.hold()) {
+            Err(JournalError::Held { .. }) => return Ok(()),
+            held => held?,
+        };
+        while let Some(epoch) = self.unshown.front()
+            && is_mirrored(epoch, self.abroad.as_ref())
         {
             let Unshown { epoch, receipts, resume_at } = self.unshown.pop_front().expect("it is there");
             self.sinks.commit(epoch, &receipts)?;
@@ -245,7 +218,8 @@ impl<S: Sinks> Epochs<S> {
                 self.resumes.remove(0);
                 let before = self.retained.needless_before(self.resumes[0]);
                 // Whole segments only, so at least the newest stays to be replayed by hand.
-                self.journal.with(|journal| journal.trim(before))?;
+                let removed = self.journal.with(|journal| journal.trim(before, self.journal_bytes))?;
+                metrics::counter!("andon_journal_removed_bytes_total").increment(removed);
             }
         }
         Ok(())

@@ -36,7 +36,11 @@ impl Service {
         let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
         let journal = || Journal::open(Arc::clone(&storage), &config.journal).map_err(RunError::from);
         let (journal, recovered) = once_there_is_room(&mut painter, stop, journal)?;
-        let checkpoints = CheckpointFolder::open(storage, &config.checkpoint.folder, config.checkpoint.keep)?;
+        // Nothing is shown while a backup is made.
+        let hold = || journal.hold().map_err(RunError::from);
+        let held = once_there_is_room(&mut painter, stop, hold)?;
+        let checkpoints = CheckpointFolder::open(storage, &config.checkpoint.folder, config.checkpoint.keep)?
+            .bounded(config.retention.checkpoints_bytes);
         if let Some(abroad) = &abroad {
             checkpoints.forget_after(abroad.checkpoints_until)?;
         }
@@ -45,7 +49,8 @@ impl Service {
         let journaled = newest.as_ref().map(applied_at).transpose()?;
         let engine = wire::engine(journaled.as_ref().unwrap_or(config))?;
         let parquet =
-            exports::parquet(&engine, &config.export.folder, config.export.file_rows_max, Show::AtCut);
+            exports::parquet(&engine, &config.export.folder, config.export.file_rows_max, Show::AtCut)
+                .keeping(config.retention.exports(&config.engine));
         let sqlite = || runtime.block_on(SqliteSink::open(&config.store.url)).map_err(RunError::from);
         let sqlite = once_there_is_room(&mut painter, stop, sqlite)?;
         let mut sinks = Fanout::default();
@@ -60,6 +65,7 @@ impl Service {
         painter.watch(&sinks, stop);
         let opened = Opened { engine, newest, journal, recovered, checkpoints, sinks };
         let (mut epochs, _) = Epochs::open(config, opened)?;
+        drop(held);
         epochs.abroad = abroad;
         epochs.engine.watch();
         painter.configured(epochs.engine.config());

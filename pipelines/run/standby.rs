@@ -137,8 +137,7 @@ impl Service {
                 Err(error) => return Err(error.into()),
             };
             self.tell(following, &lease, trouble);
-            let (applied, epoch) = self.epochs.place();
-            self.painter.paint(&self.epochs.engine, applied, epoch);
+            self.tell_board();
         }
     }
 

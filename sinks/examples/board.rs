@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ingest::time::{Clock, SystemClock};
 use sinks::board::{Board, serve};
+use sinks::channels::Missing;
 use sinks::prometheus::Prometheus;
 use sinks::view::{Bay, BayState, Counts, ExceptionView, Latency, Status, Trend, UsageView, View};
 
@@ -85,6 +86,7 @@ fn workshop(bays: usize, now_ms: i64, started_ms: i64) -> View {
         exceptions_shelved: 0,
         role: "primary".to_owned(),
         mirror: None,
+        missing: Missing::default(),
     };
     let usage = vec![UsageView {
         site: "lyon".to_owned(),
@@ -142,6 +144,7 @@ fn bay(number: usize, bays: usize, now_ms: i64, seconds: f64) -> Bay {
         elapsed_s: works.then_some(if state == BayState::Waiting { standard_s * share } else { elapsed_s }),
         standard_s: works.then_some(standard_s),
         paused: state == BayState::Waiting,
+        expected: Vec::new(),
         state,
         reason,
         last_arrived_ms: Some(match state {

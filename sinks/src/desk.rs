@@ -7,6 +7,7 @@ use ingest::entry::command::Order;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::channels::ChannelQuery;
 use crate::sqlite::reader::Question;
 
 /// Wishes that wait to be looked at.
@@ -40,6 +41,10 @@ pub enum Wish {
     Quarantine(QuarantineQuery),
     /// One record with its bytes.
     Record(String),
+    /// Sequence numbers that have not come.
+    Gaps(ChannelQuery),
+    /// What became of all that came, channel by channel.
+    Devices(ChannelQuery),
 }
 
 /// What a message that a command brings is about, and from where.

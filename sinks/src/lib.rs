@@ -18,6 +18,8 @@ mod contract;
 
 pub mod view;
 
+pub mod channels;
+
 pub mod latency;
 
 pub mod desk;

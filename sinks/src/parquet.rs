@@ -36,9 +36,12 @@ mod seal;
 mod shape;
 mod split;
 
+pub use cut::{Retention, STAGING, is_shown};
+pub use failure::NAME;
+
 use cut::Cut;
 use end::End;
-use failure::{NAME, made_badly, refused};
+use failure::{made_badly, refused};
 use pending::Pending;
 use shape::{SITE, Shape, Stream};
 
@@ -62,6 +65,8 @@ pub struct ParquetSettings {
     /// Bytes of rows of the epoch in the making that are held in memory before they are staged ahead of the
     /// cut (`AtCut` only).
     pub pending_bytes_max: usize,
+    /// What is removed at last (`AtCut` only).
+    pub retention: Retention,
     pub streams: Vec<StreamSettings>,
 }
 
@@ -86,7 +91,14 @@ impl ParquetSettings {
             Show::AtCut => 1 << 17,
             Show::AtEnd => 1 << 20,
         };
-        ParquetSettings { folder: folder.into(), file_rows_max, show, pending_bytes_max: 64 << 20, streams }
+        let (folder, retention) = (folder.into(), Retention::default());
+        ParquetSettings { folder, file_rows_max, show, pending_bytes_max: 64 << 20, retention, streams }
+    }
+
+    /// The same, with old days going at last.
+    #[must_use]
+    pub fn keeping(self, retention: Retention) -> Self {
+        ParquetSettings { retention, ..self }
     }
 }
 
@@ -114,12 +126,12 @@ impl ParquetSink {
     /// As [`new`](Self::new), on another storage. `AtEnd` knows the machine's disk alone: what a broken replay leaves
     /// is no history, and the next one begins anew.
     pub fn on(storage: Arc<dyn Storage>, settings: ParquetSettings) -> Result<Self, SinkError> {
-        let ParquetSettings { folder, file_rows_max, show, pending_bytes_max, streams } = settings;
+        let ParquetSettings { folder, file_rows_max, show, pending_bytes_max, retention, streams } = settings;
         let streams = streams.into_iter().map(stream).collect::<Result<Vec<_>, _>>()?;
         let rows_max = file_rows_max.max(1);
         let way = match show {
             Show::AtCut => Way::AtCut {
-                cut: Box::new(Cut::open(folder, storage, rows_max, &streams)?),
+                cut: Box::new(Cut::open(folder, storage, rows_max, &streams)?.keeping(retention)),
                 pending: Pending::default(),
             },
             Show::AtEnd => Way::AtEnd(Box::new(End::open(folder, rows_max, &streams)?)),

@@ -21,7 +21,7 @@ pub const LIVE_REFUSED: &str = "andon_board_live_refused_total";
 pub const LIVE_SKIPPED: &str = "andon_board_pictures_skipped_total";
 
 /// Gauges set from the view.
-const GAUGES: [(&str, &str); 17] = [
+const GAUGES: [(&str, &str); 20] = [
     (BUILD_INFO, "1, with the version as a label"),
     (READY, "1 when restored and subscribed, else 0"),
     (WATERMARK_LAG, "Newest arrival minus the least watermark of the bays that are heard"),
@@ -29,6 +29,9 @@ const GAUGES: [(&str, &str); 17] = [
     (APPLY_LATENCY, "From arrival to durable and applied, over the last minute, at the quantile"),
     (OPEN, "Exceptions that are open, by severity and state"),
     (SUPPRESSED, "Exceptions that another one, their cause, holds back"),
+    (SEQUENCE_MISSING, "Sequence numbers that have not come, though higher ones of their boot have"),
+    (SEQUENCE_GAPS, "Stretches of these"),
+    (SEQUENCE_GAP_CHANNELS, "Channels that have such a stretch"),
     (JOURNAL_OFFSET, "Offset of the newest entry in the journal"),
     (EPOCH, "Number of the newest checkpoint"),
     (LIVE_CLIENTS, "Open streams of /api/v1/live"),
@@ -47,6 +50,10 @@ const MESSAGE_RATE: &str = "andon_ingest_messages_per_second";
 const APPLY_LATENCY: &str = "andon_apply_latency_seconds";
 const OPEN: &str = "andon_exceptions_open";
 const SUPPRESSED: &str = "andon_exceptions_suppressed";
+const SEQUENCE_MISSING: &str = "andon_ingest_sequence_missing";
+const SEQUENCE_FORGOTTEN: &str = "andon_ingest_sequence_forgotten_total";
+const SEQUENCE_GAPS: &str = "andon_ingest_sequence_gaps";
+const SEQUENCE_GAP_CHANNELS: &str = "andon_ingest_sequence_gap_channels";
 const JOURNAL_OFFSET: &str = "andon_journal_offset";
 const EPOCH: &str = "andon_epoch";
 const LIVE_CLIENTS: &str = "andon_board_live_clients";
@@ -59,7 +66,7 @@ const STATE_DIFFERENCES: &str = "andon_standby_state_differences";
 const STATE_DIFFERENCE: &str = "andon_standby_state_difference";
 
 /// Recorded where things happen; described here so that the words stand in one place.
-const RECORDED: [(&str, Kind, &str); 17] = [
+const RECORDED: [(&str, Kind, &str); 21] = [
     (LIVE_REFUSED, Kind::Counter, "Live streams turned away because all seats were taken"),
     (LIVE_SKIPPED, Kind::Counter, "Pictures that live streams skipped"),
     (
@@ -89,6 +96,14 @@ const RECORDED: [(&str, Kind, &str); 17] = [
     ("andon_ingest_unacked_messages", Kind::Gauge, "Messages taken in and not yet acknowledged"),
     ("andon_ingest_ack_delay_seconds", Kind::Histogram, "From arrival to acknowledgement"),
     ("andon_journal_torn_bytes_total", Kind::Counter, "Bytes cut off behind the journal's last whole entry"),
+    ("andon_journal_removed_bytes_total", Kind::Counter, "Bytes of old segments that nobody needed, removed"),
+    ("andon_checkpoint_removed_bytes_total", Kind::Counter, "Bytes of old checkpoints, removed"),
+    ("andon_export_removed_bytes_total", Kind::Counter, "Bytes of old days, removed at the bound of what"),
+    (
+        "andon_export_bytes",
+        Kind::Gauge,
+        "Bytes of exports and of quarantine, when last looked at; 0 without a bound",
+    ),
     (
         "andon_mirror_fork_entries_total",
         Kind::Counter,
@@ -155,6 +170,7 @@ impl Prometheus {
     pub fn render(&self, view: &View) -> String {
         metrics::with_local_recorder(&*self.recorder, || {
             set_totals(&view.status.counts);
+            metrics::counter!(SEQUENCE_FORGOTTEN).absolute(view.status.missing.forgotten);
             set_gauges(view);
             set_open(view);
         });
@@ -181,6 +197,10 @@ fn describe(version: &str) {
     for (name, _, words, _) in TOTALS {
         metrics::describe_counter!(name, words);
     }
+    metrics::describe_counter!(
+        SEQUENCE_FORGOTTEN,
+        "Missing sequence numbers that are told no more, at the bound"
+    );
     for (name, words) in GAUGES {
         metrics::describe_gauge!(name, words);
     }
@@ -213,6 +233,9 @@ fn set_gauges(view: &View) {
     metrics::gauge!(APPLY_LATENCY, "quantile" => "0.99").set(seconds(status.latency_ms.p99));
     metrics::gauge!(APPLY_LATENCY, "quantile" => "1").set(seconds(status.latency_ms.max));
     metrics::gauge!(SUPPRESSED).set(status.exceptions_suppressed as f64);
+    metrics::gauge!(SEQUENCE_MISSING).set(status.missing.missing as f64);
+    metrics::gauge!(SEQUENCE_GAPS).set(status.missing.ranges as f64);
+    metrics::gauge!(SEQUENCE_GAP_CHANNELS).set(status.missing.channels as f64);
     metrics::gauge!(JOURNAL_OFFSET).set(status.journal_offset as f64);
     metrics::gauge!(EPOCH).set(status.epoch as f64);
     metrics::gauge!(LEADING).set(if status.role == "standby" { 0.0 } else { 1.0 });

@@ -15,11 +15,13 @@ use sqlx::SqliteConnection;
 use crate::emission::Emission;
 use crate::sink::{Receipt, Sink, SinkError};
 
+mod copy;
 pub mod reader;
 mod store;
 mod tables;
 mod transaction;
 
+pub use copy::{copy, file};
 use store::Store;
 use tables::{RowHash, TABLES, Value};
 use transaction::{commit, stage};

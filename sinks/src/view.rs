@@ -3,6 +3,7 @@
 //! It is made of what has arrived, not of what has become final: a step shows when it starts, and not
 //! when the watermark has passed it.
 
+mod counts;
 mod exceptions;
 mod jobs;
 
@@ -10,8 +11,10 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-pub use exceptions::ExceptionView;
-pub use jobs::{ExpectedView, JobStepView, JobView, Jobs, QueuedStepView};
+pub use self::counts::Counts;
+pub use self::exceptions::ExceptionView;
+pub use self::jobs::{ExpectedView, JobStepView, JobView, Jobs, QueuedStepView};
+use crate::channels::Missing;
 
 /// The whole picture. Serialised as it is to `/api/v1/live` (one JSON object an event) and in parts to the
 /// other routes.
@@ -40,6 +43,8 @@ pub struct Status {
     /// Empty when ready; else why not, one sentence fragment each.
     pub not_ready: Vec<String>,
     pub counts: Counts,
+    /// Sequence numbers that have not come; `/api/v1/status/gaps` names them.
+    pub missing: Missing,
     pub messages_per_second: f64,
     /// Arrival of the newest message minus the least watermark of the bays that are not released.
     pub watermark_lag_ms: Option<i64>,
@@ -90,58 +95,6 @@ pub struct StateDifference {
     /// Hashes.
     pub ours: String,
     pub theirs: String,
-}
-
-/// The conservation law: messages = decoded + undecodable; readings = applied + duplicates + quarantined;
-/// applied = on_time + corrections + late.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub struct Counts {
-    pub messages: u64,
-    pub decoded: u64,
-    pub undecodable: u64,
-    pub readings: u64,
-    pub applied: u64,
-    pub duplicates: u64,
-    pub quarantined: u64,
-    pub on_time: u64,
-    pub corrections: u64,
-    pub late: u64,
-    /// Step events, bookings, cards: events = events_applied + event_duplicates + events_quarantined.
-    pub events: u64,
-    pub events_applied: u64,
-    pub event_duplicates: u64,
-    pub events_quarantined: u64,
-    /// Same seq, other content: applied and counted.
-    pub sequence_conflicts: u64,
-    /// Own output topics that a wide subscription brought back; part of `decoded`.
-    pub ignored_outputs: u64,
-    /// QoS 0 messages shed before the journal, at its bound.
-    pub shed: u64,
-    /// How often a row, in time for its own bay, came after a window over several bays had been forgotten.
-    pub windows_missed: u64,
-    /// Bookings and consumption that no step on the bay accounts for: they are in no usage.
-    pub usage_unassigned: u64,
-    /// Rows of keys that a rule with `silent_after` does not watch, for it watches too many of their site.
-    pub keys_unwatched: u64,
-    /// Distinct exceptions raised.
-    pub exceptions: u64,
-    /// Part of `messages`: tried again from quarantine, each as a message of its own.
-    pub replayed: u64,
-    /// Part of `messages`: out of recordings.
-    pub imported: u64,
-    /// Messages of commands that were refused or had been applied before: in the journal, and in none of these sums.
-    pub set_aside: u64,
-}
-
-impl Counts {
-    /// Whether the conservation law holds.
-    #[must_use]
-    pub fn adds_up(&self) -> bool {
-        self.messages == self.decoded + self.undecodable
-            && self.readings == self.applied + self.duplicates + self.quarantined
-            && self.applied == self.on_time + self.corrections + self.late
-            && self.events == self.events_applied + self.event_duplicates + self.events_quarantined
-    }
 }
 
 /// Milliseconds at the percentile.

@@ -89,7 +89,7 @@ fn acknowledged_messages_are_exported_once_however_often_andon_is_killed() {
 }
 
 /// How often, by an environment variable.
-fn often(variable: &str, usually: u64) -> u64 {
+pub(crate) fn often(variable: &str, usually: u64) -> u64 {
     std::env::var(variable).ok().and_then(|often| often.parse().ok()).unwrap_or(usually)
 }
 

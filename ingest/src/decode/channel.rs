@@ -79,6 +79,10 @@ impl Channels {
         self.topics.all()
     }
 
+    pub(super) fn number_of(&self, topic: &str) -> Option<u32> {
+        self.topics.find(topic)
+    }
+
     pub(super) fn begin_intake(&mut self) {
         self.of_index.clear();
     }

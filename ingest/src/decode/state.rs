@@ -29,6 +29,12 @@ pub enum RestoreError {
 }
 
 impl Decoder {
+    /// The channel of a topic, if it was seen.
+    #[must_use]
+    pub fn channel_of(&self, topic: &str) -> Option<u32> {
+        self.channels.number_of(topic)
+    }
+
     /// Everything that later messages depend on.
     #[must_use]
     pub fn snapshot(&self) -> DecoderState {

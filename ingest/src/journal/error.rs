@@ -29,6 +29,13 @@ pub enum JournalError {
     )]
     Damaged { file: PathBuf, position: u64, expected: String },
 
+    #[error(
+        "the journal's file `{}` is of format `{found}`, and this program knows `ANDONJ01`: start the Andon that wrote \
+         it, or a newer one",
+        file.display()
+    )]
+    Newer { file: PathBuf, found: String },
+
     #[error("the journal holds an entry in `{}` at byte {position} that cannot be read", file.display())]
     Unreadable { file: PathBuf, position: u64, source: EntryError },
 
@@ -38,6 +45,9 @@ pub enum JournalError {
         folder.display()
     )]
     InUse { folder: PathBuf },
+
+    #[error("the journal in `{}` is held while a backup is made", folder.display())]
+    Held { folder: PathBuf },
 
     #[error("there is no journal in `{}`; name the folder that holds `*.journal` files", folder.display())]
     Missing { folder: PathBuf },
@@ -60,7 +70,7 @@ impl JournalError {
     /// Whether trying the same call again can help.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, JournalError::Full { .. })
+        matches!(self, JournalError::Full { .. } | JournalError::Held { .. })
     }
 
     pub(super) fn from_storage(source: io::Error, folder: &Path) -> Self {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::{Bytes, BytesMut};
 
 use super::frame::{self, FrameHead};
-use super::segment::{self, SegmentHead};
+use super::segment::{self, NoHead, SegmentHead};
 use super::{ENTRY_BYTES_MAX, JournalError};
 use crate::entry::Entry;
 use crate::storage::{Storage, StorageFile};
@@ -55,8 +55,11 @@ impl SegmentReader {
         let mut head = [0; segment::HEAD_BYTES];
         let head_bytes = segment::HEAD_BYTES.min(usize::try_from(file_bytes).unwrap_or(usize::MAX));
         read_exactly_at(&*file, &path, 0, &mut head[..head_bytes]).map_err(failed)?;
-        let head = SegmentHead::decode(&head[..head_bytes], first).map_err(|(position, expected)| {
-            JournalError::Damaged { file: path.clone(), position, expected }
+        let head = SegmentHead::decode(&head[..head_bytes], first).map_err(|error| match error {
+            NoHead::Newer { found } => JournalError::Newer { file: path.clone(), found },
+            NoHead::Wrong { position, expected } => {
+                JournalError::Damaged { file: path.clone(), position, expected }
+            }
         })?;
         let position = segment::HEAD_BYTES as u64;
         let piece = Bytes::new();
@@ -92,6 +95,17 @@ impl SegmentReader {
         let position = self.position;
         self.position += frame_bytes;
         Ok(Found::Frame { head, entry, position })
+    }
+
+    /// Whether the frame of entry `expected` is there by now: somebody may go on writing, and what was read before is of
+    /// before.
+    pub(super) fn has_come(&mut self, expected: Offset) -> Result<bool, JournalError> {
+        let position = self.position;
+        self.piece = Bytes::new();
+        self.piece_position = position;
+        let is_there = matches!(self.next(expected)?, Found::Frame { .. });
+        self.position = position;
+        Ok(is_there)
     }
 
     pub(super) fn decode(&self, entry: Bytes, position: u64) -> Result<Entry, JournalError> {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::JournalError;
 use super::frame::{self, FrameHead};
+use super::hold::{self, LOCK};
 use super::read::{Found, SegmentReader, read_exactly_at};
 use super::segment::{self, SegmentHead};
 use crate::entry::Entry;
@@ -62,10 +63,15 @@ pub(super) fn reopen(
 ) -> Result<Reopened, JournalError> {
     let failed = |error| JournalError::from_storage(error, folder);
     storage.create_folder(folder).map_err(failed)?;
-    let lock = storage.lock(&folder.join("lock")).map_err(|error| match error.kind() {
+    let lock = storage.lock(&folder.join(LOCK)).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => JournalError::InUse { folder: folder.to_owned() },
         _ => failed(error),
     })?;
+    // Made now, so that a disk which is full later need not be waited for because of it.
+    match hold::hold(storage, folder) {
+        Ok(_) | Err(JournalError::Held { .. }) => {}
+        Err(error) => return Err(error),
+    }
     segment::remove_unfinished(storage, folder).map_err(failed)?;
     let mut found = survey(storage, folder)?;
     if found.is_none() {
@@ -126,39 +132,42 @@ pub(super) fn survey(storage: &dyn Storage, folder: &Path) -> Result<Option<Surv
         torn_bytes: 0,
     };
     let mut in_doubt = VecDeque::new();
-    let expected = loop {
-        match reader.next(recovered.next_offset)? {
-            Found::Frame { head, entry, position } => {
-                if head.next_message != recovered.next_message {
-                    break format!("a frame with message {} as the next", recovered.next_message);
+    let mut looked_again_at = 0;
+    recovered.torn_bytes = loop {
+        let expected = loop {
+            match reader.next(recovered.next_offset)? {
+                Found::Frame { head, entry, position } => {
+                    if head.next_message != recovered.next_message {
+                        break format!("a frame with message {} as the next", recovered.next_message);
+                    }
+                    let entry = reader.decode(entry, position)?;
+                    while in_doubt.front().is_some_and(|(offset, _)| *offset < head.durable) {
+                        in_doubt.pop_front();
+                    }
+                    in_doubt.push_back((head.offset, position));
+                    recovered.next_offset = recovered.next_offset.next();
+                    recovered.last_at_ms = recovered.last_at_ms.max(entry.at_ms());
+                    recovered.next_message +=
+                        entry.messages().map_or(0, |messages| u64::from(messages.messages()));
+                    if let Entry::Cut { epoch, .. } = entry {
+                        recovered.last_epoch = epoch;
+                    }
                 }
-                let entry = reader.decode(entry, position)?;
-                while in_doubt.front().is_some_and(|(offset, _)| *offset < head.durable) {
-                    in_doubt.pop_front();
-                }
-                in_doubt.push_back((head.offset, position));
-                recovered.next_offset = recovered.next_offset.next();
-                recovered.last_at_ms = recovered.last_at_ms.max(entry.at_ms());
-                recovered.next_message +=
-                    entry.messages().map_or(0, |messages| u64::from(messages.messages()));
-                if let Entry::Cut { epoch, .. } = entry {
-                    recovered.last_epoch = epoch;
-                }
+                Found::End => break "a frame, not zeroes".to_owned(),
+                Found::Bad { expected } => break expected,
             }
-            Found::End => break "a frame, not zeroes".to_owned(),
-            Found::Bad { expected } => break expected,
-        }
-    };
-    recovered.torn_bytes = match look_at_tail(&reader, recovered.next_offset)? {
-        Tail::Torn { bytes } => bytes,
-        Tail::Damaged { witness } => {
-            let expected = format!("{expected}, since entry {} behind it was written later", witness.0);
-            return Err(reader.damaged_at(reader.position, expected));
-        }
-        Tail::OneBit => {
-            let expected = format!("{expected}; all but one bit of it is there, so it was written whole");
-            return Err(reader.damaged_at(reader.position, expected));
-        }
+        };
+        let why = match look_at_tail(&reader, recovered.next_offset)? {
+            Tail::Torn { bytes } => break bytes,
+            // Written after it was looked for, as what is behind it.
+            _ if reader.position != looked_again_at && reader.has_come(recovered.next_offset)? => {
+                looked_again_at = reader.position;
+                continue;
+            }
+            Tail::Damaged { witness } => format!("since entry {} behind it was written later", witness.0),
+            Tail::OneBit => "since all but one bit of it is there, so it was written whole".to_owned(),
+        };
+        return Err(reader.damaged_at(reader.position, format!("{expected}, {why}")));
     };
     let in_doubt = in_doubt.front().map_or(reader.position, |(_, position)| *position);
     Ok(Some(Survey { segments, recovered, position: reader.position, in_doubt }))

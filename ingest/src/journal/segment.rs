@@ -24,6 +24,15 @@ pub(super) struct SegmentHead {
     pub(super) previous: Offset,
 }
 
+/// Why bytes are no head.
+#[derive(Debug)]
+pub(super) enum NoHead {
+    /// Of a version to come.
+    Newer { found: String },
+    /// Something else is at that byte.
+    Wrong { position: u64, expected: String },
+}
+
 impl SegmentHead {
     /// Of the first segment of a new journal.
     pub(super) fn of_first() -> Self {
@@ -49,17 +58,22 @@ impl SegmentHead {
         bytes
     }
 
-    /// Reads the head, or tells what was expected at which byte.
-    pub(super) fn decode(bytes: &[u8], first: Offset) -> Result<Self, (u64, String)> {
+    /// Reads the head, or tells what is wrong with it.
+    pub(super) fn decode(bytes: &[u8], first: Offset) -> Result<Self, NoHead> {
+        let wrong = |position: u64, expected: String| Err(NoHead::Wrong { position, expected });
         if bytes.len() < HEAD_BYTES {
-            return Err((bytes.len() as u64, format!("{HEAD_BYTES} bytes of a segment's head")));
+            return wrong(bytes.len() as u64, format!("{HEAD_BYTES} bytes of a segment's head"));
         }
+        let is_whole = crc32c::crc32c(&bytes[0..60]) == u32_at(bytes, 60);
         if bytes[0..8] != MAGIC {
-            let expected = format!("`{}`, a segment of a version known here", MAGIC.escape_ascii());
-            return Err((0, expected));
+            let is_newer = bytes[6..8].iter().all(u8::is_ascii_digit) && bytes[6..8] > MAGIC[6..8];
+            if is_whole && is_newer && bytes[0..6] == MAGIC[0..6] {
+                return Err(NoHead::Newer { found: bytes[0..8].escape_ascii().to_string() });
+            }
+            return wrong(0, format!("`{}`, the beginning of a segment", MAGIC.escape_ascii()));
         }
-        if crc32c::crc32c(&bytes[0..60]) != u32_at(bytes, 60) {
-            return Err((60, "the checksum of the segment's head".to_owned()));
+        if !is_whole {
+            return wrong(60, "the checksum of the segment's head".to_owned());
         }
         let last_at_ms = u64_at(bytes, 24).cast_signed();
         let head = SegmentHead {
@@ -70,7 +84,7 @@ impl SegmentHead {
             previous: Offset(u64_at(bytes, 40)),
         };
         if head.first != first {
-            return Err((8, format!("first offset {}, as in the name", first.0)));
+            return wrong(8, format!("first offset {}, as in the name", first.0));
         }
         Ok(head)
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Journal, JournalError, ReadOnlyJournal, Recovered};
+use super::{Journal, JournalError, ReadOnlyJournal, Recovered, copy};
 use crate::config::JournalSettings;
 use crate::entry::{Entry, IntakeBuilder};
 use crate::storage::{CrashStorage, DiskStorage, Storage};
@@ -117,6 +117,58 @@ fn a_journal_has_one_writer() {
     Journal::open(Arc::new(DiskStorage), &settings).unwrap();
 }
 
+/// Entries that were written between two looks at the end were taken for damage.
+#[test]
+fn a_journal_that_is_being_written_is_read_and_copied_as_far_as_it_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(&folder.path().join("journal"), 1 << 20);
+    let (mut journal, _) = Journal::open(Arc::new(DiskStorage), &settings).unwrap();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for second in 0.. {
+                if over.load(std::sync::atomic::Ordering::SeqCst) {
+                    break;
+                }
+                journal.append(&tick(second)).unwrap();
+                journal.sync().unwrap();
+            }
+        });
+        let looked: Vec<Result<u64, JournalError>> = (0..150)
+            .map(|number| {
+                let read = Journal::open_read_only(&settings.folder)?.next_offset().0;
+                let to = folder.path().join(number.to_string());
+                std::fs::create_dir(&to).unwrap();
+                copy(&settings.folder, &to)?;
+                let copied = Journal::open_read_only(&to)?;
+                assert_eq!(copied.recovered().torn_bytes, 0);
+                assert!(copied.next_offset().0 >= read);
+                Ok(read)
+            })
+            .collect();
+        over.store(true, std::sync::atomic::Ordering::SeqCst);
+        looked.into_iter().for_each(|read| assert!(read.unwrap() > 0));
+    });
+}
+
+#[test]
+fn segments_that_nobody_needs_stay_up_to_a_size_and_those_that_are_needed_whatever_theirs() {
+    let storage = CrashStorage::new(1);
+    let (mut journal, _) = open(&storage, 1024).unwrap();
+    for step in 0..30_u64 {
+        journal.append(&intake(1 + 5 * step, 5, 1_000 * step as i64)).unwrap();
+    }
+    let next = journal.next_offset();
+    let segments = journal.segments.len() as u64;
+    assert!(segments > 8, "{segments} of a KiB each");
+    assert_eq!(journal.trim(next, segments * 1024).unwrap(), 0, "there is room for all");
+    assert_eq!(journal.trim(next, 5 * 1024 + 500).unwrap(), (segments - 5) * 1024);
+    assert_eq!(journal.segments.len(), 5);
+    let needed = journal.segments[2];
+    assert_eq!(journal.trim(needed, 1).unwrap(), 2 * 1024, "the bound is passed rather than what is needed");
+    assert_eq!(journal.first_offset(), needed);
+}
+
 #[test]
 fn trimming_takes_whole_segments_and_numbers_go_on() {
     let storage = CrashStorage::new(1);
@@ -126,7 +178,7 @@ fn trimming_takes_whole_segments_and_numbers_go_on() {
     }
     journal.append(&cut(9, 40_000)).unwrap();
     let all = entries(&journal, 1);
-    journal.trim(Offset(20)).unwrap();
+    journal.trim(Offset(20), 0).unwrap();
     let oldest = journal.first_offset();
     assert!(oldest > Offset(10) && oldest <= Offset(20), "{oldest:?}");
     assert_eq!(entries(&journal, 20), all[19..]);
@@ -137,7 +189,7 @@ fn trimming_takes_whole_segments_and_numbers_go_on() {
     journal.begin_segment(8).unwrap();
     let next_message = journal.next_message();
     let next_offset = journal.next_offset();
-    journal.trim(next_offset).unwrap();
+    journal.trim(next_offset, 0).unwrap();
     drop(journal);
     let (mut journal, recovered) = open(&storage, 1024).unwrap();
     assert_eq!((recovered.first_offset, recovered.next_offset), (next_offset, next_offset));

@@ -76,6 +76,14 @@ impl Mosquitto {
         panic!("mosquitto does not listen on {}: {log}", self.port);
     }
 
+    /// As a power cut does: what it has not saved is gone. [`run`](Self::run) starts it again.
+    #[allow(dead_code, reason = "not all tests that share this file kill it")]
+    pub(crate) fn kill(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        process.kill().expect("it is there");
+        process.wait().expect("a process");
+    }
+
     /// Ends it in order, its sessions written to disk.
     pub(crate) fn stop(&mut self) {
         let Some(mut process) = self.process.take() else { return };

@@ -42,6 +42,7 @@ impl Engine {
             taken.duplicates += 1;
             return;
         }
+        self.repeats.fill(&print);
         self.counts.events_applied += 1;
         taken.events += 1;
         match &event.what {

@@ -1,5 +1,7 @@
 use super::*;
 
+mod gaps;
+
 fn element(seq: i64, ts_ms: i64, hash: u64) -> Print {
     Print { channel: 0, boot: NONE, seq, ts_ms, arrived_ms: ts_ms, hash, is_first: true }
 }

@@ -1,4 +1,4 @@
-//! What people do over HTTP: POST routes, and what they ask of quarantine.
+//! What people do over HTTP: POST routes, and what they ask that is in no picture.
 //!
 //! Each POST carries an `Idempotency-Key`: the same key is applied once and answered alike, whenever it is asked again.
 //! That header and the JSON content type are what no page of another origin can send unasked; one that does send an
@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use super::problem::Problem;
 use super::routes::Shared;
+use crate::channels::ChannelQuery;
 use crate::desk::{QuarantineQuery, Reply, Wish};
 
 /// How long an answer may take: a disk that is full holds it up.
@@ -151,6 +152,24 @@ pub(super) async fn record(
     Path(record): Path<String>,
 ) -> Result<Response, Problem> {
     ask(&board, Wish::Record(checked("record", record, NAME_CHARS_MAX)?)).await
+}
+
+/// `GET /api/v1/status/gaps`.
+pub(super) async fn gaps(
+    State((board, _)): Shared,
+    query: Result<Query<ChannelQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    ask(&board, Wish::Gaps(query)).await
+}
+
+/// `GET /api/v1/status/devices`.
+pub(super) async fn devices(
+    State((board, _)): Shared,
+    query: Result<Query<ChannelQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    ask(&board, Wish::Devices(query)).await
 }
 
 pub(super) async fn ask(board: &super::Board, wish: Wish) -> Result<Response, Problem> {

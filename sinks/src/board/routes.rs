@@ -35,6 +35,8 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/status/gaps", get(commands::gaps))
+        .route("/api/v1/status/devices", get(commands::devices))
         .route("/api/v1/configuration", get(configuration))
         .route("/api/v1/bays", get(bays))
         .route("/api/v1/exceptions", get(exceptions))

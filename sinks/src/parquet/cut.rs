@@ -30,12 +30,14 @@ use crate::sink::{Receipt, SinkError};
 
 mod growth;
 mod marker;
+mod retention;
 mod showing;
 
 use marker::{Brought, Marker};
+pub use retention::Retention;
 
 /// Folder of staged files, below the export's.
-pub(super) const STAGING: &str = ".staging";
+pub const STAGING: &str = ".staging";
 /// The file in it that says which epochs were shown.
 const SHOWN: &str = "shown";
 /// Partitions whose newest file is remembered between cuts.
@@ -63,6 +65,9 @@ pub(super) struct Cut {
     staged_count: u64,
     /// Whether what an earlier process left in staging is gone.
     is_swept: bool,
+    retention: Retention,
+    /// Bytes staged since sizes were last looked at.
+    grown_bytes: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -99,8 +104,14 @@ impl Cut {
         storage.create_folder(&staging).map_err(file_failed(&staging))?;
         let marker = staging.join(SHOWN);
         let shown = if let Some(text) = if_there(storage.read(&marker)).map_err(file_failed(&marker))? {
-            let shown = std::str::from_utf8(&text).ok().and_then(Marker::parse);
-            shown.ok_or_else(|| {
+            let text = std::str::from_utf8(&text).ok();
+            if let Some(version) = text.and_then(Marker::newer) {
+                let reason = format!(
+                    "it is of version {version}, and this program knows 2; start the Andon that wrote it, or a newer one"
+                );
+                return Err(refused(format!("`{}`", marker.display()), &reason));
+            }
+            text.and_then(Marker::parse).ok_or_else(|| {
                 refused(
                     format!("`{}`", marker.display()),
                     "it is damaged and does not say which epochs are shown; put it back from a backup, or move the \
@@ -123,11 +134,17 @@ impl Cut {
             shown,
             staged_count: 0,
             is_swept: false,
+            retention: Retention::default(),
+            grown_bytes: u64::MAX,
         };
         for stream in streams {
             cut.show_empty(stream)?;
         }
         Ok(cut)
+    }
+
+    pub(super) fn keeping(self, retention: Retention) -> Self {
+        Cut { retention, ..self }
     }
 
     /// A stream that has no rows shows its columns. The file goes with the first rows: it has no date and no
@@ -246,6 +263,13 @@ impl Cut {
             serde_json::to_string(&staged).map_err(|error| refused("a receipt", &error.to_string()))?;
         Ok(Receipt(text))
     }
+}
+
+/// Whether an epoch is shown in the export at `folder`: nothing of what its receipt lists is staged any more.
+#[must_use]
+pub fn is_shown(folder: &Path, receipt: &Receipt) -> bool {
+    let staged = serde_json::from_str::<Staged>(&receipt.0);
+    staged.is_ok_and(|staged| staged.files.iter().all(|file| !folder.join(&file.staged).exists()))
 }
 
 /// None for what is not there.

@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 use crate::sink::SinkError;
 
 /// Name of the sink in errors and metrics.
-pub(super) const NAME: &str = "parquet";
+pub const NAME: &str = "parquet";
 
 /// A file operation failed. A full or read-only disk can be mended while we wait; an impossible name cannot.
 pub(super) fn file_failed(path: &Path) -> impl Fn(io::Error) -> SinkError {

@@ -17,7 +17,9 @@ use super::*;
 
 mod columns;
 mod crash;
+mod formats;
 mod readers;
+mod retention;
 
 const NOON_MS: i64 = 1_795_348_800_000;
 

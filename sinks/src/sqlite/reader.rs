@@ -57,7 +57,8 @@ impl Question {
 /// The store cannot be opened or read.
 pub async fn ask(url: &str, question: &Question) -> Result<Vec<Value>, SinkError> {
     let store = Store::new(url)?;
-    let mut connection = store.connect_to_read().await?;
+    let connected = store.connect_to_read().await;
+    let mut connection = connected.map_err(|error| store.failed(&error))?;
     let query = sqlx::query(question.sql());
     let query = match question {
         Question::Queue { name, from, limit } | Question::Chain { name, from, limit } => query

@@ -52,6 +52,20 @@ impl Store {
         Ok(Store { url: url.to_owned(), options })
     }
 
+    pub(super) fn file(&self) -> &Path {
+        self.options.get_filename()
+    }
+
+    /// A connection to a database that is there, which changes nothing in it.
+    pub(super) async fn connect_to_read(&self) -> Result<SqliteConnection, sqlx::Error> {
+        SqliteConnectOptions::new()
+            .filename(self.file())
+            .read_only(true)
+            .busy_timeout(LOCK_WAIT)
+            .connect()
+            .await
+    }
+
     /// A connection to the database with all migrations done. Creates file and folder if needed.
     pub(super) async fn connect(&self) -> Result<SqliteConnection, SinkError> {
         let folder = self.options.get_filename().parent().unwrap_or(Path::new(""));
@@ -59,12 +73,6 @@ impl Store {
         let mut connection = self.options.connect().await.map_err(|error| self.failed(&error))?;
         self.migrate(&mut connection).await?;
         Ok(connection)
-    }
-
-    /// A connection that reads alone; what is there is as it is.
-    pub(super) async fn connect_to_read(&self) -> Result<SqliteConnection, SinkError> {
-        let options = self.options.clone().create_if_missing(false).read_only(true);
-        options.connect().await.map_err(|error| self.failed(&error))
     }
 
     async fn migrate(&self, connection: &mut SqliteConnection) -> Result<(), SinkError> {

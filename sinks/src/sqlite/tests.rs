@@ -12,6 +12,8 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use super::*;
 use crate::contract::steps;
 
+mod formats;
+
 /// First column of a query's rows, as text.
 pub(crate) async fn texts(url: &str, sql: &'static str) -> Vec<String> {
     let mut connection = SqliteConnection::connect(url).await.expect("connects");

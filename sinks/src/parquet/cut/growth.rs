@@ -53,6 +53,7 @@ impl Cut {
             let staged = format!("{STAGING}/{:08}.parquet", self.staged_count);
             let path = self.folder.join(&staged);
             self.storage.write(&path, &bytes).map_err(file_failed(&path))?;
+            self.has_grown(bytes.len() as u64);
             staged_files.push((folder.join(part_name(part)).display().to_string(), staged.clone()));
             tail = Some(Tail { part, file: staged, is_full });
             done += count;

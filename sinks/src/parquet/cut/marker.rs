@@ -23,6 +23,7 @@ const EPOCHS_MAX: usize = 1_000;
 
 /// Begins the file.
 const VERSION: &str = "shown 2 ";
+const NUMBER: u32 = 2;
 
 fn hash_of(body: &str) -> String {
     format!("{:032x}", xxh3_128(body.as_bytes()))
@@ -76,6 +77,12 @@ impl Marker {
             Some((epoch.parse().ok()?, Brought { rows: rows.parse().ok()?, hash }))
         };
         Some(Marker { newest, brought: lines.map(line).collect::<Option<_>>()? })
+    }
+
+    /// The version of a text, if that is one to come.
+    pub(super) fn newer(text: &str) -> Option<u32> {
+        let number = text.strip_prefix("shown ")?.split(' ').next()?.parse().ok()?;
+        (number > NUMBER).then_some(number)
     }
 
     pub(super) fn text(&self) -> String {

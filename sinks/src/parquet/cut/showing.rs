@@ -40,7 +40,8 @@ impl Cut {
         if self.tails.len() > TAILS_MAX {
             self.tails.retain(|_, tail| tail.file.starts_with(STAGING));
         }
-        self.sweep()
+        self.sweep()?;
+        self.retain_days()
     }
 
     fn show(&mut self, epoch: Epoch, staged: &Staged, streams: &[Stream]) -> Result<(), SinkError> {

@@ -1,0 +1,358 @@
+//! Files of each version of each durable format stay readable: `fixtures/formats/NAME-VERSION`.
+//!
+//! The bytes that this program writes for the same content are held against the newest of them, so a layout that changes
+//! without another version is found here. When that fails, or a layout is to change:
+//!
+//! 1. Raise the version in the format's code and its table of bytes at the head of its module.
+//! 2. Leave the folder of the version before as it is. Read it still, or refuse it with what to do: say here which.
+//! 3. `UPDATE_EXPECT=1` with this test writes a folder for the new version. It never writes over what is there.
+//!
+//! A version that never left this repository may be written anew: remove its folder first.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ingest::config::JournalSettings;
+use ingest::entry::command::{Order, What};
+use ingest::entry::{Change, Command, Entry, IntakeBuilder};
+use ingest::journal::{Journal, Place};
+use ingest::storage::{DiskStorage, Storage};
+use ingest::time::{Epoch, Offset};
+
+use crate::backup::{Contents, Copied};
+use crate::checkpoint::{Checkpoint, CheckpointFolder};
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::mirror::Identity;
+use crate::mirror::chunk::Chunk;
+use crate::mirror::head::{Head, Lease};
+use crate::mirror::manifest::{Manifest, Offered};
+use crate::mirror::store::{FolderStore, Store};
+use crate::wire;
+
+const AT_MS: i64 = 1_772_445_600_000;
+
+/// A folder of `fixtures/formats`.
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats").join(name)
+}
+
+fn is_updating() -> bool {
+    std::env::var_os("UPDATE_EXPECT").is_some()
+}
+
+/// Holds a file's bytes against those that are written now.
+fn is_as_written(file: &str, written: &[u8]) {
+    let path = fixture(file);
+    if is_updating() && !path.exists() {
+        std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("a folder");
+        std::fs::write(&path, written).expect("written");
+    }
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| {
+        panic!("{}: {error}; UPDATE_EXPECT=1 writes what is not there", path.display())
+    });
+    assert!(
+        bytes == written,
+        "{} is no longer what is written for the same content: see the head of this test for what to do",
+        path.display()
+    );
+}
+
+fn settings(folder: &Path) -> JournalSettings {
+    JournalSettings {
+        folder: folder.to_owned(),
+        segment_bytes: 1 << 20,
+        commit_interval: Duration::from_millis(5),
+        commit_bytes: 1 << 18,
+    }
+}
+
+/// One of each kind.
+fn entries() -> Vec<Entry> {
+    let mut intake = IntakeBuilder::new();
+    intake.push("workshop/lyon/bay-01/steps", br#"{"ts":1772445600000}"#, AT_MS);
+    intake.push("workshop/lyon/bay-01/tq-1/telemetry", b"\xff\x00", AT_MS + 1);
+    intake.push("workshop/lyon/bay-01/steps", b"", AT_MS + 2);
+    let mut replayed = IntakeBuilder::new();
+    replayed.push("workshop/lyon/bay-01/steps", b"{}", AT_MS - 1_000);
+    let what = What::Replay {
+        record: "3f2a91c4".into(),
+        origin: 2,
+        metric: Some("torque".into()),
+        reason: Some("mended".into()),
+    };
+    let order = Order { actor: "T17".into(), key: "7c1".into(), what };
+    let shelve = What::Shelve { exception: "e1".into(), reason: "in repair".into(), duration_s: 3_600 };
+    let mut nothing = IntakeBuilder::new();
+    let shelve = Order { actor: "T17".into(), key: "7c2".into(), what: shelve };
+    let changed = Change { readings_from: Some(Offset(3)) };
+    let configuration = |change| {
+        let (engine, text) = ("0.1.0".to_owned(), "[source]\n".to_owned());
+        Entry::Configuration { engine, text, change }
+    };
+    vec![
+        configuration(None),
+        Entry::Generation { generation: 3, writer: "5f1c.9a".into() },
+        Entry::Intake(intake.finish(1)),
+        Entry::Command(Command { at_ms: AT_MS + 5, ..Command::new(&order, replayed.finish(4)) }),
+        Entry::Command(Command { at_ms: AT_MS + 6, ..Command::new(&shelve, nothing.finish(5)) }),
+        Entry::Tick { first_ms: AT_MS + 1_000, last_ms: AT_MS + 4_000 },
+        Entry::Cut { epoch: Epoch(1), at_ms: AT_MS + 4_100 },
+        configuration(Some(changed)),
+    ]
+}
+
+fn segment_name() -> String {
+    format!("{:020}.journal", 1)
+}
+
+#[test]
+fn a_segment_of_the_journal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
+    let (mut journal, _) = Journal::open(storage, &settings(folder.path())).expect("opens");
+    for entry in entries() {
+        journal.append(&entry).expect("appends");
+        journal.sync().expect("syncs");
+    }
+    drop(journal);
+    let mut bytes = std::fs::read(folder.path().join(segment_name())).expect("a segment");
+    // Nothing but zeroes follows, and a shorter file is one as well.
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("frames") + 1;
+    bytes.truncate(end.next_multiple_of(8));
+    is_as_written(&format!("journal-01/{}", segment_name()), &bytes);
+
+    let read = Journal::open_read_only(fixture("journal-01")).expect("opens");
+    assert_eq!((read.recovered().next_message, read.recovered().last_epoch), (5, Epoch(1)));
+    let read: Vec<Entry> =
+        read.read(Offset(1)).expect("reads").map(|entry| entry.expect("an entry").1).collect();
+    assert_eq!(read, entries());
+}
+
+#[test]
+fn a_segment_of_a_version_to_come_is_refused_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bytes = std::fs::read(fixture("journal-01").join(segment_name())).expect("a segment");
+    bytes[6..8].copy_from_slice(b"02");
+    let checksum = crc32c(&bytes[..60]);
+    bytes[60..64].copy_from_slice(&checksum.to_le_bytes());
+    let path = folder.path().join(segment_name());
+    std::fs::write(&path, &bytes).expect("written");
+    let error =
+        Journal::open(Arc::new(DiskStorage), &settings(folder.path())).expect_err("newer").to_string();
+    assert!(error.contains("`ANDONJ02`") && error.contains("start the Andon that wrote it"), "{error}");
+    assert_eq!(std::fs::read(&path).expect("a segment"), bytes);
+}
+
+/// CRC-32C, bit by bit.
+fn crc32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0_u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg()))
+    })
+}
+
+fn checkpoint() -> Checkpoint {
+    let receipts = [("parquet", r#"{"files":[],"brought":{}}"#), ("sqlite", r#"{"epochs":{}}"#)];
+    let receipts =
+        receipts.map(|(sink, receipt)| (sink.to_owned(), sinks::sink::Receipt(receipt.to_owned())));
+    Checkpoint {
+        epoch: 2,
+        resume_at: 300,
+        version: "0.1.0".into(),
+        engine: (0..=255).collect(),
+        receipts: receipts.into_iter().collect(),
+    }
+}
+
+#[test]
+fn a_checkpoint() {
+    let name = format!("checkpoint-{:020}.andon", 2);
+    is_as_written(&format!("checkpoint-01/{name}"), &checkpoint().encode().expect("written"));
+    let folder = CheckpointFolder::open(Arc::new(DiskStorage), &fixture("checkpoint-01"), 3).expect("opens");
+    assert_eq!(folder.newest().expect("reads"), Some(checkpoint()));
+}
+
+/// A shop with a rule and a view, so that there is state of windows and of exceptions.
+fn shop() -> (tempfile::TempDir, Config) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = [
+        ("andon.toml", "[engine]\nlateness = \"1s\"\n"),
+        ("metrics.toml", "[metrics.torque]\nunit = \"N.m\"\n"),
+        (
+            "rules/too_tight.toml",
+            "rule = \"too_tight\"\nseverity = \"high\"\nkind = \"condition\"\nsql = \"SELECT ts, site, bay, tool, value \
+             FROM telemetry WHERE metric = 'torque' AND value > 87\"\n",
+        ),
+        (
+            "rules/per_minute.toml",
+            "view = \"per_minute\"\nsql = \"SELECT site, bay, window_start, window_end, count(*) AS joints, \
+             sum(value) AS total FROM tumble(telemetry, ts, INTERVAL '1 minute') GROUP BY site, bay, window_start, \
+             window_end\"\n",
+        ),
+    ];
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("a folder");
+        std::fs::write(path, text).expect("written");
+    }
+    let config = Config::load(&folder.path().join("andon.toml"));
+    (folder, config.unwrap_or_else(|mistakes| panic!("{mistakes:?}")))
+}
+
+/// An engine in the middle of work: a step, a window, an exception, a gap and a repeat, and what waits for its watermark.
+fn at_work(config: &Config) -> Engine {
+    let mut engine = wire::engine(config).expect("the rules compile");
+    let (mut out, mut first) = (Vec::new(), 1);
+    let mut say = |engine: &mut Engine, at_ms: i64, messages: &[(&str, String)]| {
+        let mut intake = IntakeBuilder::new();
+        messages.iter().for_each(|(topic, payload)| intake.push(topic, payload.as_bytes(), at_ms));
+        engine.apply(&Entry::Intake(intake.finish(first)), &mut out).expect("applies");
+        first += messages.len() as u64;
+        let second_ms = (at_ms + 999) / 1_000 * 1_000;
+        engine.apply(&Entry::Tick { first_ms: second_ms, last_ms: second_ms }, &mut out).expect("applies");
+    };
+    let step =
+        format!(r#"{{"ts":{AT_MS},"job":"J1","step":"S1","technician":"T1","event":"started","seq":1}}"#);
+    let card = format!(
+        r#"{{"ts":{AT_MS},"job":"J1","steps":[{{"step":"S1","operation":"wheel","expect":[{{"metric":"torque","min":80,
+        "max":95,"count":5}}],"resources":[{{"resource":"oil","quantity":4.2,"unit":"L"}}]}}]}}"#
+    );
+    let asset = r#"{"asset":"tq-1","kind":"torque_tool","bay":"bay-01"}"#.to_owned();
+    let told =
+        [("workshop/lyon/jobs", card), ("workshop/lyon/bay-01/steps", step), ("workshop/lyon/assets", asset)];
+    say(&mut engine, AT_MS, &told);
+    for seq in [1, 2, 2, 5, 6] {
+        let ts_ms = AT_MS + seq * 700;
+        let payload = format!(
+            r#"{{"ts":{ts_ms},"metric":"torque","value":{},"seq":{seq},"boot":7,"tags":{{"joint":"J0{seq}"}}}}"#,
+            86 + seq
+        );
+        say(&mut engine, ts_ms, &[("workshop/lyon/bay-01/tq-1/telemetry", payload)]);
+    }
+    let booking = format!(r#"{{"ts":{},"resource":"oil","quantity":4,"unit":"L","seq":1}}"#, AT_MS + 4_000);
+    say(&mut engine, AT_MS + 4_900, &[("workshop/lyon/bay-01/usage", booking)]);
+    engine
+}
+
+/// Of the state of version 9 the bytes must be what its restoring gives back: what a field means is in them.
+#[test]
+fn the_engines_state() {
+    let (_folder, config) = shop();
+    let written = at_work(&config).snapshot().expect("a state");
+    is_as_written("state-09/state", &written);
+    let bytes = std::fs::read(fixture("state-09/state")).expect("a state");
+    let mut restored = wire::engine(&config).expect("the rules compile");
+    restored.restore(&config, &bytes).expect("restores");
+    assert_eq!(restored.state_hash().expect("a hash"), at_work(&config).state_hash().expect("a hash"));
+    assert_eq!(restored.missing().missing, 2);
+    assert_eq!(restored.exceptions_open(), 1);
+}
+
+#[test]
+fn a_state_of_another_version_is_refused_with_what_to_do() {
+    let (_folder, config) = shop();
+    let mut bytes = std::fs::read(fixture("state-09/state")).expect("a state");
+    for (version, words) in [(10, "start the Andon that wrote it"), (8, "move the checkpoints away")] {
+        bytes[0] = version;
+        let mut engine = wire::engine(&config).expect("the rules compile");
+        let error = engine.restore(&config, &bytes).expect_err("another version").to_string();
+        assert!(error.contains(&format!("version {version}")) && error.contains(words), "{error}");
+        let error = crate::engine::configuration_of(&bytes).expect_err("another version").to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn the_manifest_of_a_backup() {
+    let contents = Contents {
+        format: 1,
+        version: "0.1.0".into(),
+        at_ms: AT_MS,
+        epoch: 2,
+        resume_at: 300,
+        state_hash: "51c0".into(),
+        exports: true,
+        first_offset: 1,
+        next_offset: 320,
+        next_message: 4_712,
+        files: vec![Copied { path: "store/andon.db".into(), bytes: 102_400, hash: "9f3c".into() }],
+    };
+    is_as_written("backup-01/manifest", contents.text().as_bytes());
+    assert_eq!(Contents::read(&fixture("backup-01")).expect("reads"), contents);
+}
+
+fn manifest() -> Manifest {
+    Manifest {
+        format: Manifest::FORMAT,
+        epoch: 2,
+        resume_at: 300,
+        generation: 3,
+        writer: "5f1c.9a".into(),
+        engine: "0.1.0".into(),
+        state_hash: "51c0".into(),
+        configuration: "[source]\n".into(),
+        parts: Vec::new(),
+    }
+}
+
+fn lease() -> Lease {
+    Lease {
+        format: Lease::FORMAT,
+        generation: 3,
+        writer: "5f1c.9a".into(),
+        beat: 17,
+        lease_ms: 2_000,
+        chunk: 41,
+        mirrored: 49,
+        lag_entries: 2,
+        lag_seconds: 0.25,
+    }
+}
+
+/// Chunks, a checkpoint with its manifest, `HEAD` and `lease`, and the note that a region keeps beside its journal.
+#[test]
+fn a_mirror() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(mirror());
+}
+
+async fn mirror() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = FolderStore::new(folder.path().to_owned());
+    let place = Place { offset: Offset(41), next_message: 1, last_at_ms: Some(AT_MS), last_epoch: Epoch(0) };
+    let chunk = Chunk { place, generation: 3, writer: "5f1c.9a".into(), entries: entries() };
+    let head = Head::new("c1a2", 41, 3);
+    head.clone().make(&written).await.expect("made");
+    lease().write(&written).await.expect("written");
+    written.put(&Chunk::name(Offset(41)), chunk.encode()).await.expect("put");
+    let content = checkpoint().encode().expect("written");
+    Offered { manifest: manifest(), content: content.clone().into() }.put(&written).await.expect("put");
+    let identity = Identity {
+        node: "5f1c".into(),
+        generation: 3,
+        writer: "5f1c.9a".into(),
+        shown: 300,
+        cluster: "c1a2".into(),
+    };
+    identity.write(&(Arc::new(DiskStorage) as Arc<dyn Storage>), folder.path()).expect("written");
+    let manifest_name = format!("checkpoints/{:020}/manifest", 2);
+    let part_name = format!("checkpoints/{:020}/part-{:010}-{:06}", 2, 3, 0);
+    for name in ["HEAD", "lease", "mirror", &Chunk::name(Offset(41)), &manifest_name, &part_name] {
+        is_as_written(
+            &format!("mirror-01/{name}"),
+            &std::fs::read(folder.path().join(name)).expect("it is there"),
+        );
+    }
+
+    let store = FolderStore::new(fixture("mirror-01"));
+    assert_eq!(Head::read(&store).await.expect("reads"), Some(head));
+    assert_eq!(Lease::read(&store).await.expect("reads"), Some(lease()));
+    let bytes = store.get(&Chunk::name(Offset(41))).await.expect("reads").expect("it is there");
+    assert_eq!(Chunk::decode(&bytes, Offset(41)), Ok(chunk));
+    let read = Manifest::newest(&store).await.expect("reads").expect("it is there");
+    assert_eq!(Manifest { parts: Vec::new(), ..read.clone() }, manifest());
+    assert_eq!(read.content(&store).await.expect("whole"), content);
+    let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
+    assert_eq!(Identity::read(&storage, &fixture("mirror-01")).expect("reads"), Some(identity));
+}
