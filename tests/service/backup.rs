@@ -14,6 +14,9 @@ use crate::{
     a_replay_says_the_same, alone, each_reading_is_there_once, job, the_store_says_the_same, until_exported,
 };
 
+/// For the replay in the end, which begins at the first message, however many there are by then.
+const KEEP_ALL: &str = "[retention]\njournal = \"64GiB\"\n";
+
 fn back_up(shop: &Shop, to: &Path) -> Value {
     try_back_up(shop, to).expect("a backup")
 }
@@ -32,7 +35,7 @@ fn proved(backup: &Path) -> Value {
 fn a_backup_of_a_busy_service_is_proved_and_goes_on_in_another_place() {
     let _alone = alone();
     let Some(broker) = Mosquitto::start("") else { return };
-    let shop = Shop::new(broker.port, "");
+    let shop = Shop::new(broker.port, KEEP_ALL);
     let mut andon = Andon::run(&shop);
     andon.until_ready();
     let over = AtomicBool::new(false);
@@ -75,7 +78,7 @@ fn a_backup_of_a_busy_service_is_proved_and_goes_on_in_another_place() {
     back_up(&shop, &last);
     proved(&last);
 
-    let elsewhere = Shop::new(broker.port, "");
+    let elsewhere = Shop::new(broker.port, KEEP_ALL);
     let restored = ask(&["restore", text(&last), "--config", text(&elsewhere.config()), "--verify"]);
     let restored = restored.expect("it is restored");
     assert!(restored.contains("give the state that the service had"), "{restored}");
@@ -91,7 +94,7 @@ fn a_backup_of_a_busy_service_is_proved_and_goes_on_in_another_place() {
     a_replay_says_the_same(&elsewhere);
 
     // One that was made in the midst of work: what came after it is not in it, and what is in it is there once.
-    let midst = Shop::new(broker.port, "");
+    let midst = Shop::new(broker.port, KEEP_ALL);
     ask(&["restore", text(&backups.join("1")), "--config", text(&midst.config())]).expect("it is restored");
     let mut andon = Andon::run(&midst);
     andon.until_ready();
