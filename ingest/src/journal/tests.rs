@@ -155,7 +155,7 @@ fn a_journal_that_is_being_written_is_read_and_copied_as_far_as_it_is_whole() {
 fn segments_that_nobody_needs_stay_up_to_a_size_and_those_that_are_needed_whatever_theirs() {
     let storage = CrashStorage::new(1);
     let (mut journal, _) = open(&storage, 1024).unwrap();
-    for step in 0..30_u64 {
+    for step in 0..60_u64 {
         journal.append(&intake(1 + 5 * step, 5, 1_000 * step as i64)).unwrap();
     }
     let next = journal.next_offset();
