@@ -68,11 +68,13 @@ impl Functions {
 
     /// Tells what may be told by now.
     pub(super) fn send_due(&mut self) {
-        if self.outbox.0.is_empty() {
-            return;
-        }
         let at_ms = self.at_ms;
         let surplus = self.outbox.0.len().saturating_sub(WAITING_MAX);
+        let waits = |message: &Message| message.due_ms.is_some_and(|due_ms| due_ms > at_ms);
+        // Through quiet hours all of them wait, second by second.
+        if surplus == 0 && self.outbox.0.iter().all(waits) {
+            return;
+        }
         let mut waiting = VecDeque::new();
         for (place, mut message) in std::mem::take(&mut self.outbox.0).into_iter().enumerate() {
             let due_ms = *message.due_ms.get_or_insert_with(|| self.end_of_quiet_ms(&message.site, at_ms));

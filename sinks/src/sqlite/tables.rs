@@ -16,8 +16,20 @@ pub(super) struct Table {
     pub(super) name: &'static str,
     /// Columns of the table in the migration's order.
     pub(super) columns: &'static [Column],
-    /// What a row of the same key does to the one that is there.
-    pub(super) on_conflict: &'static str,
+    /// Columns, and expressions over them, that no two rows have the same of.
+    key: &'static str,
+    on_conflict: OnConflict,
+}
+
+/// What a row of the same key does to the one that is there.
+#[derive(Clone, Copy, Debug)]
+enum OnConflict {
+    /// It says the same.
+    Nothing,
+    /// It takes its place.
+    Replace,
+    /// It takes its place unless its revision is older.
+    Newer,
 }
 
 /// A column of a table.
@@ -73,6 +85,26 @@ impl Table {
             self.columns.iter().zip(&columns).map(|(column, values)| column.value(values, row)).collect()
         };
         Ok((0..batch.num_rows()).map(row).collect())
+    }
+
+    /// What stands behind ON CONFLICT.
+    pub(super) fn conflict_clause(&self) -> String {
+        let Table { name, key, .. } = self;
+        let is_key = |column: &&Column| {
+            key.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+                .any(|word| word == column.name)
+        };
+        let others = self.columns.iter().filter(|column| !is_key(column)).map(|column| column.name);
+        let set: Vec<String> =
+            others.chain(["epoch"]).map(|column| format!("{column} = excluded.{column}")).collect();
+        let set = set.join(", ");
+        match self.on_conflict {
+            OnConflict::Nothing => format!("({key}) DO NOTHING"),
+            OnConflict::Replace => format!("({key}) DO UPDATE SET {set}"),
+            OnConflict::Newer => {
+                format!("({key}) DO UPDATE SET {set} WHERE excluded.revision >= {name}.revision")
+            }
+        }
     }
 
     /// Names of all columns, with commas.

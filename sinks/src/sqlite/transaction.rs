@@ -90,7 +90,7 @@ pub(super) async fn commit(
             .await?;
         let mut found = 0;
         for table in &TABLES {
-            let (name, columns, on_conflict) = (table.name, table.column_names(), table.on_conflict);
+            let (name, columns, on_conflict) = (table.name, table.column_names(), table.conflict_clause());
             let sql = format!(
                 "INSERT INTO {name} ({columns}, epoch) SELECT {columns}, epoch FROM staged_{name} WHERE epoch = ? \
                  ORDER BY position ON CONFLICT {on_conflict}"

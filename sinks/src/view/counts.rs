@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::channels::Sums;
+
 /// The conservation law: messages = decoded + undecodable; readings = applied + duplicates + quarantined;
 /// applied = on_time + corrections + late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,9 +49,6 @@ impl Counts {
     /// Whether the conservation law holds.
     #[must_use]
     pub fn adds_up(&self) -> bool {
-        self.messages == self.decoded + self.undecodable
-            && self.readings == self.applied + self.duplicates + self.quarantined
-            && self.applied == self.on_time + self.corrections + self.late
-            && self.events == self.events_applied + self.event_duplicates + self.events_quarantined
+        Sums::of(self).adds_up()
     }
 }

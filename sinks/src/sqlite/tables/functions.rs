@@ -1,6 +1,6 @@
 //! Tables of what the workshop's functions say.
 
-use super::{Table, integer, real, text, time};
+use super::{OnConflict, Table, integer, real, text, time};
 
 /// Jobs, their steps, inspection records, lines of bills, items of queues.
 pub(super) const FUNCTIONS: [Table; 5] = [
@@ -25,13 +25,8 @@ pub(super) const FUNCTIONS: [Table; 5] = [
             text("reason"),
             integer("revision"),
         ],
-        on_conflict: "(site, job) DO UPDATE SET row_id = excluded.row_id, ts_ms = excluded.ts_ms, \
-            customer = excluded.customer, vehicle = excluded.vehicle, promised_ms = excluded.promised_ms, \
-            state = excluded.state, steps = excluded.steps, steps_closed = excluded.steps_closed, \
-            accepted_ms = excluded.accepted_ms, started_ms = excluded.started_ms, ready_ms = excluded.ready_ms, \
-            released_ms = excluded.released_ms, released_by = excluded.released_by, reason = excluded.reason, \
-            revision = excluded.revision, epoch = excluded.epoch \
-            WHERE excluded.revision >= job_cards.revision",
+        key: "site, job",
+        on_conflict: OnConflict::Newer,
     },
     Table {
         name: "job_steps",
@@ -55,13 +50,8 @@ pub(super) const FUNCTIONS: [Table; 5] = [
             real("standard_s"),
             integer("revision"),
         ],
-        on_conflict: "(site, job, step) DO UPDATE SET row_id = excluded.row_id, ts_ms = excluded.ts_ms, \
-            ordinal = excluded.ordinal, operation = excluded.operation, skills = excluded.skills, \
-            state = excluded.state, bay = excluded.bay, technician = excluded.technician, \
-            reason = excluded.reason, assigned_ms = excluded.assigned_ms, started_ms = excluded.started_ms, \
-            ended_ms = excluded.ended_ms, worked_s = excluded.worked_s, standard_s = excluded.standard_s, \
-            revision = excluded.revision, epoch = excluded.epoch \
-            WHERE excluded.revision >= job_steps.revision",
+        key: "site, job, step",
+        on_conflict: OnConflict::Newer,
     },
     Table {
         name: "inspections",
@@ -83,12 +73,8 @@ pub(super) const FUNCTIONS: [Table; 5] = [
             text("note"),
             integer("revision"),
         ],
-        on_conflict: "(site, job, step) DO UPDATE SET row_id = excluded.row_id, ts_ms = excluded.ts_ms, \
-            bay = excluded.bay, technician = excluded.technician, classes = excluded.classes, \
-            verdict = excluded.verdict, reason = excluded.reason, missing = excluded.missing, \
-            evidence = excluded.evidence, signed_by = excluded.signed_by, signed_ms = excluded.signed_ms, \
-            note = excluded.note, revision = excluded.revision, epoch = excluded.epoch \
-            WHERE excluded.revision >= inspections.revision",
+        key: "site, job, step",
+        on_conflict: OnConflict::Newer,
     },
     Table {
         name: "invoice_lines",
@@ -112,13 +98,8 @@ pub(super) const FUNCTIONS: [Table; 5] = [
             text("note"),
             integer("revision"),
         ],
-        on_conflict: "(site, job, line) DO UPDATE SET row_id = excluded.row_id, ts_ms = excluded.ts_ms, \
-            kind = excluded.kind, step = excluded.step, item = excluded.item, quantity = excluded.quantity, \
-            unit = excluded.unit, price = excluded.price, amount = excluded.amount, \
-            currency = excluded.currency, state = excluded.state, reason = excluded.reason, \
-            posted_by = excluded.posted_by, note = excluded.note, revision = excluded.revision, \
-            epoch = excluded.epoch \
-            WHERE excluded.revision >= invoice_lines.revision",
+        key: "site, job, line",
+        on_conflict: OnConflict::Newer,
     },
     Table {
         name: "queue_items",
@@ -136,6 +117,7 @@ pub(super) const FUNCTIONS: [Table; 5] = [
             text("hash"),
         ],
         // An item never changes.
-        on_conflict: "(queue, number) DO NOTHING",
+        key: "queue, number",
+        on_conflict: OnConflict::Nothing,
     },
 ];

@@ -1,6 +1,6 @@
 //! Tables of what the engine finds.
 
-use super::{Table, integer, real, text, time};
+use super::{OnConflict, Table, integer, real, text, time};
 
 /// Exceptions, usage, steps and checks.
 pub(super) const LEDGERS: [Table; 4] = [
@@ -31,14 +31,8 @@ pub(super) const LEDGERS: [Table; 4] = [
             text("operator_reason"),
             time("shelved_until_ms"),
         ],
-        on_conflict: "(id) DO UPDATE SET row_id = excluded.row_id, rule_version = excluded.rule_version, \
-            severity = excluded.severity, bay = excluded.bay, tool = excluded.tool, job = excluded.job, \
-            step = excluded.step, raised_ms = excluded.raised_ms, cleared_ms = excluded.cleared_ms, \
-            state = excluded.state, value = excluded.value, limit_min = excluded.limit_min, \
-            limit_max = excluded.limit_max, message = excluded.message, evidence = excluded.evidence, \
-            operator_state = excluded.operator_state, operator_since_ms = excluded.operator_since_ms, \
-            actor = excluded.actor, operator_reason = excluded.operator_reason, \
-            shelved_until_ms = excluded.shelved_until_ms, epoch = excluded.epoch",
+        key: "id",
+        on_conflict: OnConflict::Replace,
     },
     Table {
         name: "usage",
@@ -58,11 +52,8 @@ pub(super) const LEDGERS: [Table; 4] = [
             integer("revision"),
             integer("final"),
         ],
-        on_conflict: "(site, job, step, resource) DO UPDATE SET row_id = excluded.row_id, bay = excluded.bay, \
-            quantity = excluded.quantity, unit = excluded.unit, planned = excluded.planned, \
-            readings = excluded.readings, started_ms = excluded.started_ms, ended_ms = excluded.ended_ms, \
-            revision = excluded.revision, final = excluded.final, epoch = excluded.epoch \
-            WHERE excluded.revision >= usage.revision",
+        key: "site, job, step, resource",
+        on_conflict: OnConflict::Newer,
     },
     Table {
         name: "steps",
@@ -84,7 +75,8 @@ pub(super) const LEDGERS: [Table; 4] = [
             text("overlaps"),
         ],
         // The row id is made of all that the row says.
-        on_conflict: "(row_id) DO NOTHING",
+        key: "row_id",
+        on_conflict: OnConflict::Nothing,
     },
     Table {
         name: "checks",
@@ -113,13 +105,7 @@ pub(super) const LEDGERS: [Table; 4] = [
             integer("revision"),
             integer("final"),
         ],
-        on_conflict: "(site, job, step, metric, ifnull('=' || joint, ''), ifnull('=' || pset, '')) DO UPDATE SET \
-            row_id = excluded.row_id, bay = excluded.bay, operation = excluded.operation, \
-            technician = excluded.technician, class = excluded.class, expected = excluded.expected, \
-            counted = excluded.counted, within = excluded.within, missing = excluded.missing, \
-            surplus = excluded.surplus, spec_min = excluded.spec_min, spec_max = excluded.spec_max, \
-            unit = excluded.unit, started_ms = excluded.started_ms, ended_ms = excluded.ended_ms, \
-            revision = excluded.revision, final = excluded.final, epoch = excluded.epoch \
-            WHERE excluded.revision >= checks.revision",
+        key: "site, job, step, metric, ifnull('=' || joint, ''), ifnull('=' || pset, '')",
+        on_conflict: OnConflict::Newer,
     },
 ];
