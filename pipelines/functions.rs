@@ -32,6 +32,7 @@ mod tables;
 mod told;
 mod views;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -152,8 +153,7 @@ impl Functions {
             }
         }
         let mut changes = std::mem::take(&mut self.exceptions);
-        // In which order they were raised within a second depends on how messages were grouped.
-        changes.sort_by(|one, other| one.id.cmp(&other.id));
+        changes.sort_by(by_id);
         for change in changes {
             self.audit_exception(&change);
             self.exception_changed(change);
@@ -211,10 +211,18 @@ impl Functions {
         let jobs = self.jobs.iter().map(move |((site, name), job)| {
             format!("job {site}/{name} {}", hash(postcard::to_allocvec(job)))
         });
-        let rest = (self.accepted, &self.inputs, &self.exceptions, &self.touched, self.is_to_assign);
+        let mut exceptions: Vec<&ExceptionChange> = self.exceptions.iter().collect();
+        exceptions.sort_by(|one, other| by_id(one, other));
+        let rest = (self.accepted, &self.inputs, exceptions, &self.touched, self.is_to_assign);
         let rest = (rest, &self.outbox, &self.queues);
         jobs.chain([format!("functions {}", hash(postcard::to_allocvec(&rest)))])
     }
+}
+
+/// In which order exceptions were raised within a second depends on how messages were grouped; what became of one in turn
+/// does not, and a stable sort keeps it.
+fn by_id(one: &ExceptionChange, other: &ExceptionChange) -> Ordering {
+    one.id.cmp(&other.id)
 }
 
 /// Open exceptions that a job remembers: of those that only matter to who looks, fewer than of latched ones, which keep

@@ -1,10 +1,10 @@
-//! The engine's state as bytes for a checkpoint, and as a hash that two engines can compare.
+//! The engine's state as bytes for a checkpoint, and as a hash that two engines can compare ([`lines`]).
 //!
 //! The bytes are [`State`] in postcard, its fields in their order, the version first (a varint), the configuration's text
 //! second. They hold numbers (of series, bays, channels) as they are, with the tables that give them; the
 //! hash speaks in names alone, so that it does not depend on the order in which names were first seen.
 
-use std::collections::BTreeMap;
+mod lines;
 
 use ingest::decode::DecoderState;
 use ingest::readings::Reject;
@@ -22,7 +22,7 @@ use super::repeats::Repeats;
 use super::rules::{SilenceState, WindowState};
 use super::steps::Steps;
 use super::switch::nature::Nature;
-use super::usage::{Amount, Usage};
+use super::usage::Usage;
 use super::{Engine, EngineError};
 use crate::config::Config;
 use crate::functions::Functions;
@@ -186,101 +186,6 @@ impl Engine {
         let windows: Vec<WindowState> = filled.into_iter().chain(state.windows).collect();
         let empty_from_ms = self.empty_from_ms();
         self.rules.restore(&windows, self.correction_horizon_ms, empty_from_ms, self.decoder.series())
-    }
-
-    /// BLAKE3 over the state, by names and in name order, in lines: counts, bays, open steps, books, registers,
-    /// conditions and open exceptions, who was heard when, prints of repeats, numbers that are missing, sums of channels, rows and bookings that wait, job cards, assets, window state.
-    ///
-    /// # Errors
-    /// As [`Engine::snapshot`].
-    pub fn state_hash(&mut self) -> Result<String, EngineError> {
-        self.seal()?;
-        let table = self.decoder.series();
-        let bay_name = |bay: usize| format!("{}/{}", table.bays()[bay].0, table.bays()[bay].1);
-        let mut lines = vec![format!("counts {}", serde_json::to_string(&self.counts).unwrap_or_default())];
-        for (bay, time) in self.bays.all().iter().enumerate() {
-            lines.push(format!(
-                "bay {} {} {} {}",
-                bay_name(bay),
-                time.newest_ts_ms,
-                time.released,
-                time.closed
-            ));
-        }
-        for (&bay, tools) in self.bounds.heard() {
-            lines.push(format!("heard {} {tools:?}", bay_name(bay as usize)));
-        }
-        for (bay, run) in self.steps.open_runs() {
-            let place = (run.id.message, run.id.index);
-            lines.push(format!(
-                "step {} {}/{} {} {place:?} {:?} {} {:?}",
-                bay_name(bay as usize),
-                run.job,
-                run.step,
-                run.started_ms,
-                run.pauses,
-                run.is_joined,
-                run.uncounted
-            ));
-        }
-        for (key, book) in self.usage.books() {
-            let said = |amount: &Amount| (amount.quantity.to_bits(), amount.readings, amount.revision);
-            let amounts: BTreeMap<&str, (u64, u64, u32)> =
-                book.amounts.iter().map(|(resource, amount)| (&**resource, said(amount))).collect();
-            lines.push(format!(
-                "book {key:?} {:?} {} {} {amounts:?} {:?} {:?} {:?}",
-                book.ended_ms, book.is_open, book.is_final, book.checks, book.operation, book.technician
-            ));
-        }
-        for (&series, (ts_ms, value)) in self.usage.registers() {
-            lines.push(format!("register {:?} {ts_ms} {}", table.get(series), value.to_bits()));
-        }
-        for open in self.exceptions.open() {
-            lines.push(format!("open {} {} {:?}", open.rule, open.id, open.state));
-        }
-        lines.extend(self.exceptions.state_lines());
-        lines.extend(self.exceptions.operator_lines());
-        lines.extend(self.commands.state_lines());
-        lines.extend(self.functions.state_lines());
-        lines.extend(self.rules.silences.state_lines(table));
-        let channels: Vec<&str> = self.decoder.channels().collect();
-        for (channel, prints) in self.repeats.prints() {
-            let mut hasher = blake3::Hasher::new();
-            prints.for_each(|print| {
-                hasher.update(&print.to_le_bytes());
-            });
-            lines.push(format!(
-                "prints {} {}",
-                channels.get(channel).copied().unwrap_or_default(),
-                hasher.finalize()
-            ));
-        }
-        lines.extend(self.channel_lines());
-        let mut waiting = blake3::Hasher::new();
-        for (message, index) in self.hold.waiting() {
-            waiting.update(&message.to_le_bytes()).update(&index.to_le_bytes());
-        }
-        lines.push(format!("waiting {}", waiting.finalize()));
-        let json = |what: &str, value: serde_json::Result<String>| {
-            value
-                .map(|text| format!("{what} {text}"))
-                .map_err(|error| EngineError::State { reason: error.to_string() })
-        };
-        for booking in &self.bookings {
-            lines.push(json("booking", serde_json::to_string(booking))?);
-        }
-        for (site, card) in self.steps.cards() {
-            lines.push(json(&format!("card {site}"), serde_json::to_string(card))?);
-        }
-        for (job, progress) in self.steps.progress() {
-            lines.push(json(&format!("progress {job:?}"), serde_json::to_string(progress))?);
-        }
-        for (site, asset) in self.assets.to_parts() {
-            lines.push(json(&format!("asset {site}"), serde_json::to_string(&asset))?);
-        }
-        lines.extend(self.rules.state_lines(self.decoder.series())?);
-        lines.sort_unstable();
-        Ok(blake3::hash(lines.join("\n").as_bytes()).to_string())
     }
 }
 

@@ -235,6 +235,14 @@ impl Run {
         self.engine.exceptions_open()
     }
 
+    /// The state in lines, for who wants to see where two differ.
+    ///
+    /// # Errors
+    /// As [`Run::act`].
+    pub fn state_lines(&mut self) -> Result<Vec<String>, RunError> {
+        Ok(self.engine.state_lines()?)
+    }
+
     /// Hashes of all that was told, and of the state.
     ///
     /// # Errors
