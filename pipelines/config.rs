@@ -184,6 +184,8 @@ pub struct EngineSettings {
     /// Messages of a channel that are remembered to recognise repeats.
     pub repeat_messages: usize,
     pub repeat_age: Duration,
+    /// Sequence numbers that have not come for so long are told.
+    pub gap_after: Duration,
     pub series_per_site_max: usize,
     /// What sites have otherwise, by name.
     pub sites: Vec<(String, BoundSettings)>,
@@ -204,6 +206,7 @@ impl Default for EngineSettings {
             cut_interval: Duration::from_secs(5),
             repeat_messages: 65_536,
             repeat_age: minutes(24 * 60),
+            gap_after: minutes(10),
             series_per_site_max: 100_000,
             sites: Vec::new(),
             kinds: Vec::new(),

@@ -10,79 +10,44 @@
 //!
 //! Not here: where entries come from (`run`, `commands::replay`) and where emissions go (`sinks`).
 
-pub mod ids;
-
-mod intake;
-
-mod open_block;
-
-mod ticks;
-
-mod telling;
-
-pub mod commands;
-
-mod belated;
-
-mod events;
-
-mod certain;
-
-mod tags;
-
-mod template;
-
-mod names;
-
-mod block;
-
 mod aside;
-
-mod repeats;
-
-mod channels;
-
-mod clock;
-
 mod bays;
-
-mod bounds;
-
-mod limits;
-
-mod steps;
-
-mod join;
-
-mod expected;
-
-mod hold;
-
-mod usage;
-
+mod belated;
+mod block;
 mod bookings;
-
-mod rule_row;
-
-mod exceptions;
-
-mod rules;
-
-mod tables;
-
-mod state;
-
-mod live;
-
-mod fresh;
-
+mod bounds;
+mod certain;
+mod channels;
+mod clock;
+pub mod commands;
 mod error;
-
-mod workshop;
-
-pub(crate) mod switch;
-
+mod events;
+mod exceptions;
+mod expected;
+mod fresh;
+mod hold;
+pub mod ids;
+mod intake;
+mod join;
+mod limits;
+mod live;
+mod names;
+mod open_block;
+mod overdue;
 pub(crate) mod past;
+mod repeats;
+mod rule_row;
+mod rules;
+mod state;
+mod steps;
+pub(crate) mod switch;
+mod tables;
+mod tags;
+mod telling;
+mod template;
+mod ticks;
+mod usage;
+mod workshop;
 
 pub use self::error::EngineError;
 pub use self::state::configuration_of;
@@ -110,6 +75,7 @@ use self::hold::Hold;
 use self::join::Joiner;
 use self::limits::Assets;
 use self::names::Names;
+use self::overdue::Overdue;
 use self::repeats::Repeats;
 use self::rules::Rules;
 use self::steps::Steps;
@@ -136,6 +102,7 @@ pub struct Engine {
     counts: Counts,
     repeats: Repeats,
     channels: Channels,
+    overdue: Overdue,
     clock: ClockCheck,
     bays: Bays,
     bounds: Bounds,
@@ -197,6 +164,7 @@ impl Engine {
             counts: Counts::default(),
             repeats: Repeats::new(settings.repeat_messages, millis(settings.repeat_age)),
             channels: Channels::default(),
+            overdue: Overdue::new(millis(settings.gap_after)),
             clock: ClockCheck::new(millis(settings.clock_bound), millis(settings.age_bound)),
             bays: Bays::new(millis(settings.lateness), millis(settings.idle), idle_final_ms),
             bounds: Bounds::new(settings),

@@ -196,7 +196,11 @@ impl Planner {
                 let stream = plan.stream();
                 if stream.revised_by().is_some() {
                     let name = stream.as_str();
-                    let what = if stream == Stream::Usage { "booking" } else { "check" };
+                    let what = match stream {
+                        Stream::Usage => "booking",
+                        Stream::Gaps => "gap",
+                        _ => "check",
+                    };
                     return Err(Refusal::new(
                         name,
                         format!("a window over {name} would count each revision of a {what}"),

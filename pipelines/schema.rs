@@ -190,6 +190,27 @@ pub static CHECKS: LazyLock<SchemaRef> = LazyLock::new(|| {
     ])
 });
 
+/// Sequence numbers that were passed over and have not come for `gap_after`: a row for each stretch from `first` to `last` of a
+/// topic (and boot of its device), of which `missing` numbers had not come by `ts`. Its first one was passed over at `since`. A
+/// row more, with the next revision, when numbers of it come after all; final when none is missing.
+pub static GAPS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    schema(&[
+        ("row_id", DataType::Utf8, false),
+        ("ts", time(), false),
+        ("since", time(), false),
+        ("site", name(), true),
+        ("bay", name(), true),
+        ("tool", name(), true),
+        ("topic", name(), false),
+        ("boot", DataType::Int64, true),
+        ("first", DataType::Int64, false),
+        ("last", DataType::Int64, false),
+        ("missing", DataType::UInt64, false),
+        ("revision", DataType::UInt32, false),
+        ("final", DataType::Boolean, false),
+    ])
+});
+
 /// Every change of an exception: raised, cleared, latched, held back by its cause (`suppressed`); acknowledged or shelved by an
 /// actor. `operator_state` is null until somebody has done something.
 pub static EXCEPTIONS: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -261,24 +282,4 @@ pub static QUARANTINE: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_say_where_their_unit_stands() {
-        let said = |schema: &SchemaRef, column: &str| {
-            let field = schema.field_with_name(column).expect("there");
-            let mut said: Vec<_> =
-                field.metadata().iter().map(|(key, unit)| format!("{key}={unit}")).collect();
-            said.sort();
-            said.join(" ")
-        };
-        assert_eq!(said(&STEPS, "elapsed_s"), "unit=s");
-        assert_eq!(said(&STEPS, "standard_s"), "unit=s");
-        assert_eq!(said(&TELEMETRY, "value"), "unit_column=unit");
-        assert_eq!(said(&USAGE, "planned"), "unit_column=unit");
-        assert_eq!(said(&USAGE, "readings"), "");
-        assert_eq!(said(&CHECKS, "spec_max"), "unit_column=unit");
-        assert_eq!(said(&CHECKS, "missing"), "");
-    }
-}
+mod tests;

@@ -123,6 +123,7 @@ fn a_replay_says_the_same(shop: &Shop) -> serde_json::Value {
         "steps",
         "usage",
         "checks",
+        "gaps",
         "exceptions",
         "quarantine",
         "commands",

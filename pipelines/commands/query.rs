@@ -23,7 +23,7 @@ use super::rows::{Format, Printer};
 use crate::calendar::Calendars;
 use crate::config::Config;
 
-/// SQL over the exported streams: telemetry, steps, usage, checks, exceptions, late, quarantine, and every view.
+/// SQL over the exported streams: telemetry, steps, usage, checks, gaps, exceptions, late, quarantine, and every view.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   andon query --config config/andon.toml \"SELECT rule, count(*) FROM exceptions GROUP BY rule\"

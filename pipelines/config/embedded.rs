@@ -44,6 +44,7 @@ const FILES: &[(&str, &str)] = &embedded![
     "rules/readings_surplus.toml",
     "rules/refrigerant_charge_off.toml",
     "rules/rehit_finished_joint.toml",
+    "rules/sequence_gap.toml",
     "rules/step_idle.toml",
     "rules/step_out_of_order.toml",
     "rules/step_overlap.toml",

@@ -104,6 +104,7 @@ pub(super) fn read(
             cut_interval: duration("engine.cut_interval"),
             repeat_messages: values.whole("engine.repeat_messages").expect(TYPED),
             repeat_age: duration("engine.repeat_age"),
+            gap_after: duration("engine.gap_after"),
             series_per_site_max: values.whole("engine.series_per_site_max").expect(TYPED),
             sites: bounds::read(&values, "engine.sites"),
             kinds: bounds::read(&values, "engine.kinds"),

@@ -199,6 +199,12 @@ pub(super) static ANDON: &[Setting] = &[
     ),
     set("engine.repeat_age", duration("1s", "30d"), Is("\"24h\""), "See repeat_messages."),
     set(
+        "engine.gap_after",
+        duration("1s", "7d"),
+        Is("\"10min\""),
+        "Sequence numbers that were passed over are told, in the stream gaps, when they have not come for so long.",
+    ),
+    set(
         "engine.series_per_site_max",
         whole(1, 4_000_000),
         Is("100000"),
@@ -286,10 +292,5 @@ pub(super) static ANDON: &[Setting] = &[
         Is("\"16GiB\""),
         "While the mirror is away the journal grows here, and up to this size messages are still acknowledged.",
     ),
-    set(
-        "rules.folder",
-        Kind::Path,
-        Is("\"rules\""),
-        "Every *.toml in it is read, in the order of the names.",
-    ),
+    set("rules.folder", Kind::Path, Is("\"rules\""), "Each *.toml in it, by name."),
 ];

@@ -203,7 +203,7 @@ impl Rules {
         self.series = table.all().len();
     }
 
-    /// Looks at rows of `steps`, `usage` or `checks` as they are told.
+    /// Looks at rows of `steps`, `usage`, `checks` or `gaps` as they are told.
     pub(super) fn look_at_stream(
         &mut self,
         stream: &str,

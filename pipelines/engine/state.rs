@@ -18,6 +18,7 @@ use super::commands::Commands;
 use super::exceptions::Exceptions;
 use super::hold::Hold;
 use super::limits::Assets;
+use super::overdue::Overdue;
 use super::repeats::Repeats;
 use super::rules::{SilenceState, WindowState};
 use super::steps::Steps;
@@ -41,6 +42,7 @@ struct State {
     counts: Counts,
     repeats: Repeats,
     channels: Channels,
+    overdue: Overdue,
     clock: ClockCheck,
     bays: Bays,
     tools_heard: ToolsHeard,
@@ -110,6 +112,7 @@ impl Engine {
             counts: self.counts,
             repeats: self.repeats.clone(),
             channels: self.channels.clone(),
+            overdue: self.overdue.clone(),
             clock: self.clock.clone(),
             bays: self.bays.clone(),
             tools_heard: self.bounds.heard().clone(),
@@ -156,6 +159,7 @@ impl Engine {
         self.counts = state.counts;
         self.repeats = state.repeats.under_settings_of(&self.repeats);
         self.channels = state.channels;
+        self.overdue = state.overdue.under_settings_of(&self.overdue);
         self.clock = state.clock.under_settings_of(&self.clock);
         self.bays = state.bays.under_settings_of(&self.bays);
         self.steps = Steps::from_parts(undescribed("steps", &state.steps)?);

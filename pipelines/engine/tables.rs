@@ -1,4 +1,4 @@
-//! Rows of the streams `steps`, `usage`, `checks`, `exceptions` and `quarantine` as batches.
+//! Rows of the streams `steps`, `usage`, `checks`, `gaps`, `exceptions` and `quarantine` as batches.
 
 use std::sync::Arc;
 
@@ -19,9 +19,11 @@ use super::usage::{Check, Due};
 use crate::schema::{CHECKS, EXCEPTIONS, QUARANTINE, USAGE};
 
 mod commands;
+mod gaps;
 mod steps;
 
 pub(super) use self::commands::{AnsweredCommand, command};
+pub(super) use self::gaps::gaps;
 pub(super) use self::steps::steps;
 
 fn names<T: AsRef<str>>(names: impl Iterator<Item = Option<T>>) -> ArrayRef {

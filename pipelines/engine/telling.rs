@@ -3,6 +3,7 @@
 use ingest::readings::{Decoded, NONE, Reject};
 use sinks::emission::Emission;
 
+use super::rules::Verdicts;
 use super::{Engine, EngineError, rows_error, tables};
 
 /// Bytes of rejects that are told as one batch.
@@ -20,6 +21,21 @@ impl Engine {
         self.tell_functions_of_exceptions(&changes);
         let rows = tables::exceptions(&changes).map_err(|source| rows_error("exceptions", source))?;
         out.push(Emission { stream: "exceptions".into(), rows });
+        Ok(())
+    }
+
+    /// Sequence numbers that have not come for a while.
+    pub(super) fn tell_gaps(&mut self, at_ms: i64, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        let gaps = self.overdue.tick(at_ms, &mut self.repeats);
+        if gaps.is_empty() {
+            return Ok(());
+        }
+        let topics: Vec<&str> = self.decoder.channels().collect();
+        let rows = tables::gaps(&gaps, at_ms, &topics, self.decoder.topics());
+        let rows = rows.map_err(|source| rows_error("gaps", source))?;
+        let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
+        self.rules.look_at_stream("gaps", &rows, i64::MIN, verdicts, out)?;
+        out.push(Emission { stream: "gaps".into(), rows });
         Ok(())
     }
 

@@ -22,6 +22,7 @@ impl Engine {
                 self.rules.silences.next_deadline_ms(at_ms),
                 self.exceptions.next_deadline_ms(at_ms),
                 self.functions.next_deadline_ms(at_ms),
+                self.overdue.next_deadline_ms(at_ms),
             ];
             match deadlines.into_iter().flatten().min() {
                 Some(next_ms) if next_ms <= last_ms => at_ms = next_ms,
@@ -53,6 +54,7 @@ impl Engine {
         self.exceptions.clear_passed(frontier_ms);
         let around = Surroundings { steps: &self.steps, names: &self.names, table };
         self.rules.silences.tick(at_ms, around, &mut self.exceptions, &mut self.rejects)?;
+        self.tell_gaps(at_ms, out)?;
         self.exceptions.release_suppressed();
         self.exceptions.end_shelving(at_ms);
         self.tell_exceptions(out)?;

@@ -1,4 +1,4 @@
-//! What is told in revisions, bookings and checks, in the order in which it was told.
+//! What is told in revisions, bookings, checks and gaps, in the order in which it was told.
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;

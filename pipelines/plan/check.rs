@@ -89,7 +89,7 @@ fn check_select(select: &Select, named: &mut Vec<String>) -> Result<(), Refusal>
         [] => Err(Refusal::new(
             "SELECT",
             "nothing to read from",
-            "write FROM telemetry, steps, usage or checks",
+            "write FROM telemetry, steps, usage, checks or gaps",
         )),
         [one] if one.joins.is_empty() => check_relation(&one.relation, named),
         _ => Err(join()),

@@ -24,11 +24,13 @@ pub enum Stream {
     Steps,
     Usage,
     Checks,
+    Gaps,
 }
 
 impl Stream {
     /// All streams that a query can read.
-    pub const ALL: [Stream; 4] = [Stream::Telemetry, Stream::Steps, Stream::Usage, Stream::Checks];
+    pub const ALL: [Stream; 5] =
+        [Stream::Telemetry, Stream::Steps, Stream::Usage, Stream::Checks, Stream::Gaps];
 
     /// Its name in FROM.
     #[must_use]
@@ -38,6 +40,7 @@ impl Stream {
             Stream::Steps => "steps",
             Stream::Usage => "usage",
             Stream::Checks => "checks",
+            Stream::Gaps => "gaps",
         }
     }
 
@@ -55,6 +58,7 @@ impl Stream {
             Stream::Steps => schema::STEPS.clone(),
             Stream::Usage => schema::USAGE.clone(),
             Stream::Checks => schema::CHECKS.clone(),
+            Stream::Gaps => schema::GAPS.clone(),
         }
     }
 
@@ -62,7 +66,7 @@ impl Stream {
     #[must_use]
     pub fn time_column(self) -> &'static str {
         match self {
-            Stream::Telemetry | Stream::Steps => "ts",
+            Stream::Telemetry | Stream::Steps | Stream::Gaps => "ts",
             Stream::Usage | Stream::Checks => "ended",
         }
     }
@@ -74,6 +78,7 @@ impl Stream {
             Stream::Telemetry | Stream::Steps => None,
             Stream::Usage => Some(&["site", "job", "step", "resource"]),
             Stream::Checks => Some(&["site", "job", "step", "metric", "joint", "pset"]),
+            Stream::Gaps => Some(&["topic", "boot", "first", "since"]),
         }
     }
 

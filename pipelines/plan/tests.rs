@@ -210,7 +210,7 @@ fn mistakes_are_named_with_their_place_and_a_remedy() {
         ),
         (
             "SELECT site FROM telemetri",
-            "1:18: there is no stream `telemetri`; did you mean `telemetry`? streams: telemetry, steps, usage, checks"
+            "1:18: there is no stream `telemetri`; did you mean `telemetry`? streams: telemetry, steps, usage, checks, gaps"
                 .to_owned(),
         ),
         (
@@ -445,7 +445,7 @@ fn what_cannot_run_on_a_stream_is_refused_with_what_to_write_instead() {
             "1:28: the condition is never true; correct the condition".to_owned(),
         ),
         ("DELETE FROM telemetry", format!("1:1: this is no query; {shape}")),
-        ("SELECT 1", "1:1: nothing to read from; write FROM telemetry, steps, usage or checks".to_owned()),
+        ("SELECT 1", "1:1: nothing to read from; write FROM telemetry, steps, usage, checks or gaps".to_owned()),
         (
             "SELECT site, max(n) FROM (SELECT site, count(*) AS n FROM tumble(telemetry, ts, INTERVAL '1 second') \
              GROUP BY site, window_start) GROUP BY site",

@@ -77,7 +77,7 @@ fn no_rule(request: &Request<'_>) -> BacktestError {
 pub(super) struct Input {
     pub telemetry: StreamFiles,
     pub steps: StreamFiles,
-    /// Bookings and checks, where a rule reads them.
+    /// Bookings, checks and gaps, where a rule reads them.
     pub booked: Vec<(Stream, StreamFiles)>,
     /// Columns of telemetry that rules read.
     pub columns: Vec<usize>,
@@ -106,7 +106,9 @@ impl Input {
         // Step events move the watermarks of their bays.
         let steps = find("steps", &STEPS, "ts", reads_time)?;
         let mut booked = Vec::new();
-        for stream in [Stream::Usage, Stream::Checks].into_iter().filter(|stream| reads(*stream)) {
+        for stream in
+            [Stream::Usage, Stream::Checks, Stream::Gaps].into_iter().filter(|stream| reads(*stream))
+        {
             let schema = stream.schema();
             let files = StreamFiles::find(
                 request.history,

@@ -5,7 +5,7 @@
 //! [`BOOTS_MAX`] boots of a channel, [`RANGES_MAX`] ranges of it and [`ALL_RANGES_MAX`] of all channels. Beyond, the
 //! channel's oldest are forgotten: counted, told no more, and what fills them would be taken for a conflict.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Boots of a channel before the current one.
 const BOOTS_MAX: usize = 8;
@@ -23,6 +23,10 @@ pub(in crate::engine) struct Missing {
     forgotten: u128,
     /// Numbers of the channels that miss something.
     channels: BTreeSet<u32>,
+    /// Channels of which something else is missing than when it was last asked, and whether a bound had to do with it.
+    changed: BTreeMap<u32, bool>,
+    /// At the bound something was forgotten of the channel that is looked at.
+    has_forgotten: bool,
 }
 
 /// What is missing of one channel.
@@ -73,17 +77,27 @@ impl Missing {
     }
 
     fn forget(&mut self, range: Range) {
+        self.has_forgotten = true;
         self.remove(range);
         self.forgotten += numbers(range);
     }
 
     /// Remembers whether a channel misses something.
     pub(super) fn note(&mut self, channel: u32, gaps: &Gaps) {
-        if gaps.ranges() == 0 {
-            self.channels.remove(&channel);
-        } else {
-            self.channels.insert(channel);
+        let is_missing = gaps.ranges() > 0;
+        let was_missing = match is_missing {
+            true => !self.channels.insert(channel),
+            false => self.channels.remove(&channel),
+        };
+        if is_missing || was_missing {
+            *self.changed.entry(channel).or_default() |= self.has_forgotten;
         }
+        self.has_forgotten = false;
+    }
+
+    /// Channels of which something else is missing than at the last call, and whether numbers of theirs were forgotten.
+    pub(in crate::engine) fn take_changed(&mut self) -> BTreeMap<u32, bool> {
+        std::mem::take(&mut self.changed)
     }
 }
 

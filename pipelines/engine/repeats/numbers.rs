@@ -1,5 +1,7 @@
 //! What is kept of channels beside prints: numbers that have not come, and how many messages went the usual way.
 
+use std::collections::BTreeMap;
+
 use ingest::readings::NONE;
 
 use super::gaps::Missing;
@@ -57,6 +59,11 @@ impl Repeats {
     /// What has not come, of all channels together.
     pub(in crate::engine) fn missing(&self) -> &Missing {
         &self.missing
+    }
+
+    /// As [`Missing::take_changed`].
+    pub(in crate::engine) fn take_changed(&mut self) -> BTreeMap<u32, bool> {
+        self.missing.take_changed()
     }
 
     /// Boots and ranges of numbers of a channel that have not come, both ends among them.

@@ -1,4 +1,4 @@
-//! A rule or view over rows of `steps`, `usage` or `checks`, which are told once and for all.
+//! A rule or view over rows of `steps`, `usage`, `checks` or `gaps`, which are told once and for all.
 
 use arrow::array::RecordBatch;
 use arrow::compute::filter;
@@ -11,7 +11,7 @@ use super::row_rule::RowRule;
 use super::{failed_row, window_error};
 
 impl RowRule {
-    /// Looks at rows of `steps`, `usage` or `checks` as they are told.
+    /// Looks at rows of `steps`, `usage`, `checks` or `gaps` as they are told.
     pub(super) fn look_at_told(
         &self,
         batch: &RecordBatch,
