@@ -56,6 +56,7 @@ mod rule;
 mod rules;
 
 mod version;
+mod webhooks;
 
 mod files;
 
@@ -101,6 +102,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// None where the journal is not mirrored.
     pub mirror: Option<MirrorSettings>,
+    /// Where items of queues are sent.
+    pub webhooks: Vec<sinks::courier::Webhook>,
     pub metrics: Vec<MetricSettings>,
     /// Unit aliases beside the shipped ones: (alias, UCUM code).
     pub unit_aliases: Vec<(String, String)>,

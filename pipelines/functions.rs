@@ -15,12 +15,14 @@
 //! | `billing`    | what is priced and what is held                             |
 //! | `milestones` | what a customer is told, once each                          |
 //! | `orders`     | what people may do                                          |
+//! | `deliveries` | how far each webhook is in its queue                        |
 //! | `audit`      | what is written down for good                               |
 
 mod assignment;
 mod audit;
 mod billing;
 mod cards;
+mod deliveries;
 mod input;
 mod inspection;
 mod job;
@@ -39,6 +41,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::audit::Occasion;
+use self::deliveries::Deliveries;
 pub(crate) use self::input::{Checked, ExceptionChange, Input, Measured, Used};
 pub(crate) use self::job::CardPlan;
 use self::job::{Job, JobKey};
@@ -71,6 +74,7 @@ pub(crate) struct Functions {
     is_to_assign: bool,
     outbox: Outbox,
     queues: Queues,
+    deliveries: Deliveries,
     /// Of the tick or command that is looked at. Between two, nothing depends on it: of a silent stretch not every
     /// second is looked at.
     #[serde(skip)]
@@ -214,7 +218,7 @@ impl Functions {
         let mut exceptions: Vec<&ExceptionChange> = self.exceptions.iter().collect();
         exceptions.sort_by(|one, other| by_id(one, other));
         let rest = (self.accepted, &self.inputs, exceptions, &self.touched, self.is_to_assign);
-        let rest = (rest, &self.outbox, &self.queues);
+        let rest = (rest, &self.outbox, &self.queues, &self.deliveries);
         jobs.chain([format!("functions {}", hash(postcard::to_allocvec(&rest)))])
     }
 }

@@ -25,6 +25,8 @@ mod shared_journal;
 
 pub mod standby;
 
+mod stationery;
+
 mod stop;
 
 use std::net::SocketAddr;
@@ -35,16 +37,18 @@ use std::time::Duration;
 use ingest::entry::Entry;
 use ingest::intake::{Durable, IntakeHandle, IntakeSettings, Log, Start};
 use ingest::time::{Clock, Offset};
+use sinks::courier::Courier;
 use sinks::deliver::Fanout;
 use sinks::desk::Desk;
 
 use self::abroad::Abroad;
-use self::desk::{Clerk, Stationery};
+use self::desk::Clerk;
 use self::epochs::Epochs;
 pub use self::error::RunError;
 use self::parts::{Ended, serve_parts};
 use self::reload::Reload;
 pub use self::reload::{Files, Refused, Reread};
+use self::stationery::Stationery;
 pub use self::stop::Stop;
 use crate::config::Config;
 use crate::mirror::MirroredLog;
@@ -91,10 +95,13 @@ pub fn serve(
     let clerk = Clerk::begin(wishes, &runtime, &config.export.folder, stationery);
     let served = runtime.block_on(sinks::board::serve(
         config.http.listen,
-        painter.board().with_desk(desk),
+        painter.board().with_desk(desk.clone()),
         painter.prometheus(),
         async move { closed.notified().await },
     ))?;
+    for webhook in &config.webhooks {
+        runtime.spawn(Courier::new(webhook.clone(), desk.clone()).run());
+    }
     told(served.0);
     let result = serve_parts(config, files, &clock, painter, &runtime, (stop, &clerk, wants_standby));
     clerk.close();

@@ -31,6 +31,8 @@ mod broker_away;
 mod broker_kills;
 #[path = "service/changed_rules.rs"]
 mod changed_rules;
+#[path = "service/deliveries.rs"]
+mod deliveries;
 #[path = "service/demo.rs"]
 mod demo;
 #[path = "service/full_disk.rs"]

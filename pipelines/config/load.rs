@@ -66,6 +66,7 @@ pub(super) fn load(
         export: service.export,
         retention: service.retention,
         store: service.store,
+        webhooks: service.webhooks,
         http: service.http,
         mirror: service.mirror,
         metrics,

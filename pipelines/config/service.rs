@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ingest::config::{JournalSettings, SourceSettings, TlsSettings, TopicSettings};
+use sinks::courier::Webhook;
 use toml::de::DeTable;
 
 use super::bounds;
@@ -14,7 +15,7 @@ use super::mistake::{Mistake, SourceFile};
 use super::settings::ANDON;
 use super::{
     CheckpointSettings, EngineSettings, ExportSettings, HttpSettings, MirrorSettings, RetentionSettings,
-    StoreSettings, mirror, retention,
+    StoreSettings, mirror, retention, webhooks,
 };
 
 /// What `andon.toml` says.
@@ -30,6 +31,7 @@ pub(super) struct Service {
     pub(super) store: StoreSettings,
     pub(super) http: HttpSettings,
     pub(super) mirror: Option<MirrorSettings>,
+    pub(super) webhooks: Vec<Webhook>,
     pub(super) unit_aliases: Vec<(String, String)>,
     pub(super) rules_folder: PathBuf,
     /// Where the user named it, if so.
@@ -65,6 +67,7 @@ pub(super) fn read(
     };
     check(&values, &topics, folder, files, &mut reader);
     let mirror = mirror::read(&values);
+    let webhooks = webhooks::read(&values, folder, files, &mut reader);
     let path = |key: &str| folder.join(values.text(key).expect(TYPED));
     let duration = |key: &str| values.duration(key).expect(TYPED);
     let bytes = |key: &str| values.size(key).expect(TYPED);
@@ -122,6 +125,7 @@ pub(super) fn read(
         store: StoreSettings { url: store_url(values.text("store.url").expect(TYPED), folder) },
         http: HttpSettings { listen: values.address("http.listen").expect(TYPED) },
         mirror,
+        webhooks,
         unit_aliases: values.pairs("units.aliases").to_vec(),
         rules_folder: path("rules.folder"),
         rules_folder_span: values.span("rules.folder"),

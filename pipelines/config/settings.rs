@@ -8,6 +8,7 @@ use super::kind::Kind;
 use super::retention::{CHECKPOINTS, EXPORTS, JOURNAL, QUARANTINE};
 use super::setting::Fallback::{Absent, Is};
 use super::setting::{Setting, duration, set, size, whole};
+use super::webhooks::WEBHOOKS;
 
 /// `andon.toml`.
 pub(super) static ANDON: &[Setting] = &[
@@ -292,5 +293,6 @@ pub(super) static ANDON: &[Setting] = &[
         Is("\"16GiB\""),
         "While the mirror is away the journal grows here, and up to this size messages are still acknowledged.",
     ),
+    WEBHOOKS,
     set("rules.folder", Kind::Path, Is("\"rules\""), "Each *.toml in it, by name."),
 ];

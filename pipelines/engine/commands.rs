@@ -139,7 +139,10 @@ impl Engine {
                 number: self.commands.told,
             };
             let outcome = (told.outcome, answer.detail.as_str(), told.site);
-            self.functions.audit_order(order, command.at_ms, outcome);
+            // Each step of each item in the audit would be items for the audit's own webhook.
+            if !matches!(order.what, What::Deliver { progress, .. } if !progress.is_decision()) {
+                self.functions.audit_order(order, command.at_ms, outcome);
+            }
             let rows = tables::command(&told).map_err(|source| rows_error("commands", source))?;
             out.push(Emission { stream: "commands".into(), rows });
         }
@@ -167,8 +170,13 @@ impl Engine {
             return Ok((self.new_answer(&order.key, Outcome::Invalid, detail), true));
         }
         let answer = self.apply_order(order, command)?;
-        // A recording knows by itself how far it is, and its pieces are many.
-        if !matches!(order.what, What::Import { .. }) {
+        // A recording and a webhook know by themselves how far they are, and what is told of them is much.
+        let knows_itself = match &order.what {
+            What::Import { .. } => true,
+            What::Deliver { progress, .. } => !progress.is_decision(),
+            _ => false,
+        };
+        if !knows_itself {
             self.commands.answers.insert(&order.key, (hash, answer.clone()), KEYS_MAX);
         }
         Ok((answer, true))
@@ -206,6 +214,7 @@ impl Engine {
             What::SignOff { .. } | What::Release { .. } | What::PostLine { .. } => {
                 return Ok(self.function(order, command.at_ms));
             }
+            What::Deliver { .. } => return Ok(self.deliver(order, command.at_ms)),
             What::Step { .. } => return self.step(order, command),
             What::Card { .. } => return self.card(order, command),
         };

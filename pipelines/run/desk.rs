@@ -8,16 +8,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ingest::config::TopicSettings;
 use ingest::entry::command::{Order, What};
 use ingest::entry::{Command, Entry, Intake, IntakeBuilder};
 use ingest::intake::{IntakeError, Submitter};
-use ingest::time::Clock;
-use serde_json::{Map, Value, json};
-use sinks::desk::{Asked, Reply, Says, Wish};
+use serde_json::{Value, json};
+use sinks::desk::{Asked, Reply, Wish};
 use sinks::sqlite::reader::{self, Question};
 use tokio::sync::{mpsc, oneshot};
 
+use super::stationery::Stationery;
 use crate::engine::Engine;
 use crate::engine::commands::{Answer, Outcome};
 use crate::quarantine::{self, QuarantineError, Record};
@@ -29,15 +28,6 @@ type Back = oneshot::Sender<Reply>;
 /// Takes wishes in and answers them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Clerk(Arc<Mutex<State>>);
-
-/// What a message that a command brings is made of.
-#[derive(Clone, Debug)]
-pub(super) struct Stationery {
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) topics: TopicSettings,
-    /// Where the store is.
-    pub(super) store: String,
-}
 
 #[derive(Debug, Default)]
 struct State {
@@ -84,7 +74,7 @@ impl Clerk {
                         });
                         continue;
                     }
-                    wish @ (Wish::Gaps(_) | Wish::Devices(_)) => {
+                    wish @ (Wish::Gaps(_) | Wish::Devices(_) | Wish::Deliveries) => {
                         of_task.keep_question(wish, reply);
                         continue;
                     }
@@ -135,6 +125,7 @@ impl Clerk {
             let body = match wish {
                 Wish::Gaps(query) => json!(engine.gaps(&query)),
                 Wish::Devices(query) => json!(engine.devices(&query)),
+                Wish::Deliveries => json!(engine.deliveries()),
                 _ => unreachable!("no other wish is kept"),
             };
             let _ = back.send(Reply { status: 200, body });
@@ -185,9 +176,12 @@ impl Clerk {
 
     fn read(&self, wish: Wish, exports: &Path, back: Back) {
         let read = match wish {
-            Wish::Order(..) | Wish::Bring { .. } | Wish::Store(_) | Wish::Gaps(_) | Wish::Devices(_) => {
-                unreachable!("it was done before")
-            }
+            Wish::Order(..)
+            | Wish::Bring { .. }
+            | Wish::Store(_)
+            | Wish::Gaps(_)
+            | Wish::Devices(_)
+            | Wish::Deliveries => unreachable!("it was done before"),
             Wish::Quarantine(query) => quarantine::page(exports, &query).map(|page| json!(page)),
             Wish::Record(record) => quarantine::record(exports, &record).map(|record| json!(record)),
             Wish::Replay { actor, key, record, topic, payload, reason } => {
@@ -235,29 +229,6 @@ impl Clerk {
         let mut messages = IntakeBuilder::new();
         messages.push(topic.as_deref().unwrap_or(&record.topic), &payload, record.arrived_ms);
         self.submit(&order, messages.finish(0), back);
-    }
-}
-
-impl Stationery {
-    /// The message that says it, at the time of now.
-    fn message(&self, says: &Says, mut payload: Map<String, Value>) -> Intake {
-        let now_ms = self.clock.now_ms();
-        let (patterns, site, bay) = match says {
-            Says::Card { site } => (&self.topics.jobs, site, None),
-            Says::Step { site, bay } => (&self.topics.steps, site, Some(bay)),
-        };
-        let pattern = patterns.first().map(String::as_str).unwrap_or_default();
-        // What the topic does not carry stands in the payload.
-        for (place, name) in [("site", Some(site)), ("bay", bay)] {
-            if let Some(name) = name.filter(|_| !pattern.contains(&format!("{{{place}}}"))) {
-                payload.insert(place.to_owned(), json!(name));
-            }
-        }
-        payload.entry("ts").or_insert(json!(now_ms));
-        let topic = pattern.replace("{site}", site).replace("{bay}", bay.map_or("", String::as_str));
-        let mut messages = IntakeBuilder::new();
-        messages.push(&topic, Value::Object(payload).to_string().as_bytes(), now_ms);
-        messages.finish(0)
     }
 }
 

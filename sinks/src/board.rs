@@ -7,6 +7,7 @@
 //! People's commands go on to the [`Desk`] ([`commands`]); all else is for reading. There is no login: it listens on loopback unless the configuration says otherwise.
 
 mod commands;
+mod deliveries;
 mod exceptions;
 mod functions;
 mod jobs;

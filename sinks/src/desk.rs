@@ -45,6 +45,8 @@ pub enum Wish {
     Gaps(ChannelQuery),
     /// What became of all that came, channel by channel.
     Devices(ChannelQuery),
+    /// How far webhooks are.
+    Deliveries,
 }
 
 /// What a message that a command brings is about, and from where.

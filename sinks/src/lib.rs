@@ -24,6 +24,8 @@ pub mod latency;
 
 pub mod desk;
 
+pub mod courier;
+
 pub mod board;
 
 pub mod prometheus;

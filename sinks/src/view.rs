@@ -4,6 +4,7 @@
 //! when the watermark has passed it.
 
 mod counts;
+mod deliveries;
 mod exceptions;
 mod jobs;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 pub use self::counts::Counts;
+pub use self::deliveries::{Deliveries, DeliveryView};
 pub use self::exceptions::ExceptionView;
 pub use self::jobs::{ExpectedView, JobStepView, JobView, Jobs, QueuedStepView};
 use crate::channels::Missing;

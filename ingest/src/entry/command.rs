@@ -83,6 +83,16 @@ pub enum What {
         line: u32,
         note: String,
     },
+    /// What has become of an item of a queue on its way to somebody outside.
+    Deliver {
+        /// Name of the webhook.
+        webhook: String,
+        queue: String,
+        /// Number of the item.
+        item: u64,
+        progress: Progress,
+        detail: String,
+    },
     /// A piece of a recording becomes history.
     Import {
         /// Names the recording by its content.
@@ -100,6 +110,48 @@ pub enum StepVerb {
     Pause,
     Resume,
     Finish,
+}
+
+/// How far an item is on its way to a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// The webhook is new: this is the first item that it is to get.
+    Begin,
+    /// It is about to be sent. In the journal before anything goes out.
+    Attempt,
+    /// The other side has it.
+    Sent,
+    /// The other side does not have it; it is sent again.
+    Failed,
+    /// A person has to look: the other side refuses it, or it is not known whether it has it.
+    Held,
+    /// A person says that it is to be sent, again or for the first time.
+    Resend,
+    /// A person says that it is not to be sent any more.
+    Skip,
+}
+
+impl Progress {
+    /// As in the JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Progress::Begin => "begin",
+            Progress::Attempt => "attempt",
+            Progress::Sent => "sent",
+            Progress::Failed => "failed",
+            Progress::Held => "held",
+            Progress::Resend => "resend",
+            Progress::Skip => "skip",
+        }
+    }
+
+    /// Whether people want to find it in the audit: not each step of each item.
+    #[must_use]
+    pub fn is_decision(self) -> bool {
+        !matches!(self, Progress::Attempt | Progress::Sent | Progress::Failed)
+    }
 }
 
 impl StepVerb {
@@ -141,11 +193,12 @@ impl What {
             What::SignOff { .. } => "sign_off",
             What::Release { .. } => "release",
             What::PostLine { .. } => "post_line",
+            What::Deliver { .. } => "deliver",
             What::Import { .. } => "import",
         }
     }
 
-    /// What it is about: id of an exception, a job, row id of a quarantine record, or the recording.
+    /// What it is about: id of an exception, a job, a webhook, row id of a quarantine record, or the recording.
     #[must_use]
     pub fn target(&self) -> &str {
         match self {
@@ -159,6 +212,7 @@ impl What {
             | What::Release { job, .. }
             | What::PostLine { job, .. } => job,
             What::Replay { record, .. } => record,
+            What::Deliver { webhook, .. } => webhook,
             What::Import { recording, .. } => recording,
         }
     }
@@ -175,7 +229,8 @@ impl What {
             | What::Release { reason, .. } => reason.as_deref(),
             What::Shelve { reason, .. }
             | What::Reset { reason, .. }
-            | What::PostLine { note: reason, .. } => Some(reason),
+            | What::PostLine { note: reason, .. }
+            | What::Deliver { detail: reason, .. } => Some(reason),
             What::Card { .. } | What::Import { .. } => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use ingest::entry::Command;
 use ingest::entry::command::{Order, What};
+use sinks::view::Deliveries;
 
 use super::super::belated::Lane;
 use super::{Answer, Engine, EngineError, Operator, Outcome};
@@ -38,6 +39,21 @@ impl Engine {
         let answer = self.brought(order, command, done)?;
         self.functions.settle(command.at_ms);
         Ok(answer)
+    }
+
+    /// Something has become of an item on its way to a webhook.
+    pub(super) fn deliver(&mut self, order: &Order, at_ms: i64) -> Answer {
+        match self.functions.deliver(&order.what, at_ms) {
+            Ok(detail) => self.new_answer(&order.key, Outcome::Applied, detail),
+            Err(refusal) => self.said(&order.key, Err(refusal)),
+        }
+    }
+
+    /// How far webhooks are.
+    #[must_use]
+    pub fn deliveries(&self) -> Deliveries {
+        let newest = self.functions.queue_heads().map(|(queue, head)| (queue.to_owned(), head.number));
+        Deliveries { deliveries: self.functions.deliveries().collect(), newest: newest.collect() }
     }
 
     /// A latched exception is over.

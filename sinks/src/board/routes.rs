@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::exceptions::ExceptionQuery;
 use super::problem::Problem;
-use super::{Board, commands, functions, jobs, live, page, queues};
+use super::{Board, commands, deliveries, functions, jobs, live, page, queues};
 use crate::prometheus::Prometheus;
 use crate::view::{Bay, ExceptionView, Status, UsageView};
 
@@ -55,6 +55,8 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .route("/api/v1/jobs/{job}/steps/{step}/{verb}", post(functions::step))
         .route("/api/v1/technicians/{technician}/steps", get(jobs::technician))
         .route("/api/v1/queues/{name}", get(queues::queue))
+        .route("/api/v1/deliveries", get(deliveries::deliveries))
+        .route("/api/v1/deliveries/{webhook}/{verb}", post(deliveries::decide))
         .route("/api/v1/live", get(live::live));
     for (path, kind, content) in page::FILES {
         router = router.route(path, get(async move || page::file(kind, content)));

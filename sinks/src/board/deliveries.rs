@@ -1,0 +1,57 @@
+//! `/api/v1/deliveries`: how far webhooks are, and what is done about an item that waits for a person.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use ingest::entry::command::{NAME_CHARS_MAX, Order, Progress, REASON_CHARS_MAX, What};
+use serde::Deserialize;
+
+use super::commands::{answered, ask, checked, key, no_messages, read};
+use super::problem::Problem;
+use super::routes::Shared;
+use crate::desk::Wish;
+
+/// `GET /api/v1/deliveries`.
+pub(super) async fn deliveries(State((board, _)): Shared) -> Result<Response, Problem> {
+    ask(&board, Wish::Deliveries).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DecisionBody {
+    actor: String,
+    /// The one that is held: so that nobody decides about another one that has come to wait meanwhile.
+    item: u64,
+    reason: String,
+}
+
+/// `POST /api/v1/deliveries/{webhook}/resend|skip`.
+pub(super) async fn decide(
+    State((board, _)): Shared,
+    Path((webhook, verb)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let key = key(&headers)?;
+    let DecisionBody { actor, item, reason } = read(&headers, &body)?;
+    let progress = match verb.as_str() {
+        "resend" => Progress::Resend,
+        "skip" => Progress::Skip,
+        other => {
+            let detail = format!("an item cannot be made to `{other}`; use resend or skip");
+            return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+        }
+    };
+    let actor = checked("actor", actor, NAME_CHARS_MAX)?;
+    let detail = checked("reason", reason, REASON_CHARS_MAX)?;
+    let all = answered(&board, Wish::Deliveries).await?;
+    let of_webhook = |delivery: &&serde_json::Value| delivery["webhook"] == *webhook;
+    let known = all["deliveries"].as_array().and_then(|all| all.iter().find(of_webhook));
+    let Some(queue) = known.and_then(|known| known["queue"].as_str()).map(str::to_owned) else {
+        let detail = format!("there is no webhook `{webhook}`; GET /api/v1/deliveries lists them");
+        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+    };
+    let what = What::Deliver { webhook, queue, item, progress, detail };
+    ask(&board, Wish::Order(Order { actor, key, what }, no_messages())).await
+}
