@@ -239,6 +239,7 @@ impl Painter {
             not_ready: reasons(&own, &self.sources, self.sinks.upgrade().as_deref()),
             counts,
             missing: engine.missing(),
+            deliveries: engine.deliveries().deliveries,
             messages_per_second: recent as f64 / (RATE_OVER_US as f64 / 1e6),
             watermark_lag_ms: engine.watermark_lag_ms(),
             latency_ms: self.latency.latency(now_us),

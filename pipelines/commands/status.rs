@@ -92,6 +92,29 @@ fn mirror(role: &Value, mirror: &Value) -> String {
     )
 }
 
+/// A line for each webhook.
+fn deliveries(all: &Value) -> String {
+    let line = |one: &Value| {
+        let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        let next = one["settled"].as_u64().unwrap_or(0) + 1;
+        let stands = match (one["held"].as_str(), one["failure"].as_str()) {
+            (Some(held), _) => format!(
+                "; HELD at item {next}: {held}; POST /api/v1/deliveries/{}/resend or skip",
+                text("webhook")
+            ),
+            (None, Some(failure)) => format!("; item {next} was tried {} times: {failure}", one["attempts"]),
+            (None, None) => String::new(),
+        };
+        format!(
+            "\nwebhook       {} of {}: {} items wait{stands}",
+            text("webhook"),
+            text("queue"),
+            one["waiting"]
+        )
+    };
+    all.as_array().into_iter().flatten().map(line).collect()
+}
+
 fn page(status: &Value) -> String {
     let counts = &status["counts"];
     let missing = count(&status["missing"], "missing");
@@ -112,6 +135,7 @@ fn page(status: &Value) -> String {
         .map_or("–".to_owned(), |lag_ms| format!("{:.1} s", lag_ms / 1000.0));
     let latency = &status["latency_ms"];
     let mirror = mirror(&status["role"], &status["mirror"]);
+    let deliveries = deliveries(&status["deliveries"]);
     format!(
         "{ready}{refused}
 messages      {:>12} = {} decoded + {} undecodable ({} replayed, {} imported)
@@ -124,7 +148,7 @@ watermark lag {lag_s:>12}
 latency       {:>9.1} ms p50, {:.1} ms p99
 not come      {:>12} sequence numbers{}
 exceptions    {:>12} open, {} held back by these, {} shelved
-journal       offset {}, epoch {}{mirror}",
+journal       offset {}, epoch {}{mirror}{deliveries}",
         count("messages"),
         count("decoded"),
         count("undecodable"),

@@ -47,6 +47,8 @@ pub struct Status {
     pub counts: Counts,
     /// Sequence numbers that have not come; `/api/v1/status/gaps` names them.
     pub missing: Missing,
+    /// How far webhooks are.
+    pub deliveries: Vec<DeliveryView>,
     pub messages_per_second: f64,
     /// Arrival of the newest message minus the least watermark of the bays that are not released.
     pub watermark_lag_ms: Option<i64>,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::andon::{Andon, until};
 use crate::mosquitto::Mosquitto;
-use crate::shop::Shop;
+use crate::shop::{Shop, command};
 use crate::{a_replay_says_the_same, alone};
 
 /// What came in: item, name by which it is known, signature, body.
@@ -184,6 +184,12 @@ fn a_customer_is_told_once_each_though_the_other_side_fails_and_the_service_is_k
     accept(&mut andon, "J4");
     let item = until_held(&mut andon, "till", "422");
     assert_eq!(item, 4);
+    let url = andon.url();
+    until("the operator sees it", 10, || {
+        let status = command(&["status", "--url", &url]);
+        let is_seen = status.contains("till of notifications: 1 items wait; HELD at item 4: 422");
+        if is_seen { Ok(()) } else { Err(status) }
+    });
     until_sent(&mut andon, "mailer", 4);
     let body = |item: u64| json!({"actor": "Q1", "item": item, "reason": "the till knows of it now"});
     let (code, problem) = andon.post("/api/v1/deliveries/till/resend", "d-1", &body(3));
