@@ -31,13 +31,15 @@ pub(super) fn read(
     let url = Address::parse(text, folder).expect(TYPED);
     let Some(reference) = values.text(PASSWORD) else { return StoreSettings { url } };
     let span = values.span(PASSWORD).unwrap_or_default();
+    // A reference that leads nowhere need not be said beside that.
     let needless = if url.file().is_some() {
-        Some("`store.password` is of no use to an SQLite file")
+        Some("`store.password` is of no use to the SQLite file of `store.url`")
     } else {
         has_password(text).then_some("`store.url` and `store.password` both give a password")
     };
     if let Some(message) = needless {
         reader.fault(&span, Fault::new(message, "leave one of the two out"));
+        return StoreSettings { url };
     }
     let secret = files.secret(PASSWORD, reference, folder);
     let secret = secret.map_err(|fault| reader.fault(&span, fault)).ok().flatten();

@@ -110,7 +110,7 @@ async fn rows(place: &Place, question: &Question) -> Result<Vec<Value>, Fault> {
     }
 }
 
-fn object<'r, R: Row>(row: &'r R) -> Result<Value, sqlx::Error>
+pub(super) fn object<'r, R: Row>(row: &'r R) -> Result<Value, sqlx::Error>
 where
     usize: ColumnIndex<R>,
     i64: Decode<'r, R::Database> + Type<R::Database>,

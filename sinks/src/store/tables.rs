@@ -142,7 +142,7 @@ impl Table {
         }
     }
 
-    fn key(&self, dialect: Dialect) -> String {
+    pub(super) fn key(&self, dialect: Dialect) -> String {
         match dialect {
             Dialect::Sqlite => self.key.to_owned(),
             Dialect::Postgres => self.key.replace("ifnull", "coalesce"),
@@ -182,7 +182,7 @@ impl Column {
     }
 
     /// Its name in the stream.
-    fn streamed(&self) -> &'static str {
+    pub(super) fn streamed(&self) -> &'static str {
         match self.kind {
             Kind::Time => self.name.trim_end_matches("_ms"),
             _ => self.name,

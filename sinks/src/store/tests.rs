@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use super::*;
 use crate::contract::steps;
 
+mod alike;
 mod formats;
 mod postgres;
 #[path = "../../tests/support/postgres.rs"]
