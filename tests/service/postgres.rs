@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use sinks::deliver::{Delivery, Fanout, Route};
 use sinks::store::{Address, StoreSink};
 
-use crate::andon::Andon;
+use crate::andon::{Andon, until};
 use crate::mosquitto::Mosquitto;
 use crate::server::{PASSWORD, Server};
 use crate::shop::{Shop, ask, sqlite, text};
@@ -99,6 +99,21 @@ fn a_postgresql_that_stops_is_waited_for_and_holds_what_an_sqlite_file_would() {
     let made = ask(&["backup", "--config", text(&shop.config()), "--out", text(&backup), "--json"]);
     let made: Value = serde_json::from_str(&made.expect("a backup")).expect("JSON");
     assert!(made["tables_elsewhere"].as_str().is_some_and(|url| url.contains("andon:***@")), "{made}");
+
+    // A dump of the same time goes on with it in another place.
+    let elsewhere = Shop::new(broker.port, KEEP_ALL);
+    let copied = server.copied(&database);
+    with_store(&elsewhere, &server, &copied);
+    ask(&["restore", text(&backup), "--config", text(&elsewhere.config())]).expect("it is restored");
+    let mut andon = Andon::run(&elsewhere);
+    andon.until_ready();
+    more(&mut work);
+    let jobs = work.events / 4;
+    until("the new jobs are in the tables", 60, || {
+        let seen = server.ask(&copied, "SELECT count(*) FROM job_cards");
+        if seen == format!("{jobs}\n") { Ok(()) } else { Err(seen) }
+    });
+    andon.stop();
 }
 
 /// Row for row.

@@ -223,6 +223,9 @@ fn text(value: &Value) -> Option<String> {
 pub(super) fn reason(error: &sqlx::Error) -> (bool, String) {
     let sqlx::Error::Database(error) = error else {
         return match error {
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                (true, format!("{error}; check the server's certificate, sslmode and sslrootcert"))
+            }
             sqlx::Error::Io(error) => {
                 (true, format!("it cannot be reached: {error}; start it, or check host and port"))
             }

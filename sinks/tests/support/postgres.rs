@@ -81,7 +81,7 @@ impl Server {
         }
         keeper.arg("-p").arg(self.port.to_string()).stdin(Stdio::piped());
         self.keeper = Some(keeper.spawn().expect("a shell starts"));
-        let is_up = || self.run("psql", &["-c", "SELECT 1", "postgres"]).is_ok();
+        let is_up = || self.run("psql", &["-Xc", "SELECT 1", "postgres"]).is_ok();
         for _ in 0..400 {
             if is_up() {
                 return;
@@ -106,6 +106,15 @@ impl Server {
         name
     }
 
+    /// Copies a database into a new one, by dump and restore.
+    pub(crate) fn copied(&self, from: &str) -> String {
+        let (to, dump) = (self.database(), self.folder.join("dump"));
+        let file = dump.to_str().expect("a plain name");
+        self.run("pg_dump", &["--format=custom", "--file", file, from]).expect("dumped");
+        self.run("pg_restore", &["--exit-on-error", "--dbname", &to, file]).expect("restored");
+        to
+    }
+
     /// The URL of a database.
     pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://{USER}:{PASSWORD_IN_A_URL}@127.0.0.1:{}/{database}", self.port)
@@ -113,14 +122,14 @@ impl Server {
 
     /// What `psql` prints: a line for each row, columns parted by `|`.
     pub(crate) fn ask(&self, database: &str, sql: &str) -> String {
-        let asked = self.run("psql", &["-qAt", "-v", "ON_ERROR_STOP=1", "-c", sql, database]);
+        let asked = self.run("psql", &["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql, database]);
         asked.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     fn run(&self, name: &str, arguments: &[&str]) -> Result<String, String> {
         let port = self.port.to_string();
         let mut command = Command::new(program(name));
-        command.args(["-X", "-h", "127.0.0.1", "-p", &port, "-U", USER]).args(arguments);
+        command.args(["-h", "127.0.0.1", "-p", &port, "-U", USER]).args(arguments);
         let output = command.env("PGPASSWORD", PASSWORD).env("PGTZ", "UTC").output().expect("psql starts");
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
