@@ -52,7 +52,7 @@ impl Files for StoreSecret {
     }
 
     fn secret(&self, of: &str, reference: &str, folder: &Path) -> Result<Option<Secret>, Fault> {
-        if of == store::PASSWORD { Disk.secret(of, reference, folder) } else { Ok(None) }
+        if of == store::PASSWORD_KEY { Disk.secret(of, reference, folder) } else { Ok(None) }
     }
 }
 

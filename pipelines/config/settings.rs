@@ -8,6 +8,7 @@ use super::kind::Kind;
 use super::retention::{CHECKPOINTS, EXPORTS, JOURNAL, QUARANTINE};
 use super::setting::Fallback::{Absent, Is};
 use super::setting::{Setting, duration, set, size, whole};
+use super::store;
 use super::webhooks::WEBHOOKS;
 
 /// `andon.toml`.
@@ -233,19 +234,8 @@ pub(super) static ANDON: &[Setting] = &[
     CHECKPOINTS,
     EXPORTS,
     QUARANTINE,
-    set(
-        "store.url",
-        Kind::Store,
-        Is("\"sqlite:data/andon.db\""),
-        "sqlite:FILE, or postgres://USER@HOST:PORT/DATABASE for PostgreSQL (tested with 15), in a database of Andon's own. A \
-         password may stand in it, as USER:PASSWORD@; the journal's text of the configuration leaves it out.",
-    ),
-    set(
-        "store.password",
-        Kind::Secret,
-        Absent("\"env:ANDON_STORE_PASSWORD\""),
-        "Of PostgreSQL, by reference: env:NAME for an environment variable, file:PATH for a file.",
-    ),
+    store::URL,
+    store::PASSWORD,
     set(
         "http.listen",
         Kind::Address,

@@ -7,12 +7,29 @@ use toml::de::{DeTable, DeValue};
 
 use super::document::Reader;
 use super::files::Files;
+use super::kind::Kind;
 use super::mistake::Fault;
 use super::service::TYPED;
+use super::setting::Fallback::{Absent, Is};
+use super::setting::{Setting, set};
 use super::values::Values;
 
-/// The key of the password, of which [`Files::secret`] is told.
-pub(super) const PASSWORD: &str = "store.password";
+/// Of which [`Files::secret`] is told.
+pub(super) const PASSWORD_KEY: &str = "store.password";
+
+pub(super) const URL: Setting = set(
+    "store.url",
+    Kind::Store,
+    Is("\"sqlite:data/andon.db\""),
+    "sqlite:FILE, or postgres://USER@HOST:PORT/DATABASE for PostgreSQL (tested with 15), in a database of Andon's own. A \
+     password may stand in it, as USER:PASSWORD@; the journal's text of the configuration leaves it out.",
+);
+pub(super) const PASSWORD: Setting = set(
+    PASSWORD_KEY,
+    Kind::Secret,
+    Absent("\"env:ANDON_STORE_PASSWORD\""),
+    "Of PostgreSQL, by reference: env:NAME for an environment variable, file:PATH for a file.",
+);
 
 /// `[store]`: the tables `exceptions`, `usage`, `steps`, `checks` and those of the workshop's functions.
 #[derive(Clone, Debug)]
@@ -29,8 +46,8 @@ pub(super) fn read(
 ) -> StoreSettings {
     let text = values.text("store.url").expect(TYPED);
     let url = Address::parse(text, folder).expect(TYPED);
-    let Some(reference) = values.text(PASSWORD) else { return StoreSettings { url } };
-    let span = values.span(PASSWORD).unwrap_or_default();
+    let Some(reference) = values.text(PASSWORD_KEY) else { return StoreSettings { url } };
+    let span = values.span(PASSWORD_KEY).unwrap_or_default();
     // A reference that leads nowhere need not be said beside that.
     let needless = if url.file().is_some() {
         Some("`store.password` is of no use to the SQLite file of `store.url`")
@@ -41,7 +58,7 @@ pub(super) fn read(
         reader.fault(&span, Fault::new(message, "leave one of the two out"));
         return StoreSettings { url };
     }
-    let secret = files.secret(PASSWORD, reference, folder);
+    let secret = files.secret(PASSWORD_KEY, reference, folder);
     let secret = secret.map_err(|fault| reader.fault(&span, fault)).ok().flatten();
     StoreSettings { url: secret.map_or(url.clone(), |secret| url.with_password(&secret)) }
 }

@@ -52,10 +52,13 @@ impl Address {
             if file.trim().is_empty() {
                 return Err(wrong("is a store without a file", FORMS));
             }
-            let shown = format!("{SQLITE}{}", folder.join(file).display());
-            let options = SqliteConnectOptions::from_str(&shown)
+            if file == ":memory:" || file.contains("mode=memory") {
+                return Err(wrong("is a store that ends with the process", FORMS));
+            }
+            let options = SqliteConnectOptions::from_str(url)
                 .map_err(|error| wrong(&format!("is no SQLite database: {error}"), FORMS))?;
-            return Ok(Address { shown, place: Place::Sqlite(Box::new(options)) });
+            // The folder is no part of a URL, whatever letters it has.
+            return Ok(Address::of_file(&folder.join(options.get_filename())));
         }
         if !POSTGRES.iter().any(|scheme| url.starts_with(scheme)) {
             return Err(wrong("is no store that is known here", FORMS));
@@ -196,6 +199,8 @@ mod tests {
             "sqlite:/srv/shop/data/andon.db"
         );
         assert_eq!(parse("sqlite:/x.db").expect("good").file(), Some(Path::new("/x.db")));
+        let odd = Address::parse("sqlite:andon.db", Path::new("/a?b%zz")).expect("good");
+        assert_eq!(odd.file(), Some(Path::new("/a?b%zz/andon.db")));
         let address = parse("postgres://andon:p%40ss@db:5433/shop?sslmode=require").expect("good");
         let Place::Postgres(options) = &address.place else { panic!("{address}") };
         let place = (options.get_host(), options.get_port(), options.get_username(), options.get_database());
@@ -234,6 +239,7 @@ mod tests {
     fn what_is_wrong_with_a_url_is_said() {
         let cases = [
             ("sqlite: ", "is a store without a file"),
+            ("sqlite::memory:", "is a store that ends with the process"),
             ("postgres://db:5432/shop", "names no user"),
             ("postgres://andon@db:5432", "names no database"),
             ("postgres://andon@db:5432/", "names no database"),
