@@ -17,7 +17,7 @@ build:
 test: setup ## installs what is missing, then runs every test but the long ones
 	PATH="$(VENV)/bin:$$PATH" cargo test --release --workspace --tests
 
-setup: ## mosquitto and chromium from apt, duckdb from PyPI
+setup: ## mosquitto, chromium and postgresql from apt, duckdb from PyPI
 	@sh tests/setup.sh "$(VENV)" "$(SUDO)"
 
 bench: ## figures beside floors and targets

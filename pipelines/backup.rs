@@ -13,6 +13,8 @@
 //! no epoch that the store does not have or the journal does not reach. What is staged for later epochs is left out, for
 //! the journal brings it again. Of a service that does not run everything is taken as it is, as a restart would find it.
 //!
+//! Tables in PostgreSQL are no part of it. They belong to the copy if nothing was shown between the two.
+//!
 //! The manifest is a line of 64 hex digits, the BLAKE3 of all behind it, and a [`Contents`] in JSON.
 
 mod copying;
@@ -110,6 +112,12 @@ impl Contents {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// Whether it holds the tables: those of SQLite, once there are any.
+    #[must_use]
+    pub fn has_store(&self) -> bool {
+        self.files.iter().any(|file| file.path == STORE)
     }
 
     /// Of a backup, as its hash says.

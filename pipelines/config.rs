@@ -31,6 +31,8 @@ mod mirror;
 
 mod retention;
 
+mod store;
+
 mod pattern;
 
 mod setting;
@@ -82,6 +84,7 @@ pub use quantity::{QuantityError, parse_duration, parse_period, parse_size, prin
 pub use retention::RetentionSettings;
 pub use rule::{CountsWhile, ExceptionKind, Lane, RuleSettings, Severity};
 pub(crate) use rules::ranks;
+pub use store::StoreSettings;
 
 /// Files beside `andon.toml` that may be absent.
 pub(crate) const NEIGHBOURS: [&str; 4] = ["metrics.toml", "assets.toml", "calendar.toml", "functions.toml"];
@@ -140,6 +143,14 @@ impl Config {
     /// All mistakes of all files.
     pub fn load_without_secrets(path: &Path) -> Result<Config, Vec<Mistake>> {
         Self::load_from(path, &files::WithoutSecrets)
+    }
+
+    /// The same, with the store's password alone.
+    ///
+    /// # Errors
+    /// All mistakes of all files.
+    pub fn load_to_read_the_store(path: &Path) -> Result<Config, Vec<Mistake>> {
+        Self::load_from(path, &files::StoreSecret)
     }
 
     /// What the files at `path` say now, for a service that runs under this configuration: its `andon.toml` holds until it
@@ -233,13 +244,6 @@ pub struct ExportSettings {
     pub telemetry: bool,
     /// A file is full at this many rows.
     pub file_rows_max: usize,
-}
-
-/// `[store]`: the tables `exceptions`, `usage`, `steps`, `checks`.
-#[derive(Clone, Debug)]
-pub struct StoreSettings {
-    /// `sqlite:FILE`.
-    pub url: String,
 }
 
 /// `[http]`.

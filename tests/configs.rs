@@ -129,7 +129,7 @@ fn the_demo_in_the_binary_is_the_one_on_the_disk() {
     assert_eq!(embedded.rules.len(), disk.rules.len());
     assert_eq!((embedded.http.listen, embedded.source.port), (http, 11883));
     assert_eq!(embedded.journal.folder, Path::new("/tmp/demo/journal"));
-    assert_eq!(embedded.store.url, "sqlite:/tmp/demo/andon.db");
+    assert_eq!(embedded.store.url.to_string(), "sqlite:/tmp/demo/andon.db");
 }
 
 #[test]
@@ -169,6 +169,19 @@ fn a_secret_shows_neither_in_the_configuration_nor_in_a_mistake() {
     let config = loaded.expect("it loads");
     assert_eq!(config.source.password.as_ref().map(|secret| secret.0.as_str()), Some("hunter2"));
     assert!(!format!("{config:#?}").contains("hunter2"));
+    let in_a_file = "[store]\nurl = \"postgres://andon@shop/andon\"\npassword = \"file:password\"\n";
+    let in_the_url = "[store]\nurl = \"postgres://andon:hunter2@shop/andon\"\n";
+    for store in [in_a_file, in_the_url] {
+        let (_folder, loaded) =
+            load_texts(&[("andon.toml", store), ("password", "hunter2\n"), ("rules/.keep", "")]);
+        let config = loaded.expect("it loads");
+        assert!(
+            !format!("{config:#?}").contains("hunter2"),
+            "neither in what is set nor in what is journaled"
+        );
+        let again = Config::from_text(&config.text).expect("it was checked");
+        assert_eq!((&again.text, &again.version), (&config.text, &config.version));
+    }
     for wrong in [
         "[source]\npassword = \"hunter2\"\n",
         "[source]\npassword = hunter2\n",
@@ -177,6 +190,13 @@ fn a_secret_shows_neither_in_the_configuration_nor_in_a_mistake() {
         "[source]\npasword = \"hunter2\"\n",
         "[source]\nbroker = \"mqtt://andon:hunter2@shop:1883\"\n",
         "[source]\nbroker = \"andon:hunter2@shop:1883\"\n",
+        "[store]\nurl = \"postgres://andon:hunter2@shop:port/andon\"\n",
+        "[store]\nurl = \"postgres://andon:hunter2@shop\"\n",
+        "[store]\nurl = \"postgres://andon@shop/andon?password=hunter2\"\n",
+        "[store]\nurl = \"postgres://andon:hunter2/?#@shop/andon\"\n",
+        "[store]\nurl = \"mysql://andon:hunter2@shop/andon\"\n",
+        "[store]\npassword = \"hunter2\"\n",
+        "[store]\nurl = [\"postgres://andon:hunter2@shop/andon\"]\n",
         "[source]\npassword = 2\nbroker = [\"mqtt://andon:hunter2@shop\"]\n",
     ] {
         let (_folder, loaded) = load_texts(&[("andon.toml", wrong)]);
@@ -214,7 +234,7 @@ fn relative_paths_start_at_the_folder_of_the_configuration() {
     let config = loaded.expect("it loads");
     assert_eq!(config.journal.folder, folder.path().join("data/journal"));
     assert_eq!(config.export.folder, Path::new("/srv/export"));
-    assert_eq!(config.store.url, format!("sqlite:{}", folder.path().join("data/andon.db").display()));
+    assert_eq!(config.store.url.file(), Some(&*folder.path().join("data/andon.db")));
 }
 
 /// Runs `andon check`; returns exit code, stdout, stderr.

@@ -10,6 +10,8 @@ mod cut_wire;
 #[allow(dead_code, reason = "the intake's own tests use the rest")]
 #[path = "../ingest/tests/support/mosquitto.rs"]
 mod mosquitto;
+#[path = "../sinks/tests/support/postgres.rs"]
+mod server;
 #[path = "support/shop.rs"]
 mod shop;
 #[path = "support/tight_disk.rs"]
@@ -45,6 +47,8 @@ mod kills;
 mod older_checkpoint;
 #[path = "service/operators.rs"]
 mod operators;
+#[path = "service/postgres.rs"]
+mod postgres;
 #[path = "service/repair.rs"]
 mod repair;
 #[path = "service/standby.rs"]

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need and is missing: brokers and browsers from apt, judges from PyPI.
+# Installs what the tests need and is missing: brokers, browsers and databases from apt, judges from PyPI.
 set -eu
 venv=$1
 sudo=${2:-}
@@ -10,6 +10,8 @@ command -v mosquitto_pub >/dev/null 2>&1 || missing="$missing mosquitto-clients"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v python3 >/dev/null 2>&1 || missing="$missing python3"
 command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
+[ -n "$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing="$missing postgresql"
+command -v psql >/dev/null 2>&1 || missing="$missing postgresql-client"
 python3 -c "import venv, ensurepip" >/dev/null 2>&1 || missing="$missing python3-venv"
 if [ -n "$missing" ]; then
     echo "installing from apt:$missing"

@@ -11,6 +11,7 @@ use ingest::storage::{DiskStorage, Storage};
 use ingest::time::Clock;
 use sinks::parquet::{STAGING, is_shown};
 use sinks::sink::Receipt;
+use sinks::store::Address;
 
 use super::{
     BackupError, CHECKPOINTS, Contents, Copied, EXPORT, FORMAT, JOURNAL, MANIFEST, STORE, failed, is_empty,
@@ -163,11 +164,12 @@ impl Copy<'_> {
         Ok(())
     }
 
-    fn store(&mut self, url: &str) -> Result<(), BackupError> {
+    /// Of SQLite. What is in PostgreSQL is copied by the means of PostgreSQL.
+    fn store(&mut self, url: &Address) -> Result<(), BackupError> {
         let path = self.to.join(STORE);
         let folder = path.parent().expect("it is in a folder");
         self.storage.create_folder(folder).map_err(failed(folder, "made"))?;
-        if sinks::sqlite::copy(url, &path)? {
+        if sinks::store::copy(url, &path)? {
             self.note(STORE)?;
         }
         Ok(())

@@ -16,15 +16,22 @@ use crate::config::Config;
 /// A backup that is damaged, a place that holds something, a disk that fails: then empty the folders and try again.
 pub fn restore(backup: &Path, config: &Config, told: &mut dyn FnMut(u64)) -> Result<Contents, BackupError> {
     let contents = Contents::read(backup)?;
-    let store = sinks::sqlite::file(&config.store.url)?;
+    let store = config.store.url.file();
     let journal = &config.journal.folder;
     for folder in [journal, &config.checkpoint.folder, &config.export.folder] {
         if !is_empty(folder)? {
             return Err(occupied(folder));
         }
     }
-    if store.exists() {
-        return Err(occupied(&store));
+    if let Some(file) = store.filter(|file| file.exists()) {
+        return Err(occupied(file));
+    }
+    if contents.has_store() && store.is_none() {
+        return Err(BackupError::Unfit(format!(
+            "the backup holds the tables of an SQLite store, and the configuration names `{}`; restore it with \
+             `url = \"sqlite:FILE\"` in [store]",
+            config.store.url
+        )));
     }
     look_at_files(backup, &contents, &mut |_| {})?;
     let mut unfinished = journal.as_os_str().to_owned();
@@ -43,7 +50,11 @@ pub fn restore(backup: &Path, config: &Config, told: &mut dyn FnMut(u64)) -> Res
             (Some(name), ..) => unfinished.join(name),
             (_, Some(name), _) => config.checkpoint.folder.join(name),
             (.., Some(name)) => config.export.folder.join(name),
-            _ if file.path == STORE => store.clone(),
+            _ if file.path == STORE
+                && let Some(store) = store =>
+            {
+                store.to_owned()
+            }
             _ => {
                 let reason = "is a name that no backup of this version has".to_owned();
                 return Err(BackupError::Damaged { path: file.path.clone(), reason });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ingest::storage::DiskStorage;
 use serde_json::{Value, json};
-use sinks::sqlite::reader::{self, ITEMS_MAX, Question};
+use sinks::store::reader::{self, ITEMS_MAX, Question};
 
 use super::CommandError;
 use super::output::print_line;
@@ -60,7 +60,7 @@ struct Verified {
 /// The configuration, a store or a checkpoint that cannot be read.
 pub fn run(command: &AuditCommand) -> Result<ExitCode, CommandError> {
     let AuditCommand::Verify(args) = command;
-    let config = Config::load_without_secrets(&args.config).map_err(CommandError::Configuration)?;
+    let config = Config::load_to_read_the_store(&args.config).map_err(CommandError::Configuration)?;
     // Before the items: a service that runs adds some meanwhile.
     let known = known(&config, &args.queue)?;
     let verified = verify(&config, &args.queue, known)?;

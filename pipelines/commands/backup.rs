@@ -17,6 +17,7 @@ use crate::config::Config;
 #[command(after_help = "\
 The service goes on meanwhile: it takes messages, raises exceptions and shows them on the board. Exports and tables show
 nothing new until the copy is done. The configuration's files are not in it; the text that applies is, in the journal.
+Tables in PostgreSQL are not in it either: stop the service, make the backup, and copy them with pg_dump before it goes on.
 
 Examples:
   andon backup --config config/andon.toml --out /srv/backups/2026-11-26
@@ -48,11 +49,14 @@ pub fn run(args: &BackupArgs) -> Result<ExitCode, CommandError> {
     let made = back_up(&source, &args.out, &SystemClock::default(), &mut |bytes| progress.show(bytes));
     progress.end();
     let made = made.map_err(failed)?;
+    // Said on the way, since whoever misses them notices when it is too late.
+    let url = &config.store.url;
+    let elsewhere = url.file().is_none().then(|| url.to_string());
     let text = if args.json {
         json!({
             "folder": args.out, "files": made.files.len(), "bytes": made.bytes(), "epoch": made.epoch,
             "first_offset": made.first_offset, "last_offset": made.next_offset - 1, "messages": made.next_message - 1,
-            "state_hash": made.state_hash, "exports": made.exports,
+            "state_hash": made.state_hash, "exports": made.exports, "tables_elsewhere": elsewhere,
         })
         .to_string()
     } else {
@@ -68,5 +72,11 @@ pub fn run(args: &BackupArgs) -> Result<ExitCode, CommandError> {
         )
     };
     print_line(text)?;
+    if let Some(url) = &elsewhere {
+        eprintln!(
+            "the tables are not in the backup: they are in {url}. Copy them with `pg_dump --format=custom --file=FILE \
+             DATABASE`; they belong to this backup if the service has not run in between"
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -17,7 +17,8 @@ use crate::config::Config;
 With --verify every file is held against its hash, the journal in the backup is applied from the oldest checkpoint in it,
 and the state that comes out is compared with the one which the service had at the newest. With --config the files go
 to the folders that it names, which must be empty: then `andon run` goes on where the backup ends. What had come after
-the backup is not in it; the broker does not send again what was acknowledged.
+the backup is not in it; the broker does not send again what was acknowledged. Tables in PostgreSQL are put back with
+pg_restore, from the dump that belongs to the backup.
 
 Examples:
   andon restore /srv/backups/2026-11-26 --verify
@@ -57,6 +58,13 @@ pub fn run(args: &RestoreArgs) -> Result<ExitCode, CommandError> {
         let done = restore(&args.backup, config, &mut |bytes| progress.show(bytes));
         progress.end();
         restored = Some(done.map_err(failed)?);
+    }
+    if let Some(config) = config.filter(|config| config.store.url.file().is_none()) {
+        eprintln!(
+            "the tables were not put back: they are in {}. Before `andon run`, put the dump that belongs to this backup \
+             into its empty database, with `pg_restore --dbname=DATABASE FILE`",
+            config.store.url
+        );
     }
     if args.json {
         let restored =

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use sinks::store::Address;
+
 use super::files::Texts;
 use super::{Config, load};
 
@@ -78,7 +80,7 @@ pub(super) fn demo(data: &Path, http: SocketAddr, mqtt: SocketAddr) -> Config {
     config.journal.folder = data.join("journal");
     config.checkpoint.folder = data.join("checkpoints");
     config.export.folder = data.join("export");
-    config.store.url = format!("sqlite:{}", data.join("andon.db").display());
+    config.store.url = Address::of_file(&data.join("andon.db"));
     config.http.listen = http;
     config
 }

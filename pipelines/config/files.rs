@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use ingest::config::Secret;
 
 use super::mistake::Fault;
-use super::secret;
+use super::{secret, store};
 
 /// Files by path.
 pub(super) trait Files {
     fn read(&self, path: &Path) -> io::Result<String>;
     /// The `*.toml` files directly in a folder, sorted by name.
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
-    /// A secret by reference.
-    fn secret(&self, reference: &str, folder: &Path) -> Result<Option<Secret>, Fault> {
+    /// The secret of a setting, by reference.
+    fn secret(&self, _of: &str, reference: &str, folder: &Path) -> Result<Option<Secret>, Fault> {
         secret::resolve(reference, folder).map(Some)
     }
 }
@@ -33,8 +33,26 @@ impl Files for WithoutSecrets {
         Disk.list(folder)
     }
 
-    fn secret(&self, _reference: &str, _folder: &Path) -> Result<Option<Secret>, Fault> {
+    fn secret(&self, _of: &str, _reference: &str, _folder: &Path) -> Result<Option<Secret>, Fault> {
         Ok(None)
+    }
+}
+
+/// The disk, for those who read the store and connect to nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StoreSecret;
+
+impl Files for StoreSecret {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        Disk.read(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        Disk.list(folder)
+    }
+
+    fn secret(&self, of: &str, reference: &str, folder: &Path) -> Result<Option<Secret>, Fault> {
+        if of == store::PASSWORD_KEY { Disk.secret(of, reference, folder) } else { Ok(None) }
     }
 }
 
@@ -76,7 +94,7 @@ impl Files for Running<'_> {
         Disk.list(folder)
     }
 
-    fn secret(&self, _reference: &str, _folder: &Path) -> Result<Option<Secret>, Fault> {
+    fn secret(&self, _of: &str, _reference: &str, _folder: &Path) -> Result<Option<Secret>, Fault> {
         Ok(None)
     }
 }

@@ -6,7 +6,8 @@
 //! …
 //! ```
 //!
-//! A person can read it, and it can be parted into its files again whatever stands in them. Secrets are references.
+//! A person can read it, and it can be parted into its files again whatever stands in them. Secrets are references, and a
+//! password in a URL is left out.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -74,7 +75,7 @@ impl Files for Journaled {
         Ok(self.files.keys().filter(|path| path.parent() == Some(&*folder)).cloned().collect())
     }
 
-    fn secret(&self, _reference: &str, _folder: &Path) -> Result<Option<Secret>, Fault> {
+    fn secret(&self, _of: &str, _reference: &str, _folder: &Path) -> Result<Option<Secret>, Fault> {
         Ok(None)
     }
 }

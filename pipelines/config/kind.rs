@@ -1,8 +1,10 @@
 //! The types that a setting can have: what is accepted, and what is said of anything else.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
+use sinks::store::{Address, AddressError};
 use toml::de::DeValue;
 
 use super::bounded::{out_of_range, read_duration, read_size, unitless};
@@ -44,7 +46,7 @@ pub(super) enum Kind {
     Address,
     /// `file:///FOLDER`.
     Mirror,
-    /// `sqlite:FILE`.
+    /// `sqlite:FILE` or `postgres://…`.
     Store,
     /// `env:NAME` or `file:PATH`; never the secret itself.
     Secret,
@@ -185,11 +187,10 @@ impl Kind {
                 let remedy = "write an IP address and a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
                 Fault::new(format!("`{path}` is no address: `{text}`"), remedy)
             }),
-            Kind::Store => match text.strip_prefix("sqlite:") {
-                Some(file) if !file.trim().is_empty() => Ok(plain(text)),
-                _ => {
-                    let remedy = "write \"sqlite:FILE\", such as \"sqlite:data/andon.db\"";
-                    Err(Fault::new(format!("`{path}` is no store that is known here"), remedy))
+            Kind::Store => match Address::parse(text, Path::new("")) {
+                Ok(_) => Ok(plain(text)),
+                Err(AddressError { message, remedy }) => {
+                    Err(Fault::new(format!("`{path}` {message}"), remedy))
                 }
             },
             Kind::Date => Ok(Value::Date(text.into())),

@@ -8,7 +8,7 @@ use ingest::units::Units;
 use super::files::Files;
 use super::mistake::{Fault, Mistake, SourceFile};
 use super::rules::{PlanRule, Rule};
-use super::{Config, calendar, document, functions, journaled, named, rules, service, version};
+use super::{Config, calendar, document, functions, journaled, named, rules, service, store, version};
 
 /// The file, its neighbours `metrics.toml`, `assets.toml`, `calendar.toml` and `functions.toml` where they are, and the
 /// rules' folder. With `plan`, each rule's SQL is planned.
@@ -116,9 +116,12 @@ impl Loading<'_> {
         };
         // Named from the configuration's folder, so that a move changes nothing.
         let name = file.path.strip_prefix(self.folder).unwrap_or(&file.path).display();
-        journaled::push(&mut self.text, &name.to_string(), &file.text);
+        let text = store::without_password(&file.text, &table);
+        journaled::push(&mut self.text, &name.to_string(), &text);
         self.canonical.push_str(&format!("{name}\n"));
-        version::write_table(&mut self.canonical, &table);
+        // What is journaled has the version of what it was made of.
+        let shown = SourceFile { path: file.path.clone(), text };
+        version::write_table(&mut self.canonical, document::parse(&shown).as_ref().unwrap_or(&table));
         self.canonical.push('\n');
         let (read, mistakes) = read(&table);
         self.mistakes.extend(mistakes);

@@ -15,7 +15,7 @@ use super::mistake::{Mistake, SourceFile};
 use super::settings::ANDON;
 use super::{
     CheckpointSettings, EngineSettings, ExportSettings, HttpSettings, MirrorSettings, RetentionSettings,
-    StoreSettings, mirror, retention, webhooks,
+    StoreSettings, mirror, retention, store, webhooks,
 };
 
 /// What `andon.toml` says.
@@ -51,7 +51,7 @@ pub(super) fn read(
     let mut reader = Reader::new(file);
     let values = reader.read(table, ANDON, &(0..0), "");
     let secret = values.text("source.password").and_then(|reference| {
-        let found = files.secret(reference, folder);
+        let found = files.secret("source.password", reference, folder);
         let span = values.span("source.password").unwrap_or_default();
         found.map_err(|fault| reader.fault(&span, fault)).ok().flatten()
     });
@@ -68,6 +68,7 @@ pub(super) fn read(
     check(&values, &topics, folder, files, &mut reader);
     let mirror = mirror::read(&values);
     let webhooks = webhooks::read(&values, folder, files, &mut reader);
+    let store = store::read(&values, folder, files, &mut reader);
     let path = |key: &str| folder.join(values.text(key).expect(TYPED));
     let duration = |key: &str| values.duration(key).expect(TYPED);
     let bytes = |key: &str| values.size(key).expect(TYPED);
@@ -122,7 +123,7 @@ pub(super) fn read(
             file_rows_max: values.whole("export.file_rows_max").expect(TYPED),
         },
         retention: retention::read(&values),
-        store: StoreSettings { url: store_url(values.text("store.url").expect(TYPED), folder) },
+        store,
         http: HttpSettings { listen: values.address("http.listen").expect(TYPED) },
         mirror,
         webhooks,
@@ -132,10 +133,4 @@ pub(super) fn read(
         warnings: warnings(file, &values),
     };
     (service, reader.mistakes)
-}
-
-/// `sqlite:FILE` with the file's folder resolved.
-fn store_url(url: &str, folder: &Path) -> String {
-    let file = url.strip_prefix("sqlite:").unwrap_or(url);
-    format!("sqlite:{}", folder.join(file).display())
 }

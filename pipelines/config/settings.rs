@@ -8,6 +8,7 @@ use super::kind::Kind;
 use super::retention::{CHECKPOINTS, EXPORTS, JOURNAL, QUARANTINE};
 use super::setting::Fallback::{Absent, Is};
 use super::setting::{Setting, duration, set, size, whole};
+use super::store;
 use super::webhooks::WEBHOOKS;
 
 /// `andon.toml`.
@@ -233,7 +234,8 @@ pub(super) static ANDON: &[Setting] = &[
     CHECKPOINTS,
     EXPORTS,
     QUARANTINE,
-    set("store.url", Kind::Store, Is("\"sqlite:data/andon.db\""), "sqlite:FILE"),
+    store::URL,
+    store::PASSWORD,
     set(
         "http.listen",
         Kind::Address,

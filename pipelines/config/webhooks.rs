@@ -57,7 +57,7 @@ pub(super) fn read(
         }
         let secret = values.text("secret").and_then(|reference| {
             files
-                .secret(reference, folder)
+                .secret(&format!("{path}.secret"), reference, folder)
                 .map_err(|fault| reader.fault(&span("secret"), fault))
                 .ok()
                 .flatten()

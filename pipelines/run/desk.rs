@@ -13,7 +13,8 @@ use ingest::entry::{Command, Entry, Intake, IntakeBuilder};
 use ingest::intake::{IntakeError, Submitter};
 use serde_json::{Value, json};
 use sinks::desk::{Asked, Reply, Wish};
-use sinks::sqlite::reader::{self, Question};
+use sinks::store::Address;
+use sinks::store::reader::{self, Question};
 use tokio::sync::{mpsc, oneshot};
 
 use super::stationery::Stationery;
@@ -232,7 +233,7 @@ impl Clerk {
     }
 }
 
-async fn stored(store: &str, question: &Question) -> Reply {
+async fn stored(store: &Address, question: &Question) -> Reply {
     match reader::ask(store, question).await {
         Ok(rows) => Reply { status: 200, body: Value::Array(rows) },
         Err(error) => Reply::problem(503, error.to_string()),

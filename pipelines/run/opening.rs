@@ -7,7 +7,7 @@ use ingest::storage::{DiskStorage, Storage};
 use ingest::time::Clock;
 use sinks::deliver::{Delivery, Fanout, Route};
 use sinks::parquet::{ParquetSink, Show};
-use sinks::sqlite::SqliteSink;
+use sinks::store::StoreSink;
 
 use super::abroad::Abroad;
 use super::epochs::{Epochs, Opened};
@@ -51,15 +51,15 @@ impl Service {
         let parquet =
             exports::parquet(&engine, &config.export.folder, config.export.file_rows_max, Show::AtCut)
                 .keeping(config.retention.exports(&config.engine));
-        let sqlite = || runtime.block_on(SqliteSink::open(&config.store.url)).map_err(RunError::from);
-        let sqlite = once_there_is_room(&mut painter, stop, sqlite)?;
+        let store = || runtime.block_on(StoreSink::open(&config.store.url)).map_err(RunError::from);
+        let store = once_there_is_room(&mut painter, stop, store)?;
         let mut sinks = Fanout::default();
         let parquet = || ParquetSink::new(parquet.clone()).map_err(RunError::from);
         let parquet = once_there_is_room(&mut painter, stop, parquet)?;
         let parquet = Delivery::spawn(Box::new(parquet), SINK_ROWS_MAX);
         sinks.add(parquet.map_err(RunError::Threads)?, Route::All);
-        let sqlite = Delivery::spawn(Box::new(sqlite), SINK_ROWS_MAX).map_err(RunError::Threads)?;
-        sinks.add(sqlite, Route::Streams(SqliteSink::streams().map(str::to_owned).into_iter().collect()));
+        let store = Delivery::spawn(Box::new(store), SINK_ROWS_MAX).map_err(RunError::Threads)?;
+        sinks.add(store, Route::Streams(StoreSink::streams().map(str::to_owned).into_iter().collect()));
         let sinks = Arc::new(sinks);
         painter.say_not_ready(RESTORING);
         painter.watch(&sinks, stop);
@@ -100,7 +100,7 @@ fn applied_at(checkpoint: &Checkpoint) -> Result<Config, RunError> {
     })
 }
 
-/// Opens something on a disk that may be full, or in a store that may be locked, at the start: waits for it, and says so.
+/// Opens something on a disk that may be full, or in a store that may be locked or down, at the start: waits for it, and says so.
 fn once_there_is_room<T>(
     painter: &mut Painter,
     stop: &Stop,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ingest::time::Clock;
+use sinks::store::Address;
 
 use super::{Abroad, Clerk, RunError, Service, Stop};
 use crate::config::Config;
@@ -21,7 +22,7 @@ pub fn rehearse(config: &Config, clock: &Arc<dyn Clock>, folder: &Path) -> Resul
     config.journal.folder = folder.join("journal");
     config.checkpoint.folder = folder.join("checkpoints");
     config.export.folder = folder.join("export");
-    config.store.url = format!("sqlite:{}", folder.join("andon.db").display());
+    config.store.url = Address::of_file(&folder.join("andon.db"));
     let settings = config.mirror.clone().ok_or(RunError::NoMirror)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

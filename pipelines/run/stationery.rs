@@ -7,6 +7,7 @@ use ingest::entry::{Intake, IntakeBuilder};
 use ingest::time::Clock;
 use serde_json::{Map, Value, json};
 use sinks::desk::Says;
+use sinks::store::Address;
 
 /// What a message that a command brings is made of.
 #[derive(Clone, Debug)]
@@ -14,7 +15,7 @@ pub(super) struct Stationery {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) topics: TopicSettings,
     /// Where the store is.
-    pub(super) store: String,
+    pub(super) store: Address,
 }
 
 impl Stationery {

@@ -16,49 +16,47 @@ use ingest::time::{Epoch, Offset};
 use crate::emission::Emission;
 use crate::parquet::{ParquetSettings, ParquetSink, Show, StreamSettings};
 use crate::sink::{Receipt, Sink};
-use crate::sqlite::SqliteSink;
+use crate::store::tests::Store;
 
 /// A sink and a way to see what it shows.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Parquet,
     Sqlite,
+    Postgres,
 }
 
 struct Place {
     kind: Kind,
     folder: tempfile::TempDir,
+    store: Option<Store>,
 }
 
 impl Place {
     fn new(kind: Kind) -> Self {
-        Place { kind, folder: tempfile::tempdir().expect("a folder") }
+        let store = match kind {
+            Kind::Parquet => None,
+            Kind::Sqlite => Some(Store::sqlite()),
+            Kind::Postgres => Some(Store::postgres()),
+        };
+        Place { kind, folder: tempfile::tempdir().expect("a folder"), store }
     }
 
     async fn open(&self) -> Box<dyn Sink> {
-        match self.kind {
-            Kind::Parquet => {
-                let stream = StreamSettings {
-                    name: "steps".to_owned(),
-                    schema: schema(),
-                    time_column: "ts".to_owned(),
-                };
-                let settings = ParquetSettings::new(self.folder.path(), Show::AtCut, vec![stream]);
-                Box::new(ParquetSink::new(settings).expect("opens"))
-            }
-            Kind::Sqlite => Box::new(SqliteSink::open(&self.url()).await.expect("opens")),
+        if let Some(store) = &self.store {
+            return Box::new(store.open().await);
         }
-    }
-
-    fn url(&self) -> String {
-        format!("sqlite:{}/store.db", self.folder.path().display())
+        let stream =
+            StreamSettings { name: "steps".to_owned(), schema: schema(), time_column: "ts".to_owned() };
+        let settings = ParquetSettings::new(self.folder.path(), Show::AtCut, vec![stream]);
+        Box::new(ParquetSink::new(settings).expect("opens"))
     }
 
     /// Row ids that others see, sorted.
     async fn shown(&self) -> Vec<String> {
-        let mut ids = match self.kind {
-            Kind::Parquet => parquet_ids(&self.folder.path().join("steps")),
-            Kind::Sqlite => crate::sqlite::tests::texts(&self.url(), "SELECT row_id FROM steps").await,
+        let mut ids = match &self.store {
+            None => parquet_ids(&self.folder.path().join("steps")),
+            Some(store) => store.texts("SELECT row_id FROM steps").await,
         };
         ids.sort_unstable();
         ids
@@ -144,7 +142,7 @@ fn ids(epochs: std::ops::RangeInclusive<u64>) -> Vec<String> {
     epochs.flat_map(|epoch| epoch * 10..epoch * 10 + 10).map(|row| format!("step-{row:04}")).collect()
 }
 
-const KINDS: [Kind; 2] = [Kind::Parquet, Kind::Sqlite];
+const KINDS: [Kind; 3] = [Kind::Parquet, Kind::Sqlite, Kind::Postgres];
 
 #[tokio::test]
 async fn an_epoch_is_seen_after_its_commit_and_not_before() {

@@ -22,7 +22,7 @@ use ingest::entry::command::{Order, Progress, What};
 
 use self::request::{Outcome, Parcel, Stored};
 use crate::desk::{Desk, Reply, Wish};
-use crate::sqlite::reader::Question;
+use crate::store::reader::Question;
 use crate::view::{Deliveries, DeliveryView};
 
 mod request;

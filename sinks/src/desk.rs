@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::channels::ChannelQuery;
-use crate::sqlite::reader::Question;
+use crate::store::reader::Question;
 
 /// Wishes that wait to be looked at.
 const WISHES_MAX: usize = 32;

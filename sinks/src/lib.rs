@@ -11,7 +11,7 @@ pub mod deliver;
 
 pub mod parquet;
 
-pub mod sqlite;
+pub mod store;
 
 #[cfg(test)]
 mod contract;

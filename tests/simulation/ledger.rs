@@ -12,7 +12,7 @@ use pipelines::digest::Digest;
 use serde::{Deserialize, Serialize};
 use sinks::emission::Emission;
 use sinks::sink::{Receipt, Sink, SinkError};
-use sinks::sqlite::SqliteSink;
+use sinks::store::StoreSink;
 
 const NAME: &str = "sqlite";
 
@@ -84,7 +84,7 @@ impl Sink for Ledger {
     }
 
     async fn write(&mut self, emission: &Emission) -> Result<(), SinkError> {
-        if SqliteSink::streams().contains(&&*emission.stream) {
+        if StoreSink::streams().contains(&&*emission.stream) {
             let mut digest = Digest::default();
             digest.take(&emission.stream, &emission.rows).map_err(|error| refused(error.to_string()))?;
             let (stream, count) = (emission.stream.to_string(), emission.rows.num_rows());

@@ -68,20 +68,9 @@ impl Shop {
         History(self.data().join("export"))
     }
 
-    /// The rows that `sql` gives of the store, as JSON objects. Python has SQLite.
+    /// The rows that `sql` gives of the store, as JSON objects.
     pub(crate) fn stored(&self, sql: &str) -> Vec<serde_json::Value> {
-        const ASK: &str = "import json, sqlite3, sys
-store = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True)
-store.row_factory = sqlite3.Row
-print(json.dumps([dict(row) for row in store.execute(sys.argv[2])]))";
-        let store = self.data().join("andon.db");
-        let output = std::process::Command::new("python3")
-            .args(["-c", ASK, text(&store), sql])
-            .output()
-            .expect("python3 starts");
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{sql}: {error}");
-        rows(&String::from_utf8_lossy(&output.stdout))
+        sqlite(&self.data().join("andon.db"), sql)
     }
 
     /// What `andon replay --journal` makes of the service's journal, and its figures.
@@ -125,6 +114,21 @@ impl History {
     pub(crate) fn count_now(&self, sql: &str) -> Result<u64, String> {
         ask(&["query", "--history", text(&self.0), "--json", sql]).map(|printed| count(&rows(&printed)))
     }
+}
+
+/// The rows that `sql` gives of an SQLite database, as JSON objects. Python has SQLite.
+pub(crate) fn sqlite(store: &Path, sql: &str) -> Vec<serde_json::Value> {
+    const ASK: &str = "import json, sqlite3, sys
+store = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True)
+store.row_factory = sqlite3.Row
+print(json.dumps([dict(row) for row in store.execute(sys.argv[2])]))";
+    let output = std::process::Command::new("python3")
+        .args(["-c", ASK, text(store), sql])
+        .output()
+        .expect("python3 starts");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{sql}: {error}");
+    rows(&String::from_utf8_lossy(&output.stdout))
 }
 
 fn rows(printed: &str) -> Vec<serde_json::Value> {

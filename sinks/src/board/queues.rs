@@ -11,7 +11,7 @@ use super::commands::answered;
 use super::problem::Problem;
 use super::routes::Shared;
 use crate::desk::Wish;
-use crate::sqlite::reader::{ITEMS_MAX, Question};
+use crate::store::reader::{ITEMS_MAX, Question};
 
 /// Names of queues.
 const QUEUES: [&str; 3] = ["billing", "notifications", "audit"];

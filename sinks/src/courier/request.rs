@@ -43,7 +43,7 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// From a row of [`crate::sqlite::reader::Question::Chain`]; none if it is no item.
+    /// From a row of [`crate::store::reader::Question::Chain`]; none if it is no item.
     pub(super) fn of(row: &Value) -> Option<Stored> {
         let text = |name: &str| row[name].as_str().map(str::to_owned);
         Some(Stored {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{ask, board_with, get, workshop};
 use crate::board::Board;
 use crate::desk::{Asked, Desk, Reply, Wish};
-use crate::sqlite::reader::Question;
+use crate::store::reader::Question;
 use crate::view::{JobStepView, JobView, Jobs, View};
 
 fn job(site: &str, job: &str, state: &str, technician: &str) -> JobView {

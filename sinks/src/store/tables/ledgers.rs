@@ -1,6 +1,6 @@
 //! Tables of what the engine finds.
 
-use super::{OnConflict, Table, integer, real, text, time};
+use super::{OnConflict, Table, flag, integer, json, real, text, time};
 
 /// Exceptions, usage, steps and checks.
 pub(super) const LEDGERS: [Table; 4] = [
@@ -24,7 +24,7 @@ pub(super) const LEDGERS: [Table; 4] = [
             real("limit_min"),
             real("limit_max"),
             text("message"),
-            text("evidence"),
+            json("evidence"),
             text("operator_state"),
             time("operator_since_ms"),
             text("actor"),
@@ -50,7 +50,7 @@ pub(super) const LEDGERS: [Table; 4] = [
             time("started_ms"),
             time("ended_ms"),
             integer("revision"),
-            integer("final"),
+            flag("final"),
         ],
         key: "site, job, step, resource",
         on_conflict: OnConflict::Newer,
@@ -103,7 +103,7 @@ pub(super) const LEDGERS: [Table; 4] = [
             time("started_ms"),
             time("ended_ms"),
             integer("revision"),
-            integer("final"),
+            flag("final"),
         ],
         key: "site, job, step, metric, ifnull('=' || joint, ''), ifnull('=' || pset, '')",
         on_conflict: OnConflict::Newer,

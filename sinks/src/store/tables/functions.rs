@@ -1,6 +1,6 @@
 //! Tables of what the workshop's functions say.
 
-use super::{OnConflict, Table, integer, real, text, time};
+use super::{OnConflict, Table, integer, json, real, text, time};
 
 /// Jobs, their steps, inspection records, lines of bills, items of queues.
 pub(super) const FUNCTIONS: [Table; 5] = [
@@ -67,7 +67,7 @@ pub(super) const FUNCTIONS: [Table; 5] = [
             text("verdict"),
             text("reason"),
             integer("missing"),
-            text("evidence"),
+            json("evidence"),
             text("signed_by"),
             time("signed_ms"),
             text("note"),
@@ -112,7 +112,7 @@ pub(super) const FUNCTIONS: [Table; 5] = [
             text("job"),
             text("kind"),
             text("key"),
-            text("body"),
+            json("body"),
             text("previous"),
             text("hash"),
         ],

@@ -1,0 +1,138 @@
+//! What the store is asked over HTTP: queues, lines of bills, inspection records. It reads what is committed, so nothing
+//! that was seen here is ever rolled back.
+
+use serde_json::{Map, Value, json};
+use sqlx::{AssertSqlSafe, Column, ColumnIndex, Connection, Decode, Row, Type, TypeInfo, ValueRef};
+use tokio::sync::Semaphore;
+
+use super::address::{Address, Place};
+use super::connection::Dialect;
+use super::fault::Fault;
+use super::tables::TABLES;
+use super::{postgres, sqlite};
+use crate::sink::SinkError;
+
+/// Items of a queue that one answer holds.
+pub const ITEMS_MAX: u32 = 1_000;
+/// Lines and records of one job that an answer holds.
+const ROWS_MAX: u32 = 10_000;
+/// Connections to a PostgreSQL at one time, which has few to give; whoever asks then waits for one.
+static CONNECTIONS: Semaphore = Semaphore::const_new(4);
+
+/// A question to the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Items of a queue, from that number on, at most so many and at most [`ITEMS_MAX`].
+    Queue { name: String, from: u64, limit: u32 },
+    /// The same, each as it is stored: for whoever checks its hash.
+    Chain { name: String, from: u64, limit: u32 },
+    /// Lines of the bill of a job, of all sites unless one is named.
+    Lines { site: Option<String>, job: String },
+    /// Inspection records of a job.
+    Inspections { site: Option<String>, job: String },
+}
+
+impl Question {
+    /// The table that is asked, what of its rows, and which rows.
+    fn parts(&self) -> (&'static str, &'static str, &'static str) {
+        const OF_QUEUE: &str = "queue = $1 AND number >= $2 ORDER BY number";
+        match self {
+            Question::Queue { .. } => (
+                "queue_items",
+                "number AS \"offset\", ts_ms, site, job, kind, key, body, previous, hash",
+                OF_QUEUE,
+            ),
+            Question::Chain { .. } => (
+                "queue_items",
+                "number, ts_ms, site, job, kind, key, body AS stored, previous, hash",
+                OF_QUEUE,
+            ),
+            Question::Lines { .. } => (
+                "invoice_lines",
+                "site, job, line, ts_ms, kind, step, item, quantity, unit, price, amount, currency, state, reason, \
+                 posted_by, note, revision",
+                "job = $1 AND coalesce($2, site) = site ORDER BY site, line",
+            ),
+            Question::Inspections { .. } => (
+                "inspections",
+                "site, job, step, ts_ms, bay, technician, classes, verdict, reason, missing, evidence, signed_by, \
+                 signed_ms, note, revision",
+                "job = $1 AND coalesce($2, site) = site ORDER BY site, step",
+            ),
+        }
+    }
+
+    fn sql(&self, dialect: Dialect) -> AssertSqlSafe<String> {
+        let (table, columns, which) = self.parts();
+        let table = TABLES.iter().find(|of| of.name == table).expect("it is one of ours");
+        AssertSqlSafe(format!("SELECT {columns} FROM {} WHERE {which} LIMIT $3", table.as_read(dialect)))
+    }
+}
+
+/// Asks on a connection, and gives rows as JSON objects.
+macro_rules! asked {
+    ($connection:expr, $dialect:expr, $question:expr) => {{
+        let (mut connection, question) = ($connection, $question);
+        let query = sqlx::query(question.sql($dialect));
+        let query = match question {
+            Question::Queue { name, from, limit } | Question::Chain { name, from, limit } => query
+                .bind(name)
+                .bind(i64::try_from(*from).unwrap_or(i64::MAX))
+                .bind(i64::from((*limit).min(ITEMS_MAX))),
+            Question::Lines { site, job } | Question::Inspections { site, job } => {
+                query.bind(job).bind(site).bind(i64::from(ROWS_MAX))
+            }
+        };
+        let rows = query.fetch_all(&mut connection).await?;
+        // What is only read needs no end in order.
+        drop(connection.close().await);
+        Ok(rows.iter().map(object).collect::<Result<Vec<Value>, sqlx::Error>>()?)
+    }};
+}
+
+/// Asks the store, and gives rows as JSON objects; what is JSON in a row is so in these.
+///
+/// # Errors
+/// The store cannot be opened or read.
+pub async fn ask(address: &Address, question: &Question) -> Result<Vec<Value>, SinkError> {
+    rows(&address.place, question).await.map_err(|fault| address.failed(fault))
+}
+
+async fn rows(place: &Place, question: &Question) -> Result<Vec<Value>, Fault> {
+    match place {
+        Place::Sqlite(options) => {
+            asked!(sqlite::connect_to_read(options).await?, Dialect::Sqlite, question)
+        }
+        Place::Postgres(options) => {
+            let _one = CONNECTIONS.acquire().await;
+            asked!(postgres::connect_to_read(options).await?, Dialect::Postgres, question)
+        }
+    }
+}
+
+pub(super) fn object<'r, R: Row>(row: &'r R) -> Result<Value, sqlx::Error>
+where
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    f64: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let mut object = Map::new();
+    for (place, column) in row.columns().iter().enumerate() {
+        let raw = row.try_get_raw(place)?;
+        let kind = if raw.is_null() { "NULL".to_owned() } else { raw.type_info().name().to_owned() };
+        let value = match kind.as_str() {
+            "NULL" => Value::Null,
+            "INTEGER" | "INT8" => json!(row.try_get::<i64, _>(place)?),
+            "REAL" | "FLOAT8" => json!(row.try_get::<f64, _>(place)?),
+            _ => {
+                let text: String = row.try_get(place)?;
+                let is_json = ["body", "evidence"].contains(&column.name());
+                let parsed = if is_json { serde_json::from_str(&text).ok() } else { None };
+                parsed.unwrap_or(Value::String(text))
+            }
+        };
+        object.insert(column.name().to_owned(), value);
+    }
+    Ok(Value::Object(object))
+}
