@@ -107,6 +107,7 @@ impl Server {
     }
 
     /// Copies a database into a new one, by dump and restore.
+    #[allow(dead_code, reason = "not all tests that share this file copy one")]
     pub(crate) fn copied(&self, from: &str) -> String {
         let (to, dump) = (self.database(), self.folder.join("dump"));
         let file = dump.to_str().expect("a plain name");
