@@ -29,6 +29,7 @@ mod stationery;
 
 mod stop;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -51,6 +52,7 @@ pub use self::reload::{Files, Refused, Reread};
 use self::stationery::Stationery;
 pub use self::stop::Stop;
 use crate::config::Config;
+use crate::engine::commands::Answer;
 use crate::mirror::MirroredLog;
 use crate::picture::Painter;
 use crate::wire;
@@ -112,6 +114,8 @@ pub fn serve(
 
 struct Service {
     clerk: Clerk,
+    /// Answers after which something leaves the house, at most one for each webhook.
+    going_out: VecDeque<Answer>,
     epochs: Epochs<Fanout>,
     clock: Arc<dyn Clock>,
     painter: Painter,
@@ -200,7 +204,17 @@ impl Service {
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             self.epochs.show()?;
+            self.let_go_out();
             self.tell_board();
+        }
+    }
+
+    /// What is about to leave the house waits until the mirror knows of it, for so does whoever leads next.
+    fn let_go_out(&mut self) {
+        let mirrored = self.epochs.abroad.as_ref().map(Abroad::mirrored);
+        let is_known = |answer: &Answer| mirrored.is_none_or(|mirrored| mirrored.0 > answer.offset);
+        while let Some(answer) = self.going_out.pop_front_if(|answer| is_known(answer)) {
+            self.clerk.answer(&answer);
         }
     }
 
@@ -221,9 +235,11 @@ impl Service {
 
     /// Takes one entry through the engine and to the sinks, and tells of it.
     fn step(&mut self, offset: Offset, entry: &Entry) -> Result<(), RunError> {
-        let Service { epochs, painter, stop, clerk, .. } = self;
+        let Service { epochs, painter, stop, clerk, going_out, .. } = self;
         let raised = epochs.step(offset, entry, &mut until_room(painter, stop))?;
-        epochs.engine.take_answers().for_each(|answer| clerk.answer(&answer));
+        let (later, now): (Vec<_>, Vec<_>) = epochs.engine.take_answers().partition(|answer| answer.goes_out);
+        now.iter().for_each(|answer| clerk.answer(answer));
+        going_out.extend(later);
         match entry {
             Entry::Tick { .. } => epochs.engine.sample_trends(),
             Entry::Configuration { .. } => self.configured(offset),

@@ -43,6 +43,9 @@ pub struct Answer {
     pub message: Option<u64>,
     /// Of a recording: how many of its messages are in.
     pub imported: Option<u64>,
+    /// Something is about to leave the house because of it.
+    #[serde(skip)]
+    pub goes_out: bool,
     site: Option<String>,
     applied: u64,
 }
@@ -185,7 +188,8 @@ impl Engine {
     fn new_answer(&self, key: &str, outcome: Outcome, detail: String) -> Answer {
         let offset = self.commands.offset.0;
         let key = key.to_owned();
-        Answer { key, outcome, detail, offset, message: None, imported: None, site: None, applied: 0 }
+        let (message, imported, goes_out, site) = (None, None, false, None);
+        Answer { key, outcome, detail, offset, message, imported, goes_out, site, applied: 0 }
     }
 
     fn apply_order(&mut self, order: &Order, command: &Command) -> Result<Answer, EngineError> {

@@ -1,5 +1,6 @@
 //! How the service starts: everything opened, the newest checkpoint restored, the journal applied from there on.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ingest::journal::Journal;
@@ -75,7 +76,8 @@ impl Service {
             tracing::info!(entries = applied, from = from.0, "applied the journal since the last checkpoint");
         }
         let (stop, clerk, reload) = (stop.clone(), clerk.clone(), Reload::default());
-        let mut service = Service { clerk, epochs, clock, painter, opening: Vec::new(), stop, reload };
+        let (opening, going_out) = (Vec::new(), VecDeque::new());
+        let mut service = Service { clerk, going_out, epochs, clock, painter, opening, stop, reload };
         service.configured(service.epochs.place().0);
         Ok(service)
     }

@@ -3,12 +3,14 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::andon::{Andon, until};
 use crate::mosquitto::Mosquitto;
 use crate::shop::{Shop, command};
+use crate::standby::{begin, promote, regions};
 use crate::{a_replay_says_the_same, alone};
 
 /// What came in: item, name by which it is known, signature, body.
@@ -24,6 +26,8 @@ enum Mood {
     Refuses,
     /// Takes it, and breaks off before it says so.
     BreaksOff,
+    /// Takes it, and never says so.
+    Silent,
 }
 
 /// A web server outside.
@@ -93,6 +97,11 @@ fn serve(mut stream: &TcpStream, state: &Mutex<(Mood, Vec<Came>)>) -> Option<()>
         Mood::Busy => "503 Service Unavailable",
         Mood::Refuses => "422 Unprocessable Content",
         Mood::BreaksOff => return None,
+        Mood::Silent => {
+            drop(state);
+            std::thread::sleep(Duration::from_secs(60));
+            return None;
+        }
     };
     stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nhm").as_bytes()).ok()
 }
@@ -220,6 +229,53 @@ fn a_customer_is_told_once_each_though_the_other_side_fails_and_the_service_is_k
                 AND detail LIKE '% `till`: sent'";
     assert_eq!(shop.history().count(sent), 4);
     a_replay_says_the_same(&shop);
+}
+
+#[test]
+fn a_standby_that_takes_over_knows_what_was_on_its_way() {
+    let _alone = alone();
+    let Some(broker) = Mosquitto::start("") else { return };
+    let till = Receiver::start(Mood::Busy);
+    let webhook = format!(
+        "[deliver.webhooks.till]\nqueue = \"notifications\"\nurl = \"http://{}/\"\nin_doubt = \"hold\"\nfrom = 1\n\
+         timeout = \"1min\"",
+        till.address
+    );
+    let (mirror, lyon, paris) = regions(&broker, &webhook);
+    let (mut leader, mut standby) = begin(&lyon, &paris);
+    accept(&mut leader, "J1");
+    until("the till is asked", 30, || if till.came().is_empty() { Err(()) } else { Ok(()) });
+
+    // While the mirror is away nobody else could know of an attempt, so there is none.
+    let (there, aside) = (mirror.path().join("mirror"), mirror.path().join("aside"));
+    std::fs::rename(&there, &aside).expect("renamed");
+    std::fs::write(&there, b"").expect("written");
+    leader.until_not_ready(&["is not reachable"]);
+    let before = till.came().len();
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(till.came().len(), before, "nothing goes out that only this machine knows of");
+    std::fs::remove_file(&there).expect("removed");
+    std::fs::rename(&aside, &there).expect("renamed");
+    till.is(Mood::Silent);
+    until("the till is asked again", 60, || {
+        let came = till.came().len();
+        if came > before { Ok(()) } else { Err(came) }
+    });
+    leader.kill();
+    promote(&mut standby, &paris);
+    standby.until_ready();
+
+    // It may have arrived or not: a person looks.
+    until_held(&mut standby, "till", "the service ended while it was sent");
+    till.is(Mood::Takes);
+    let body = json!({"actor": "Q1", "item": 1, "reason": "the till knows nothing of it"});
+    let (code, answer) = standby.post("/api/v1/deliveries/till/resend", "d-1", &body);
+    assert_eq!(code, 200, "{answer}");
+    until_sent(&mut standby, "till", 1);
+    let names: std::collections::BTreeSet<String> = till.came().into_iter().map(|came| came.1).collect();
+    assert_eq!(names.len(), 1, "whoever sends it, it is the same item");
+    standby.stop();
+    a_replay_says_the_same(&paris);
 }
 
 /// What the signature of a body has to be, as another program finds it.

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Two shops with one broker and one mirror, which is in the folder that comes with them.
-fn regions(broker: &Mosquitto, more: &str) -> (tempfile::TempDir, Shop, Shop) {
+pub(crate) fn regions(broker: &Mosquitto, more: &str) -> (tempfile::TempDir, Shop, Shop) {
     let folder = tempfile::tempdir().expect("a folder");
     let mirror = folder.path().join("mirror");
     let lines =
@@ -28,7 +28,7 @@ fn run_standby(shop: &Shop) -> Andon {
 }
 
 /// The standby first, so that it follows from the first entry.
-fn begin(leader: &Shop, standby: &Shop) -> (Andon, Andon) {
+pub(crate) fn begin(leader: &Shop, standby: &Shop) -> (Andon, Andon) {
     let mut standby = run_standby(standby);
     standby.until_not_ready(&["nothing to follow yet"]);
     let mut leader = Andon::run(leader);
@@ -53,7 +53,7 @@ fn until_compared(andon: &mut Andon) {
     });
 }
 
-fn promote(andon: &mut Andon, shop: &Shop) -> f64 {
+pub(crate) fn promote(andon: &mut Andon, shop: &Shop) -> f64 {
     let (config, url) = (shop.config(), andon.url());
     let config = config.to_str().expect("folders of tests have plain names");
     let told = ask(&["standby", "promote", "--config", config, "--url", &url, "--json"]);

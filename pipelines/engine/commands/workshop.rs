@@ -1,7 +1,7 @@
 //! Commands of the workshop's functions.
 
 use ingest::entry::Command;
-use ingest::entry::command::{Order, What};
+use ingest::entry::command::{Order, Progress, What};
 use sinks::view::Deliveries;
 
 use super::super::belated::Lane;
@@ -44,7 +44,10 @@ impl Engine {
     /// Something has become of an item on its way to a webhook.
     pub(super) fn deliver(&mut self, order: &Order, at_ms: i64) -> Answer {
         match self.functions.deliver(&order.what, at_ms) {
-            Ok(detail) => self.new_answer(&order.key, Outcome::Applied, detail),
+            Ok(detail) => {
+                let goes_out = matches!(order.what, What::Deliver { progress: Progress::Attempt, .. });
+                Answer { goes_out, ..self.new_answer(&order.key, Outcome::Applied, detail) }
+            }
             Err(refusal) => self.said(&order.key, Err(refusal)),
         }
     }
