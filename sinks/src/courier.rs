@@ -1,7 +1,8 @@
 //! Items of a queue on their way to a web server outside, one webhook each.
 //!
 //! A courier asks for what anybody could ask of the service: where it stands, the next item, that its steps be written down.
-//! An attempt stands in the journal before the request goes out, its outcome after it. What it reads is what the store has
+//! An attempt stands in the journal, and in the mirror where there is one, before the request goes out; its outcome
+//! after it. What it reads is what the store has
 //! committed, so nothing goes out that could be rolled back; and a service that does not lead takes no commands, so it
 //! sends nothing. Each repeat of an item carries the same `Idempotency-Key`.
 //!
