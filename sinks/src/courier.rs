@@ -1,17 +1,16 @@
 //! Items of a queue on their way to a web server outside, one webhook each.
 //!
 //! A courier asks for what anybody could ask of the service: where it stands, the next item, that its steps be written down.
-//! An attempt stands in the journal, and in the mirror where there is one, before the request goes out; its outcome
-//! after it. What it reads is what the store has
-//! committed, so nothing goes out that could be rolled back; and a service that does not lead takes no commands, so it
-//! sends nothing. Each repeat of an item carries the same `Idempotency-Key`.
+//! An attempt stands in the journal, and in the mirror where there is one, before the request goes out; its outcome after
+//! it. What it reads is what the store has committed, so nothing goes out that could be rolled back; and a service that does
+//! not lead takes no commands, so it sends nothing. Each repeat of an item carries the same `Idempotency-Key`.
 //!
-//! | the other side               | what follows                                                                  |
-//! |------------------------------|-------------------------------------------------------------------------------|
-//! | answers 2xx                  | sent; the next item                                                           |
-//! | cannot be reached, 5xx, 408, 425, 429 | failed: again, after 1 s, 2 s, … at most 5 min                       |
-//! | answers 3xx or 4xx           | held: a person has to look, and says resend or skip                           |
-//! | breaks off, or says nothing  | in doubt: again or held, as the webhook's `in_doubt` says; so after a crash   |
+//! | the other side                        | what follows                                                                |
+//! |---------------------------------------|-----------------------------------------------------------------------------|
+//! | answers 2xx                           | sent; the next item                                                         |
+//! | cannot be reached, 5xx, 408, 425, 429 | failed: again, after 1 s, 2 s, … at most 5 min                              |
+//! | answers 3xx or 4xx                    | held: a person has to look, and says resend or skip                         |
+//! | breaks off, or says nothing           | in doubt: again or held, as the webhook's `in_doubt` says; so after a crash |
 //!
 //! Bound: one item and one request a webhook; the queue itself waits in the store.
 
