@@ -191,8 +191,8 @@ pub static CHECKS: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 /// Sequence numbers that were passed over and have not come for `gap_after`: a row for each stretch from `first` to `last` of a
-/// topic (and boot of its device), of which `missing` numbers had not come by `ts`. Its first one was passed over at `since`. A
-/// row more, with the next revision, when numbers of it come after all; final when none is missing.
+/// topic (and boot of its device), which was passed over at `since` and told first at `ts`. `missing` of its numbers have not
+/// come. A row more, with the next revision, when numbers of it come after all; final when none is missing.
 pub static GAPS: LazyLock<SchemaRef> = LazyLock::new(|| {
     schema(&[
         ("row_id", DataType::Utf8, false),

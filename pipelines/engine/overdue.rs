@@ -34,8 +34,16 @@ struct Stretch {
     last: i64,
     since_ms: i64,
     missing: u64,
-    /// How many were said to be missing, and in which revision.
-    told: Option<(u64, u32)>,
+    told: Option<Told>,
+}
+
+/// What was said of a stretch.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+struct Told {
+    /// For the first time.
+    ts_ms: i64,
+    missing: u64,
+    revision: u32,
 }
 
 /// What there is to say of a stretch.
@@ -46,6 +54,8 @@ pub(super) struct Gap {
     pub first: i64,
     pub last: i64,
     pub since_ms: i64,
+    /// When it was told first: the time of all its revisions.
+    pub ts_ms: i64,
     pub missing: u64,
     pub revision: u32,
 }
@@ -80,33 +90,33 @@ impl Overdue {
             if has_forgotten {
                 // Whether what is gone has come or was forgotten is not known any more.
                 stretches.retain(|_, stretch| stretch.missing > 0);
-                let told = stretches.values_mut().filter(|stretch| stretch.told.is_some());
-                told.for_each(|stretch| {
-                    stretch.told = stretch.told.map(|(_, number)| (stretch.missing, number))
-                });
+                for Stretch { missing, told, .. } in stretches.values_mut() {
+                    told.iter_mut().for_each(|told| told.missing = *missing);
+                }
             }
             looked_at.insert(channel);
         }
         let due_ms = at_ms.saturating_sub(self.after_ms);
         looked_at.extend(self.waiting.iter().take_while(|(since, _)| *since <= due_ms).map(|(_, of)| *of));
-        looked_at.into_iter().flat_map(|channel| self.tell(channel, due_ms)).collect()
+        looked_at.into_iter().flat_map(|channel| self.tell(channel, at_ms, due_ms)).collect()
     }
 
-    fn tell(&mut self, channel: u32, due_ms: i64) -> Vec<Gap> {
+    fn tell(&mut self, channel: u32, at_ms: i64, due_ms: i64) -> Vec<Gap> {
         let Some(OfChannel { stretches, waits_since_ms }) = self.channels.get_mut(&channel) else {
             return Vec::new();
         };
         let mut gaps = Vec::new();
         for (&(boot, first), stretch) in stretches.iter_mut() {
-            let revision = match stretch.told {
-                Some((missing, revision)) if missing != stretch.missing => revision + 1,
-                None if stretch.missing > 0 && stretch.since_ms <= due_ms => 0,
+            let missing = stretch.missing;
+            let (ts_ms, revision) = match stretch.told {
+                Some(told) if told.missing != missing => (told.ts_ms, told.revision + 1),
+                None if missing > 0 && stretch.since_ms <= due_ms => (at_ms, 0),
                 _ => continue,
             };
-            stretch.told = Some((stretch.missing, revision));
-            let Stretch { last, since_ms, missing, .. } = *stretch;
+            stretch.told = Some(Told { ts_ms, missing, revision });
+            let Stretch { last, since_ms, .. } = *stretch;
             let boot = (boot != NONE).then_some(boot);
-            gaps.push(Gap { channel, boot, first, last, since_ms, missing, revision });
+            gaps.push(Gap { channel, boot, first, last, since_ms, ts_ms, missing, revision });
         }
         stretches.retain(|_, stretch| stretch.missing > 0);
         let untold = stretches.values().filter(|stretch| stretch.told.is_none());

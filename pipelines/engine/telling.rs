@@ -31,7 +31,7 @@ impl Engine {
             return Ok(());
         }
         let topics: Vec<&str> = self.decoder.channels().collect();
-        let rows = tables::gaps(&gaps, at_ms, &topics, self.decoder.topics());
+        let rows = tables::gaps(&gaps, &topics, self.decoder.topics());
         let rows = rows.map_err(|source| rows_error("gaps", source))?;
         let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
         self.rules.look_at_stream("gaps", &rows, i64::MIN, verdicts, out)?;

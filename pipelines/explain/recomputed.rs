@@ -103,9 +103,9 @@ fn of_row(
         return Ok(Err("it rests on a window, and the rule looks at single rows now".into()));
     };
     let (stream, time) = (plan.stream(), plan.stream().time_column());
-    // Bookings and gaps are told in revisions of other times; readings and step events are of the time of raising.
+    // A booking is told in revisions that end at other times; readings and step events are of the time of raising.
     let span = match stream {
-        Stream::Usage | Stream::Checks | Stream::Gaps => Span::ALL,
+        Stream::Usage | Stream::Checks => Span::ALL,
         _ => Span { from_ms: last.raised_ms, to_ms: last.raised_ms.saturating_add(1) },
     };
     let schema = stream.schema();

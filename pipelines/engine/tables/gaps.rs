@@ -16,7 +16,6 @@ use crate::schema::GAPS;
 /// Numbers that are missing, or have come after all; `named` are the topics of channels by number.
 pub(in crate::engine) fn gaps(
     gaps: &[Gap],
-    at_ms: i64,
     named: &[&str],
     topics: &Topics,
 ) -> Result<RecordBatch, ArrowError> {
@@ -31,7 +30,7 @@ pub(in crate::engine) fn gaps(
         &GAPS,
         vec![
             Arc::new(ids.map(Some).collect::<StringArray>()),
-            times(vec![at_ms; gaps.len()]),
+            times(gaps.iter().map(|gap| gap.ts_ms).collect()),
             times(gaps.iter().map(|gap| gap.since_ms).collect()),
             names(routes.iter().map(|route| route.as_ref().and_then(|route| route.site))),
             names(routes.iter().map(|route| route.as_ref().and_then(|route| route.bay))),
