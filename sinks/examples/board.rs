@@ -87,6 +87,7 @@ fn workshop(bays: usize, now_ms: i64, started_ms: i64) -> View {
         role: "primary".to_owned(),
         mirror: None,
         missing: Missing::default(),
+        deliveries: Vec::new(),
     };
     let usage = vec![UsageView {
         site: "lyon".to_owned(),
