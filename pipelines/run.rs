@@ -237,7 +237,8 @@ impl Service {
     fn step(&mut self, offset: Offset, entry: &Entry) -> Result<(), RunError> {
         let Service { epochs, painter, stop, clerk, going_out, .. } = self;
         let raised = epochs.step(offset, entry, &mut until_room(painter, stop))?;
-        let (later, now): (Vec<_>, Vec<_>) = epochs.engine.take_answers().partition(|answer| answer.goes_out);
+        let waits = |answer: &Answer| answer.goes_out && clerk.is_awaited(&answer.key);
+        let (later, now): (Vec<_>, Vec<_>) = epochs.engine.take_answers().partition(waits);
         now.iter().for_each(|answer| clerk.answer(answer));
         going_out.extend(later);
         match entry {

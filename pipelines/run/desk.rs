@@ -101,6 +101,11 @@ impl Clerk {
         self.state(|state| *state = State::default());
     }
 
+    /// Whether somebody waits for the answer to the command of that key: nobody does on a standby.
+    pub(super) fn is_awaited(&self, key: &str) -> bool {
+        self.state(|state| state.waiting.contains_key(key))
+    }
+
     /// A command was applied.
     pub(super) fn answer(&self, answer: &Answer) {
         let back = self.state(|state| {

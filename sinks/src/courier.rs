@@ -118,8 +118,9 @@ impl Courier {
         let item = standing.settled + 1;
         if standing.attempt_ms.is_some() && *in_doubt == InDoubt::Hold {
             let detail = "the service ended while it was sent: look whether it has arrived";
-            let _ = self.tell(item, standing.attempts, Progress::Held, detail).await;
-            return Round::Done;
+            // A standby sees the attempt of its leader as well, and must not ask on and on.
+            let held = self.tell(item, standing.attempts, Progress::Held, detail).await;
+            return if held.is_ok() { Round::Done } else { Round::Idle };
         }
         match self.next(item).await {
             Some(stored) => self.send(&stored, &standing).await,
