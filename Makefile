@@ -3,21 +3,21 @@
 # One target folder for all clones, outside of them.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/andon/target
 VENV := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/andon/venv
-ANDON := $(CARGO_TARGET_DIR)/release/andon
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: demo test setup lint bench nightly build
 
-demo: build ## a whole workshop in one process, board on http://127.0.0.1:8080
-	$(ANDON) demo $(ARGS)
+demo: ## a whole workshop in one process, board on http://127.0.0.1:8080
+	cargo build --profile demo --bin andon
+	$(CARGO_TARGET_DIR)/demo/andon demo $(ARGS)
 
-build:
+build: ## the service, optimised
 	cargo build --release --bin andon
 
 test: setup ## installs what is missing, then runs every test but the long ones
 	PATH="$(VENV)/bin:$$PATH" cargo test --release --workspace --tests
 
-setup: ## mosquitto, chromium and postgresql from apt, duckdb from PyPI
+setup: ## mosquitto, chromium and postgresql from apt, duckdb, seaweedfs and schemathesis from PyPI
 	@sh tests/setup.sh "$(VENV)" "$(SUDO)"
 
 bench: ## figures beside floors and targets

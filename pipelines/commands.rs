@@ -28,8 +28,6 @@ pub mod replay;
 
 pub mod restore;
 
-pub mod rows;
-
 pub mod run;
 
 pub mod simulate;

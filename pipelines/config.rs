@@ -29,6 +29,8 @@ mod broker;
 
 mod mirror;
 
+mod bucket;
+
 mod retention;
 
 mod store;
@@ -71,12 +73,13 @@ mod embedded;
 mod printed;
 
 pub use bounds::BoundSettings;
+pub use bucket::Bucket;
 pub use functions::{
     AssignmentSettings, BillingSettings, FunctionSettings, Labour, NotificationSettings, Price, QaSettings,
     Technician,
 };
 pub(crate) use journaled::reads_alike;
-pub use mirror::{Ack, MirrorSettings, Takeover};
+pub use mirror::{Ack, MirrorPlace, MirrorSettings, Takeover};
 pub use mistake::Mistake;
 pub(crate) use mistake::nearest as nearest_name;
 pub use printed::{andon_toml, functions_toml};

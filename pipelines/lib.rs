@@ -31,6 +31,8 @@ pub mod digest;
 
 pub mod exports;
 
+pub mod analyst;
+
 pub mod wire;
 
 pub mod picture;

@@ -77,7 +77,7 @@ pub use self::log::MirroredLog;
 pub use self::status::MirrorStatus;
 pub use self::store::{Store, StoreError};
 pub use self::thread::{Leader, Mirror, ReadJournal};
-use crate::config::MirrorSettings;
+use crate::config::{MirrorPlace, MirrorSettings};
 
 /// A store that has not answered for so long, or for a lease, does not.
 const PATIENCE_MIN: std::time::Duration = std::time::Duration::from_secs(10);
@@ -140,10 +140,15 @@ impl MirrorError {
 }
 
 /// The store that the settings name.
-#[must_use]
-pub fn store(settings: &MirrorSettings) -> Arc<dyn Store> {
-    let store = store::FolderStore::new(settings.folder.clone());
-    Arc::new(store::Timed::new(Arc::new(store), settings.lease.max(PATIENCE_MIN)))
+///
+/// # Errors
+/// A bucket of which too little is known.
+pub fn store(settings: &MirrorSettings) -> Result<Arc<dyn Store>, StoreError> {
+    let store: Arc<dyn Store> = match &settings.place {
+        MirrorPlace::Folder(folder) => Arc::new(store::FolderStore::new(folder.clone())),
+        MirrorPlace::Bucket(bucket) => Arc::new(store::BucketStore::open(bucket)?),
+    };
+    Ok(Arc::new(store::Timed::new(store, settings.lease.max(PATIENCE_MIN))))
 }
 
 /// The node of a writer `NODE.PROCESS`.

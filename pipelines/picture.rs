@@ -14,6 +14,7 @@ use sinks::latency::LatencyRecorder;
 use sinks::prometheus::Prometheus;
 use sinks::view::{Counts, Jobs, Mirror, Status, View};
 
+use crate::calendar::Calendars;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::run::{Refused, Stop};
@@ -72,6 +73,7 @@ pub struct Painter {
     responses: BTreeMap<String, String>,
     idle_ms: i64,
     configuration: String,
+    calendars: Arc<Mutex<Arc<Calendars>>>,
     refused: Refused,
     /// What the functions showed last, and at which change.
     jobs: (Option<u64>, Arc<Jobs>),
@@ -95,6 +97,7 @@ impl Painter {
             responses: BTreeMap::new(),
             idle_ms: 0,
             configuration: String::new(),
+            calendars: Arc::default(),
             refused: Refused::default(),
             jobs: (None, Arc::default()),
             last: Arc::default(),
@@ -110,6 +113,7 @@ impl Painter {
     pub fn configured(&mut self, config: &Config) -> bool {
         let responses = config.rules.iter().map(|rule| (rule.name.clone(), rule.response.clone()));
         self.responses = responses.collect();
+        *self.calendars.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&config.calendars);
         self.idle_ms = i64::try_from(config.engine.idle.as_millis()).unwrap_or(i64::MAX);
         self.publisher.configure(Configuration {
             engine: env!("CARGO_PKG_VERSION").to_owned(),
@@ -123,6 +127,11 @@ impl Painter {
     #[must_use]
     pub fn refused(&self) -> Refused {
         self.refused.clone()
+    }
+
+    /// Those that apply at the moment.
+    pub fn calendars(&self) -> Arc<Mutex<Arc<Calendars>>> {
+        Arc::clone(&self.calendars)
     }
 
     /// What shows it.

@@ -9,8 +9,7 @@ use base64::Engine as _;
 use datafusion::prelude::SessionContext;
 use sinks::desk::QuarantineQuery;
 
-use crate::commands::query;
-use crate::commands::query::still::Still;
+use crate::analyst::{self, Still};
 
 /// Records of a page where nothing is said, and at most.
 const PAGE: u32 = 50;
@@ -158,16 +157,21 @@ fn filter(query: &QuarantineQuery) -> String {
     for (column, wanted) in [("reason", &query.reason), ("topic", &query.topic), ("site", &query.site)] {
         parts.extend(wanted.as_ref().map(|wanted| format!("{column} = '{}'", quoted(wanted))));
     }
-    let time = |ms: i64| format!("to_timestamp_millis({ms})");
+    // What lies beyond is no time that SQL can hold.
+    let time = |ms: i64| format!("to_timestamp_millis({})", ms.clamp(TIME_MIN_MS, TIME_MAX_MS));
     parts.extend(query.from_ms.map(|ms| format!("arrived >= {}", time(ms))));
     parts.extend(query.to_ms.map(|ms| format!("arrived < {}", time(ms))));
     parts.extend(query.replayed.map(|is| format!("actor IS {}NULL", if is { "NOT " } else { "" })));
     parts.join(" AND ")
 }
 
+/// The years 1 to 9999.
+const TIME_MIN_MS: i64 = -62_135_596_800_000;
+const TIME_MAX_MS: i64 = 253_402_300_799_999;
+
 /// A session with the view `records`: quarantine with the newest replay of each that went well.
 async fn open(exports: &Path) -> Result<SessionContext, QuarantineError> {
-    let context = query::open(exports, &std::sync::Arc::default())
+    let context = analyst::open(exports, &std::sync::Arc::default())
         .await
         .map_err(|error| QuarantineError::Exports(error.to_string()))?;
     let has = |table: &str| context.table_exist(table).unwrap_or(false);

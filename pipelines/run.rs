@@ -51,6 +51,7 @@ use self::reload::Reload;
 pub use self::reload::{Files, Refused, Reread};
 use self::stationery::Stationery;
 pub use self::stop::Stop;
+use crate::analyst::Analyst;
 use crate::config::Config;
 use crate::engine::commands::Answer;
 use crate::mirror::MirroredLog;
@@ -95,9 +96,11 @@ pub fn serve(
     let (topics, store) = (config.topics.clone(), config.store.url.clone());
     let stationery = Stationery { clock: Arc::clone(&clock), topics, store };
     let clerk = Clerk::begin(wishes, &runtime, &config.export.folder, stationery);
+    let analyst =
+        Analyst::new(config.export.folder.clone(), painter.calendars()).map_err(RunError::Threads)?;
     let served = runtime.block_on(sinks::board::serve(
         config.http.listen,
-        painter.board().with_desk(desk.clone()),
+        painter.board().with_desk(desk.clone()).with_answers(Arc::new(analyst)),
         painter.prometheus(),
         async move { closed.notified().await },
     ))?;

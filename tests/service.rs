@@ -5,6 +5,8 @@
 
 #[path = "support/andon.rs"]
 mod andon;
+#[path = "support/bucket.rs"]
+mod bucket;
 #[path = "support/cut_wire.rs"]
 mod cut_wire;
 #[allow(dead_code, reason = "the intake's own tests use the rest")]
@@ -41,6 +43,8 @@ mod demo;
 mod full_disk;
 #[path = "service/functions.rs"]
 mod functions;
+#[path = "service/interface.rs"]
+mod interface;
 #[path = "service/kills.rs"]
 mod kills;
 #[path = "service/older_checkpoint.rs"]

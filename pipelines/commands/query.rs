@@ -3,24 +3,13 @@
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema};
-use datafusion::datasource::file_format::parquet::ParquetFormat;
-use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::context::SQLOptions;
-use datafusion::prelude::{SessionConfig, SessionContext};
-
-pub(crate) mod still;
-
-use still::Still;
 
 use super::CommandError;
 use super::output::Output;
-use super::rows::{Format, Printer};
-use crate::calendar::Calendars;
+use crate::analyst::{Format, OpenError, Printer, Still, open, reading};
 use crate::config::Config;
 
 /// SQL over the exported streams: telemetry, steps, usage, checks, gaps, exceptions, late, quarantine, and every view.
@@ -72,9 +61,7 @@ async fn ask(args: &QueryArgs) -> Result<ExitCode, CommandError> {
     let failed = |error: DataFusionError| CommandError::failed("could not answer", error.strip_backtrace());
     let still = Still::of(&folder);
     let context = open(still.as_ref().map_or(&folder, Still::folder), &calendars).await?;
-    // The history is for reading.
-    let allowed = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false);
-    let answer = context.sql_with_options(&args.sql, allowed).await.map_err(failed)?;
+    let answer = context.sql_with_options(&args.sql, reading()).await.map_err(failed)?;
     let mut rows = answer.execute_stream().await.map_err(failed)?;
     let mut out = Output::stdout();
     let format = if args.json { Format::Json } else { args.format };
@@ -93,60 +80,19 @@ async fn print(
     while let Some(batch) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
         printer.print(batch?)?;
     }
-    Ok(printer.end()?)
+    printer.end()?;
+    Ok(())
 }
 
-/// A session with every stream under `folder` as a table, and the sites' calendars.
-///
-/// # Errors
-/// The folder has no streams, or a file in it cannot be read.
-pub async fn open(folder: &Path, calendars: &Arc<Calendars>) -> Result<SessionContext, CommandError> {
-    let config = SessionConfig::new().with_information_schema(true);
-    let mut context = SessionContext::new_with_config(config);
-    crate::plan::register_window_functions(&mut context, calendars)
-        .map_err(|error| CommandError::failed("could not start SQL", error))?;
-    let no_streams = || CommandError::Input {
-        what: format!("no exports in {}", folder.display()),
-        remedy: "run the service or `andon replay --out` first, or name the folder with --history".into(),
-    };
-    let mut streams = 0;
-    for entry in std::fs::read_dir(folder).map_err(|_| no_streams())?.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().is_dir() && !name.starts_with('.') {
-            let table = table(&context, &entry.path()).await;
-            let table = table.map_err(|error| {
-                CommandError::failed("could not read the exports", error.strip_backtrace())
-            })?;
-            if let Some(table) = table {
-                let failed = |error: DataFusionError| {
-                    CommandError::failed("could not open a stream", error.strip_backtrace())
-                };
-                context.register_table(name.as_str(), Arc::new(table)).map_err(failed)?;
-                streams += 1;
-            }
+impl From<OpenError> for CommandError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::NoStreams(_) => CommandError::Input {
+                what: error.to_string(),
+                remedy: "run the service or `andon replay --out` first, or name the folder with --history"
+                    .into(),
+            },
+            OpenError::Failed(what, source) => CommandError::failed(&format!("could not {what}"), source),
         }
     }
-    if streams == 0 {
-        return Err(no_streams());
-    }
-    Ok(context)
-}
-
-async fn table(context: &SessionContext, folder: &Path) -> Result<Option<ListingTable>, DataFusionError> {
-    let url = ListingTableUrl::parse(format!("{}/", folder.display()))?;
-    let options = ListingOptions::new(Arc::new(ParquetFormat::default().with_skip_metadata(true)));
-    let state = context.state();
-    let schema = options.infer_schema(&state, &url).await?;
-    if schema.fields().is_empty() {
-        return Ok(None);
-    }
-    // `date` and `site` are in the path alone.
-    let partitions = [("date", DataType::Utf8), ("site", DataType::Utf8)];
-    let fields =
-        schema.fields().iter().filter(|field| !partitions.iter().any(|(name, _)| name == field.name()));
-    let schema = Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()));
-    let partitions = partitions.map(|(name, kind)| (name.to_owned(), kind)).to_vec();
-    let options = options.with_file_extension(".parquet").with_table_partition_cols(partitions);
-    let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(schema);
-    ListingTable::try_new(config).map(Some)
 }

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 
 use super::bounded::{out_of_range, read_duration, read_size, unitless};
 use super::broker::{Broker, read_broker};
-use super::mirror::read_url;
+use super::mirror::{MirrorPlace, read_url};
 use super::mistake::Fault;
 use super::quantity;
 use super::setting::Setting;
@@ -44,7 +44,7 @@ pub(super) enum Kind {
     Broker,
     /// `ip:port`.
     Address,
-    /// `file:///FOLDER`.
+    /// `file:///FOLDER` or `s3://BUCKET/PREFIX`.
     Mirror,
     /// `sqlite:FILE` or `postgres://…`.
     Store,
@@ -74,7 +74,7 @@ pub(super) enum Value {
     Size(u64),
     Broker(Broker),
     Address(SocketAddr),
-    Mirror(std::path::PathBuf),
+    Mirror(MirrorPlace),
     Texts(Vec<String>),
     Pairs(Vec<(String, String)>),
     Date(serde_json::Value),

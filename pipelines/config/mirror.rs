@@ -1,17 +1,84 @@
 //! `[mirror]`: where the journal is mirrored, and what is promised.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::bucket::{self, Bucket};
+use super::document::Reader;
+use super::files::Files;
+use super::kind::Kind;
 use super::mistake::Fault;
 use super::service::TYPED;
+use super::setting::Fallback::{Absent, Is};
+use super::setting::{Setting, duration, set, size};
 use super::values::Values;
+
+pub(super) const URL: Setting = set(
+    "mirror.url",
+    Kind::Mirror,
+    Absent("\"file:///srv/andon-mirror\""),
+    "file:///FOLDER, a folder of the other region that is mounted here and knows hard links, or s3://BUCKET/PREFIX.",
+);
+pub(super) const ACK: Setting = set(
+    "mirror.ack",
+    Kind::Word(&["local", "mirrored"]),
+    Is("\"local\""),
+    "When a message is acknowledged: once it is durable here (local), or once the mirror has it too (mirrored): then \
+     nothing is lost with this machine, and nothing is acknowledged while the mirror is away.",
+);
+pub(super) const TAKEOVER: Setting = set(
+    "mirror.takeover",
+    Kind::Word(&["automatic", "manual"]),
+    Is("\"manual\""),
+    "Who decides that a standby leads: itself, once the lease is stale (automatic), or a person by `andon standby promote` \
+     (manual). With automatic a leader that cannot renew its lease acknowledges nothing, whatever ack is.",
+);
+pub(super) const LEASE: Setting = set(
+    "mirror.lease",
+    duration("500ms", "1min"),
+    Is("\"2s\""),
+    "A leader that has not renewed its lease for so long is gone.",
+);
+pub(super) const INTERVAL: Setting = set(
+    "mirror.interval",
+    duration("1ms", "1min"),
+    Is("\"100ms\""),
+    "With ack = \"local\" new entries are put into the mirror this often: what may be lost with this machine.",
+);
+pub(super) const CHECKPOINT_INTERVAL: Setting = set(
+    "mirror.checkpoint_interval",
+    duration("100ms", "1d"),
+    Is("\"1min\""),
+    "A checkpoint is put into the mirror this often, rounded up to whole cuts. A new standby begins at the newest, and \
+     each compares its state with it.",
+);
+pub(super) const RETAIN: Setting = set(
+    "mirror.retain",
+    duration("1s", "30d"),
+    Is("\"6h\""),
+    "The journal is kept in the mirror for so long, and as far back as its oldest checkpoint: a standby that was away \
+     for less goes on where it was.",
+);
+pub(super) const BEHIND_BYTES_MAX: Setting = set(
+    "mirror.behind_bytes_max",
+    size("1MiB", "1024GiB"),
+    Is("\"16GiB\""),
+    "While the mirror is away the journal grows here, and up to this size messages are still acknowledged.",
+);
+
+/// Where a mirror is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MirrorPlace {
+    /// `file:///FOLDER`
+    Folder(PathBuf),
+    /// `s3://BUCKET/PREFIX`
+    Bucket(Bucket),
+}
 
 /// `[mirror]`, where it has a `url`.
 #[derive(Clone, Debug)]
 pub struct MirrorSettings {
-    /// `url = "file:///FOLDER"`
-    pub folder: PathBuf,
+    pub place: MirrorPlace,
     pub ack: Ack,
     pub takeover: Takeover,
     /// A leader that has not renewed its lease for so long is gone.
@@ -55,23 +122,39 @@ pub enum Takeover {
     Manual,
 }
 
-pub(super) fn read_url(path: &str, text: &str) -> Result<PathBuf, Fault> {
+pub(super) fn read_url(path: &str, text: &str) -> Result<MirrorPlace, Fault> {
     let folder = text.strip_prefix("file://").filter(|folder| folder.starts_with('/') && folder.len() > 1);
-    let fault = || {
-        let remedy = "write \"file:///FOLDER\", a folder of the other region that is mounted here";
+    let place = folder
+        .map(|folder| MirrorPlace::Folder(PathBuf::from(folder)))
+        .or_else(|| bucket::read_url(text).map(MirrorPlace::Bucket));
+    place.ok_or_else(|| {
+        let remedy = "write \"file:///FOLDER\", a folder of the other region that is mounted here, or \
+                      \"s3://BUCKET/PREFIX\"";
         Fault::new(format!("`{path}` is no mirror's URL: `{text}`"), remedy)
-    };
-    folder.map(PathBuf::from).ok_or_else(fault)
+    })
 }
 
 /// The settings, where there is a URL.
-pub(super) fn read(values: &Values) -> Option<MirrorSettings> {
-    let folder = values.mirror("mirror.url")?.clone();
+pub(super) fn read(
+    values: &Values,
+    folder: &Path,
+    files: &dyn Files,
+    reader: &mut Reader<'_>,
+) -> Option<MirrorSettings> {
+    let place = match values.mirror("mirror.url") {
+        Some(MirrorPlace::Bucket(bucket)) => {
+            MirrorPlace::Bucket(bucket::read(bucket, values, folder, files, reader))
+        }
+        folder => {
+            bucket::check_needless(values, reader);
+            folder?.clone()
+        }
+    };
     let duration = |key: &str| values.duration(key).expect(TYPED);
     let cut = duration("engine.cut_interval").as_millis().max(1);
     let epochs = duration("mirror.checkpoint_interval").as_millis().div_ceil(cut);
     Some(MirrorSettings {
-        folder,
+        place,
         ack: match values.text("mirror.ack").expect(TYPED) {
             "mirrored" => Ack::Mirrored,
             _ => Ack::Local,
@@ -93,10 +176,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mirrors_url_names_a_folder() {
+    fn a_mirrors_url_names_a_folder_or_a_bucket() {
         let read = |text: &str| read_url("mirror.url", text);
-        assert_eq!(read("file:///srv/mirror"), Ok(PathBuf::from("/srv/mirror")));
-        for wrong in ["/srv/mirror", "file://srv", "file:///", "s3://shop", "file:"] {
+        assert_eq!(read("file:///srv/mirror"), Ok(MirrorPlace::Folder(PathBuf::from("/srv/mirror"))));
+        for (text, name, prefix) in
+            [("s3://shop", "shop", ""), ("s3://shop/", "shop", ""), ("s3://shop/a/b-1/", "shop", "a/b-1")]
+        {
+            let Ok(MirrorPlace::Bucket(bucket)) = read(text) else { panic!("{text} is a bucket") };
+            assert_eq!((bucket.name.as_str(), bucket.prefix.as_str()), (name, prefix));
+        }
+        for wrong in [
+            "/srv/mirror",
+            "file://srv",
+            "file:///",
+            "s3://",
+            "s3:///x",
+            "s3://key:secret@shop",
+            "s3://shop//a",
+            "s3://shop/../a",
+            "file:",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

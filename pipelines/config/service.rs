@@ -66,7 +66,7 @@ pub(super) fn read(
         outputs: patterns("topics.outputs"),
     };
     check(&values, &topics, folder, files, &mut reader);
-    let mirror = mirror::read(&values);
+    let mirror = mirror::read(&values, folder, files, &mut reader);
     let webhooks = webhooks::read(&values, folder, files, &mut reader);
     let store = store::read(&values, folder, files, &mut reader);
     let path = |key: &str| folder.join(values.text(key).expect(TYPED));

@@ -8,8 +8,8 @@ use super::kind::Kind;
 use super::retention::{CHECKPOINTS, EXPORTS, JOURNAL, QUARANTINE};
 use super::setting::Fallback::{Absent, Is};
 use super::setting::{Setting, duration, set, size, whole};
-use super::store;
 use super::webhooks::WEBHOOKS;
+use super::{bucket, mirror, store};
 
 /// `andon.toml`.
 pub(super) static ANDON: &[Setting] = &[
@@ -243,58 +243,18 @@ pub(super) static ANDON: &[Setting] = &[
         "IP address and port. Whoever reaches it sees everything: keep it on loopback, or behind a proxy that asks \
          for a login.",
     ),
-    set(
-        "mirror.url",
-        Kind::Mirror,
-        Absent("\"file:///srv/andon-mirror\""),
-        "file:///FOLDER: a folder of the other region that is mounted here. It must know hard links.",
-    ),
-    set(
-        "mirror.ack",
-        Kind::Word(&["local", "mirrored"]),
-        Is("\"local\""),
-        "When a message is acknowledged: once it is durable here (local), or once the mirror has it too (mirrored): \
-         then nothing is lost with this machine, and nothing is acknowledged while the mirror is away.",
-    ),
-    set(
-        "mirror.takeover",
-        Kind::Word(&["automatic", "manual"]),
-        Is("\"manual\""),
-        "Who decides that a standby leads: itself, once the lease is stale (automatic), or a person by `andon standby \
-         promote` (manual). With automatic a leader that cannot renew its lease acknowledges nothing, whatever ack is.",
-    ),
-    set(
-        "mirror.lease",
-        duration("500ms", "1min"),
-        Is("\"2s\""),
-        "A leader that has not renewed its lease for so long is gone.",
-    ),
-    set(
-        "mirror.interval",
-        duration("1ms", "1min"),
-        Is("\"100ms\""),
-        "With ack = \"local\" new entries are put into the mirror this often: what may be lost with this machine.",
-    ),
-    set(
-        "mirror.checkpoint_interval",
-        duration("100ms", "1d"),
-        Is("\"1min\""),
-        "A checkpoint is put into the mirror this often, rounded up to whole cuts. A new standby begins at the newest, \
-         and each compares its state with it.",
-    ),
-    set(
-        "mirror.retain",
-        duration("1s", "30d"),
-        Is("\"6h\""),
-        "The journal is kept in the mirror for so long, and as far back as its oldest checkpoint: a standby that was \
-         away for less goes on where it was.",
-    ),
-    set(
-        "mirror.behind_bytes_max",
-        size("1MiB", "1024GiB"),
-        Is("\"16GiB\""),
-        "While the mirror is away the journal grows here, and up to this size messages are still acknowledged.",
-    ),
+    mirror::URL,
+    bucket::ENDPOINT,
+    bucket::REGION,
+    bucket::ACCESS_KEY,
+    bucket::SECRET_KEY,
+    mirror::ACK,
+    mirror::TAKEOVER,
+    mirror::LEASE,
+    mirror::INTERVAL,
+    mirror::CHECKPOINT_INTERVAL,
+    mirror::RETAIN,
+    mirror::BEHIND_BYTES_MAX,
     WEBHOOKS,
     set("rules.folder", Kind::Path, Is("\"rules\""), "Each *.toml in it, by name."),
 ];

@@ -117,7 +117,7 @@ impl Values {
         }
     }
 
-    pub(super) fn mirror(&self, path: &str) -> Option<&std::path::PathBuf> {
+    pub(super) fn mirror(&self, path: &str) -> Option<&super::MirrorPlace> {
         match self.value(path)? {
             Value::Mirror(url) => Some(url),
             _ => None,

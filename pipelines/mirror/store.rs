@@ -1,5 +1,6 @@
 //! Objects in another region: the few operations that a mirror needs of its store.
 
+mod bucket;
 mod folder;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -8,6 +9,7 @@ mod timed;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use bucket::BucketStore;
 pub use folder::FolderStore;
 pub(crate) use timed::Timed;
 

@@ -19,7 +19,7 @@ use super::store::memory::MemoryStore;
 use super::store::{FolderStore, Store, list_all};
 use super::writer::{Put, Writer};
 use super::{Identity, MirrorError, MirrorStatus};
-use crate::config::{Ack, Config, MirrorSettings, Takeover};
+use crate::config::{Ack, Config, MirrorPlace, MirrorSettings, Takeover};
 
 fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
@@ -39,7 +39,7 @@ fn writer(store: &Arc<MemoryStore>, generation: u64, name: &str, place: Place) -
 
 fn settings(ack: Ack, takeover: Takeover) -> MirrorSettings {
     MirrorSettings {
-        folder: "/nowhere".into(),
+        place: MirrorPlace::Folder("/nowhere".into()),
         ack,
         takeover,
         lease: std::time::Duration::from_secs(2),

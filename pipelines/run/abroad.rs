@@ -66,7 +66,7 @@ impl Abroad {
         runtime: &tokio::runtime::Runtime,
         (stop, wants_standby): (&Stop, bool),
     ) -> Result<Option<Abroad>, RunError> {
-        let store = mirror::store(settings);
+        let store = mirror::store(settings).map_err(MirrorError::from)?;
         let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
         let region = Region {
             config,

@@ -9,9 +9,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::statistics::Statistics;
 
 use super::{Row, Trace};
+use crate::analyst::{self, Still};
 use crate::commands::CommandError;
-use crate::commands::query;
-use crate::commands::query::still::Still;
 use crate::config::Config;
 
 /// Streams whose rows name their message.
@@ -121,7 +120,8 @@ fn with<T>(
     let runtime = runtime.map_err(|error| CommandError::failed("could not start threads", error))?;
     runtime.block_on(async {
         let context =
-            query::open(still.as_ref().map_or(folder.as_path(), Still::folder), &Default::default()).await?;
+            analyst::open(still.as_ref().map_or(folder.as_path(), Still::folder), &Default::default())
+                .await?;
         work(&context).await
     })
 }

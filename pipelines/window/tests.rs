@@ -2,6 +2,7 @@
 //! says what the batch says, wherever it is cut, saved or corrected.
 
 mod exact;
+mod judged;
 mod law;
 mod stories;
 

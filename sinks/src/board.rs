@@ -12,12 +12,15 @@ mod exceptions;
 mod functions;
 mod jobs;
 mod live;
+mod openapi;
 mod page;
 mod patience;
 mod problem;
+mod quarantine;
 mod queues;
 mod routes;
 mod server;
+pub mod sql;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +33,7 @@ use tokio::sync::{Semaphore, watch};
 pub(crate) use exceptions::SEVERITIES;
 pub use server::{ServeError, serve};
 
+use self::sql::Answers;
 use crate::desk::Desk;
 use crate::view::{Status, View};
 
@@ -41,7 +45,7 @@ pub struct BoardPublisher {
 }
 
 /// `/api/v1/configuration`: what applies. Secrets are references in it.
-#[derive(Clone, Debug, Default, serde::Serialize)]
+#[derive(Clone, Debug, Default, serde::Serialize, utoipa::ToSchema)]
 pub struct Configuration {
     /// Version of the program.
     pub engine: String,
@@ -74,6 +78,8 @@ pub struct Board {
     live_seats: Arc<Semaphore>,
     /// Takes commands; without one the board is for reading alone.
     desk: Option<Desk>,
+    /// Answers SQL.
+    answers: Option<Arc<dyn Answers>>,
     /// Turns true when the server shuts down: streams end.
     closing: Arc<watch::Sender<bool>>,
 }
@@ -95,6 +101,7 @@ impl Board {
             configuration,
             live_seats: Arc::new(Semaphore::new(live::CLIENTS_MAX)),
             desk: None,
+            answers: None,
             closing: Arc::new(watch::Sender::new(false)),
         };
         (BoardPublisher { pictures: Arc::new(sender), configuration: Arc::new(configure) }, board)
@@ -104,6 +111,12 @@ impl Board {
     #[must_use]
     pub fn with_desk(self, desk: Desk) -> Board {
         Board { desk: Some(desk), ..self }
+    }
+
+    /// The same, with SQL answered by `answers`.
+    #[must_use]
+    pub fn with_answers(self, answers: Arc<dyn Answers>) -> Board {
+        Board { answers: Some(answers), ..self }
     }
 
     /// The newest picture.

@@ -4,6 +4,7 @@
 //! mostly a device.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::view::Counts;
 
@@ -15,7 +16,7 @@ pub const LINES_MAX: u32 = 1_000;
 /// The counts of the conservation law, of one channel or of all: messages = decoded + undecodable; readings = applied +
 /// duplicates + quarantined; applied = on_time + corrections + late; events = events_applied + event_duplicates +
 /// events_quarantined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[repr(C)]
 pub struct Sums {
     pub messages: u64,
@@ -107,8 +108,9 @@ impl Sums {
 }
 
 /// Which channels are asked for, in the order in which they were first heard.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ChannelQuery {
     /// Those whose topic holds this.
     pub topic: Option<String>,
@@ -119,7 +121,7 @@ pub struct ChannelQuery {
 }
 
 /// `/api/v1/status/devices`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Devices {
     /// Of all channels, and of messages that have none.
     pub all: Sums,
@@ -135,7 +137,7 @@ pub struct Devices {
 }
 
 /// A line of [`Devices`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Device {
     pub topic: String,
     #[serde(flatten)]
@@ -147,7 +149,7 @@ pub struct Device {
 }
 
 /// `/api/v1/status/gaps`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Gaps {
     #[serde(flatten)]
     pub missing: Missing,
@@ -157,7 +159,7 @@ pub struct Gaps {
 }
 
 /// How much has not come, of all channels together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Missing {
     /// Sequence numbers that have not come, though higher ones of their boot have.
     pub missing: u64,
@@ -170,7 +172,7 @@ pub struct Missing {
 }
 
 /// A stretch of numbers that have not come.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Gap {
     pub topic: String,
     /// None of a device that does not count its starts.

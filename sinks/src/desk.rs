@@ -59,8 +59,9 @@ pub enum Says {
 }
 
 /// Which records in quarantine are asked for, newest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct QuarantineQuery {
     pub reason: Option<String>,
     pub topic: Option<String>,

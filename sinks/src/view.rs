@@ -11,6 +11,7 @@ mod jobs;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 pub use self::counts::Counts;
 pub use self::deliveries::{Deliveries, DeliveryView};
@@ -35,7 +36,7 @@ pub struct View {
 }
 
 /// `/api/v1/status`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Status {
     pub version: String,
     /// Version of the configuration that applies, as `andon check` prints it.
@@ -69,7 +70,7 @@ pub struct Status {
 
 /// How it stands with the copy in another region. What the mirror does not have is what would be lost with the
 /// leader's machine.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Mirror {
     pub place: String,
     /// `local` or `mirrored`.
@@ -92,7 +93,7 @@ pub struct Mirror {
 }
 
 /// Two states that should be the same.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StateDifference {
     /// Journal offset.
     pub offset: u64,
@@ -102,7 +103,7 @@ pub struct StateDifference {
 }
 
 /// Milliseconds at the percentile.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 pub struct Latency {
     pub p50: f64,
     pub p99: f64,
@@ -110,7 +111,7 @@ pub struct Latency {
 }
 
 /// A tile of the board; `/api/v1/bays`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Bay {
     pub site: String,
     pub bay: String,
@@ -140,7 +141,7 @@ pub struct Bay {
 }
 
 /// Colour of a tile, with its meaning.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BayState {
     /// Green: a step goes on, on time.
@@ -159,7 +160,7 @@ pub enum BayState {
 }
 
 /// A small line: the newest points of one metric, oldest first, at most 60.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Trend {
     pub tool: String,
     pub metric: String,
@@ -188,7 +189,7 @@ fn round(value: f64) -> f64 {
 }
 
 /// A booking; `/api/v1/usage`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct UsageView {
     pub site: String,
     pub bay: String,

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::andon::{Andon, until};
+use crate::bucket::{BucketStore, SECRET_KEY};
 use crate::mosquitto::Mosquitto;
 use crate::shop::{Shop, ask};
 use crate::work::Work;
@@ -15,10 +16,14 @@ use crate::{
 pub(crate) fn regions(broker: &Mosquitto, more: &str) -> (tempfile::TempDir, Shop, Shop) {
     let folder = tempfile::tempdir().expect("a folder");
     let mirror = folder.path().join("mirror");
-    let lines =
-        format!("[mirror]\nurl = \"file://{}\"\ncheckpoint_interval = \"3s\"\n{more}\n", mirror.display());
-    let (lyon, paris) = (Shop::new(broker.port, &lines), Shop::new(broker.port, &lines));
+    let (lyon, paris) = regions_of(broker, &format!("url = \"file://{}\"\n{more}", mirror.display()));
     (folder, lyon, paris)
+}
+
+/// The same with these lines of `[mirror]`.
+fn regions_of(broker: &Mosquitto, mirror: &str) -> (Shop, Shop) {
+    let lines = format!("[mirror]\ncheckpoint_interval = \"3s\"\n{mirror}\n");
+    (Shop::new(broker.port, &lines), Shop::new(broker.port, &lines))
 }
 
 fn run_standby(shop: &Shop) -> Andon {
@@ -214,5 +219,73 @@ fn a_mirror_that_is_away_keeps_messages_at_the_broker_and_loses_none() {
         each_reading_is_there_once(&lyon.history(), &work);
         the_store_says_the_same(&lyon);
         a_replay_says_the_same(&lyon);
+    }
+}
+
+#[test]
+fn a_bucket_is_a_mirror_as_a_folder_is_and_may_be_away_in_between() {
+    let _alone = alone();
+    let (Some(broker), Some(mut store)) = (Mosquitto::start(""), BucketStore::start("shops")) else { return };
+    let lines = format!("{}ack = \"mirrored\"\nretain = \"3s\"", store.lines("shops"));
+    let (lyon, paris) = regions_of(&broker, &lines);
+    let (mut leader, mut standby) = begin(&lyon, &paris);
+    let mut work = Work::on(broker.port);
+    for number in 0..20 {
+        job(&mut work, number);
+    }
+    work.settle();
+    until_compared(&mut standby);
+    until_exported(&mut leader, &lyon, &work);
+    assert!(store.listed("shops/andon/journal").contains(".chunk"), "{}", store.listed("shops/andon"));
+
+    // With `mirrored` nothing is acknowledged while the bucket is away, and nothing is lost.
+    store.kill();
+    for number in 20..40 {
+        job(&mut work, number);
+    }
+    let reason = leader.until_not_ready(&["nothing is acknowledged"]);
+    eprintln!("with the bucket away: {}", reason.trim());
+    assert!(reason.contains("s3://shops/andon"), "{reason}");
+    store.run();
+    leader.until_ready();
+    work.settle();
+    until_exported(&mut leader, &lyon, &work);
+    until_exported(&mut standby, &paris, &work);
+
+    leader.kill();
+    let seconds = promote(&mut standby, &paris);
+    eprintln!("promoted within {seconds:.3} s, the mirror in a bucket");
+    for number in 40..60 {
+        job(&mut work, number);
+    }
+    work.settle();
+    until_exported(&mut standby, &paris, &work);
+    let mut back = Andon::run(&lyon);
+    until_role(&mut back, "standby");
+    until_exported(&mut back, &lyon, &work);
+    until_compared(&mut back);
+    standby.stop();
+    back.stop();
+    for shop in [&lyon, &paris] {
+        each_reading_is_there_once(&shop.history(), &work);
+        the_store_says_the_same(shop);
+        a_replay_says_the_same(shop);
+        let log = std::fs::read_to_string(shop.folder().join("andon.log")).expect("a log");
+        assert!(!log.contains(SECRET_KEY), "no log holds the key");
+    }
+}
+
+#[test]
+fn a_bucket_that_refuses_the_key_or_is_not_there_is_named_with_what_to_do() {
+    let _alone = alone();
+    let (Some(broker), Some(store)) = (Mosquitto::start(""), BucketStore::start("shops")) else { return };
+    let wrong_key = store.lines("shops").replace("/secret_key", "/access_key");
+    for (lines, wanted) in [(wrong_key, "mirror.access_key"), (store.lines("elsewhere"), "make the bucket")] {
+        let (lyon, _) = regions_of(&broker, &lines);
+        let mut leader = Andon::run(&lyon);
+        let status = leader.ended(20);
+        let log = leader.log();
+        assert!(!status.success() && log.contains(wanted) && !log.contains(SECRET_KEY), "{log}");
+        eprintln!("{}", log.lines().last().unwrap_or_default());
     }
 }

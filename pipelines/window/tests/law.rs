@@ -73,7 +73,7 @@ const QUERIES: [&str; 16] = [
 
 /// What happens after a reading.
 #[derive(Clone, Copy, Debug)]
-enum Event {
+pub(super) enum Event {
     Nothing,
     Batch,
     Save,
@@ -116,7 +116,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn history() -> impl Strategy<Value = Vec<(Reading, Event)>> {
+pub(super) fn history() -> impl Strategy<Value = Vec<(Reading, Event)>> {
     prop::collection::vec((reading(), event()), 1..100)
 }
 
@@ -149,14 +149,14 @@ fn known_series(reverse: bool) -> SeriesTable {
     table
 }
 
-struct Run {
-    closed: Vec<Closed>,
+pub(super) struct Run {
+    pub(super) closed: Vec<Closed>,
     said: Vec<String>,
     hash: [u8; 32],
 }
 
 /// Runs the history; `cut` tells whether the events that must not matter happen.
-fn run(sql: &str, history: &[(Reading, Event)], cut: bool, reverse: bool) -> Run {
+pub(super) fn run(sql: &str, history: &[(Reading, Event)], cut: bool, reverse: bool) -> Run {
     let mut bench = Bench::new(sql, 10_000_000);
     bench.table = known_series(reverse);
     let mut closed = Vec::new();
@@ -199,7 +199,7 @@ fn run(sql: &str, history: &[(Reading, Event)], cut: bool, reverse: bool) -> Run
 }
 
 /// Rows as bytes that are equal where all values are, to the bit.
-fn encoded(batch: &RecordBatch) -> Vec<Vec<u8>> {
+pub(super) fn encoded(batch: &RecordBatch) -> Vec<Vec<u8>> {
     let flat = |column: &ArrayRef| match column.data_type() {
         DataType::Dictionary(_, value) => cast(column, value).expect("names"),
         _ => Arc::clone(column),
@@ -213,7 +213,7 @@ fn encoded(batch: &RecordBatch) -> Vec<Vec<u8>> {
 }
 
 /// The newest revision of each window and key, where it matches. Revisions count up without gaps.
-fn newest(closed: &[Closed]) -> Option<RecordBatch> {
+pub(super) fn newest(closed: &[Closed]) -> Option<RecordBatch> {
     type Newest = (u32, bool, Option<RecordBatch>);
     let mut found: BTreeMap<(i64, Vec<String>), Newest> = BTreeMap::new();
     for one in closed {
@@ -264,7 +264,7 @@ fn in_any_order(rows: &RecordBatch) -> Vec<Vec<RecordBatch>> {
         .collect()
 }
 
-fn batch_says(sql: &str, rows: &RecordBatch) -> RecordBatch {
+pub(super) fn batch_says(sql: &str, rows: &RecordBatch) -> RecordBatch {
     batch_of_parts_says(sql, vec![vec![rows.clone()]], 1)
 }
 

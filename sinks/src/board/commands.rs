@@ -9,25 +9,25 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
 use ingest::entry::command::{NAME_CHARS_MAX, Order, REASON_CHARS_MAX, What};
 use ingest::entry::{Intake, IntakeBuilder};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::problem::{Path, Problem};
 use super::routes::Shared;
-use crate::channels::ChannelQuery;
-use crate::desk::{QuarantineQuery, Reply, Wish};
+use crate::channels::{ChannelQuery, Devices, Gaps};
+use crate::desk::{Reply, Wish};
 
 /// How long an answer may take: a disk that is full holds it up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ExceptionBody {
     actor: String,
@@ -35,7 +35,15 @@ struct ExceptionBody {
     duration_s: Option<u32>,
 }
 
-/// `POST /api/v1/exceptions/{id}/acknowledge|shelve|unshelve|reset`.
+/// What somebody does about an exception. Shelving needs a reason and a duration, a reset a reason.
+#[utoipa::path(
+    post,
+    path = "/api/v1/exceptions/{id}/{verb}",
+    tag = "exceptions",
+    params(("id" = String, Path, description = "Of the exception"), ("verb" = String, Path, pattern = "^(acknowledge|shelve|unshelve|reset)$")),
+    request_body = ExceptionBody,
+    responses((status = 200, description = "Durable and applied", body = Applied))
+)]
 pub(super) async fn exception(
     State((board, _)): Shared,
     Path((id, verb)): Path<(String, String)>,
@@ -72,89 +80,14 @@ pub(super) async fn exception(
     ask(&board, Wish::Order(Order { actor, key, what }, no_messages())).await
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReplayBody {
-    actor: String,
-    reason: Option<String>,
-    topic: Option<String>,
-    payload_base64: Option<String>,
-}
-
-/// `POST /api/v1/quarantine/{record}/replay`.
-pub(super) async fn replay(
-    State((board, _)): Shared,
-    Path(record): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Problem> {
-    let key = key(&headers)?;
-    let ReplayBody { actor, reason, topic, payload_base64 } = read(&headers, &body)?;
-    let wish = Wish::Replay {
-        actor: checked("actor", actor, NAME_CHARS_MAX)?,
-        key,
-        record: checked("record", record, NAME_CHARS_MAX)?,
-        topic: topic.map(|topic| checked("topic", topic, 65_535)).transpose()?,
-        payload: payload_base64.map(|payload| decoded(&payload)).transpose()?,
-        reason: reason.map(|reason| checked("reason", reason, REASON_CHARS_MAX)).transpose()?,
-    };
-    ask(&board, wish).await
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ImportBody {
-    actor: String,
-    /// Messages of the recording before the first of these.
-    from: u64,
-    messages: Vec<ImportedMessage>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ImportedMessage {
-    topic: String,
-    arrived_ms: i64,
-    payload_base64: String,
-}
-
-/// `POST /api/v1/imports/{recording}`: the next piece of it. Without messages it tells how many are in.
-pub(super) async fn import(
-    State((board, _)): Shared,
-    Path(recording): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Problem> {
-    let key = key(&headers)?;
-    let ImportBody { actor, from, messages } = read(&headers, &body)?;
-    let mut builder = IntakeBuilder::new();
-    for message in &messages {
-        builder.push(&message.topic, &decoded(&message.payload_base64)?, message.arrived_ms);
-    }
-    let recording = checked("recording", recording, NAME_CHARS_MAX)?;
-    let actor = checked("actor", actor, NAME_CHARS_MAX)?;
-    let order = Order { actor, key, what: What::Import { recording, from } };
-    ask(&board, Wish::Order(order, builder.finish(0))).await
-}
-
-/// `GET /api/v1/quarantine`.
-pub(super) async fn quarantine(
-    State((board, _)): Shared,
-    query: Result<Query<QuarantineQuery>, QueryRejection>,
-) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-    ask(&board, Wish::Quarantine(query)).await
-}
-
-/// `GET /api/v1/quarantine/{record}`.
-pub(super) async fn record(
-    State((board, _)): Shared,
-    Path(record): Path<String>,
-) -> Result<Response, Problem> {
-    ask(&board, Wish::Record(checked("record", record, NAME_CHARS_MAX)?)).await
-}
-
-/// `GET /api/v1/status/gaps`.
+/// Which messages of which device have never come.
+#[utoipa::path(
+    get,
+    path = "/api/v1/status/gaps",
+    tag = "service",
+    params(ChannelQuery),
+    responses((status = 200, description = "Sequence numbers that have not come", body = Gaps))
+)]
 pub(super) async fn gaps(
     State((board, _)): Shared,
     query: Result<Query<ChannelQuery>, QueryRejection>,
@@ -163,13 +96,34 @@ pub(super) async fn gaps(
     ask(&board, Wish::Gaps(query)).await
 }
 
-/// `GET /api/v1/status/devices`.
+/// What came in and where it went, device by device.
+#[utoipa::path(
+    get,
+    path = "/api/v1/status/devices",
+    tag = "service",
+    params(ChannelQuery),
+    responses((status = 200, description = "The conservation law, device by device", body = Devices))
+)]
 pub(super) async fn devices(
     State((board, _)): Shared,
     query: Result<Query<ChannelQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     ask(&board, Wish::Devices(query)).await
+}
+
+/// The answer to a command.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Applied {
+    /// Of its entry in the journal.
+    offset: u64,
+    /// `applied`, or `out_of_line` for a piece of a recording that is not the next one.
+    outcome: String,
+    detail: String,
+    /// Ordinal of the first message that it brought.
+    message: Option<u64>,
+    /// Messages of the recording that are in.
+    imported: Option<u64>,
 }
 
 pub(super) async fn ask(board: &super::Board, wish: Wish) -> Result<Response, Problem> {
@@ -211,7 +165,8 @@ pub(super) fn key(headers: &HeaderMap) -> Result<String, Problem> {
     })
 }
 
-pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Problem> {
+/// Refuses what a page of another origin sends.
+pub(super) fn of_our_page(headers: &HeaderMap) -> Result<(), Problem> {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if let (Some(origin), host) = (header(header::ORIGIN), header(header::HOST)) {
         let from = origin.split_once("://").map(|(_, from)| from);
@@ -220,7 +175,12 @@ pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Re
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
     }
-    let kind = header(header::CONTENT_TYPE).unwrap_or_default();
+    Ok(())
+}
+
+pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Problem> {
+    of_our_page(headers)?;
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.trim_start().to_ascii_lowercase().starts_with("application/json") {
         let detail = format!("the body is `{kind}`; send `Content-Type: application/json`");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
@@ -237,9 +197,4 @@ pub(super) fn checked(name: &str, value: String, chars_max: usize) -> Result<Str
         )));
     }
     Ok(value)
-}
-
-fn decoded(payload: &str) -> Result<Vec<u8>, Problem> {
-    let payload = base64::engine::general_purpose::STANDARD.decode(payload);
-    payload.map_err(|error| Problem::bad_request(format!("`payload_base64` is no base64: {error}")))
 }

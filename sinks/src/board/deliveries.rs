@@ -1,23 +1,31 @@
 //! `/api/v1/deliveries`: how far webhooks are, and what is done about an item that waits for a person.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use ingest::entry::command::{NAME_CHARS_MAX, Order, Progress, REASON_CHARS_MAX, What};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-use super::commands::{answered, ask, checked, key, no_messages, read};
-use super::problem::Problem;
+use super::commands::{Applied, answered, ask, checked, key, no_messages, read};
+use super::problem::{Path, Problem};
 use super::routes::Shared;
 use crate::desk::Wish;
+use crate::view::Deliveries;
 
-/// `GET /api/v1/deliveries`.
+/// How far webhooks are.
+#[utoipa::path(
+    get,
+    path = "/api/v1/deliveries",
+    tag = "queues",
+    responses((status = 200, description = "How far webhooks are", body = Deliveries))
+)]
 pub(super) async fn deliveries(State((board, _)): Shared) -> Result<Response, Problem> {
     ask(&board, Wish::Deliveries).await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DecisionBody {
     actor: String,
@@ -26,7 +34,15 @@ struct DecisionBody {
     reason: String,
 }
 
-/// `POST /api/v1/deliveries/{webhook}/resend|skip`.
+/// Decides about an item that waits for a person.
+#[utoipa::path(
+    post,
+    path = "/api/v1/deliveries/{webhook}/{verb}",
+    tag = "queues",
+    params(("webhook" = String, Path, description = "Its name"), ("verb" = String, Path, pattern = "^(resend|skip)$")),
+    request_body = DecisionBody,
+    responses((status = 200, description = "Durable and applied", body = Applied))
+)]
 pub(super) async fn decide(
     State((board, _)): Shared,
     Path((webhook, verb)): Path<(String, String)>,

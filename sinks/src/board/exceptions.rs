@@ -1,6 +1,7 @@
 //! `/api/v1/exceptions`: which of the picture's exceptions are asked for.
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::problem::Problem;
 use crate::view::ExceptionView;
@@ -11,8 +12,9 @@ pub(crate) const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
 const LIMIT_MAX: usize = 200;
 
 /// `?state=open|all&severity=critical,high&site=…&bay=…&limit=…`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ExceptionQuery {
     state: Option<String>,
     severity: Option<String>,

@@ -1,28 +1,38 @@
 //! What people do about jobs over HTTP: take a card in, work on steps, sign, hand over, post what is held.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use ingest::entry::command::{NAME_CHARS_MAX, Order, REASON_CHARS_MAX, StepVerb, What};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
-use super::commands::{ask, checked, key, no_messages, read};
+use super::commands::{Applied, ask, checked, key, no_messages, read};
 use super::jobs::find;
-use super::problem::Problem;
+use super::problem::{Path, Problem};
 use super::routes::Shared;
 use crate::desk::{Says, Wish};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CardBody {
     actor: String,
     site: String,
+    /// As on `workshop/{site}/jobs`.
+    #[schema(value_type = Object)]
     card: Map<String, Value>,
 }
 
-/// `POST /api/v1/jobs`: a card as on `workshop/{site}/jobs`.
+/// Takes a job card in, as on `workshop/{site}/jobs`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/jobs",
+    tag = "jobs",
+    request_body = CardBody,
+    responses((status = 200, description = "Durable and applied", body = Applied))
+)]
 pub(super) async fn card(
     State((board, _)): Shared,
     headers: HeaderMap,
@@ -40,7 +50,7 @@ pub(super) async fn card(
     ask(&board, Wish::Bring { order, says: Says::Card { site }, payload: card }).await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct StepBody {
     actor: String,
@@ -50,7 +60,15 @@ struct StepBody {
     note: Option<String>,
 }
 
-/// `POST /api/v1/jobs/{job}/steps/{step}/start|pause|resume|finish|sign_off|rework`.
+/// Work on a step, and what QA says of it. A pause needs a reason.
+#[utoipa::path(
+    post,
+    path = "/api/v1/jobs/{job}/steps/{step}/{verb}",
+    tag = "jobs",
+    params(("job" = String, Path, description = "Name of the job"), ("step" = String, Path, description = "Name of the step"), ("verb" = String, Path, pattern = "^(start|pause|resume|finish|sign_off|rework)$")),
+    request_body = StepBody,
+    responses((status = 200, description = "Durable and applied", body = Applied))
+)]
 pub(super) async fn step(
     State((board, _)): Shared,
     Path((job, step, verb)): Path<(String, String, String)>,
@@ -107,7 +125,7 @@ pub(super) async fn step(
     ask(&board, Wish::Bring { order: Order { actor, key, what }, says, payload }).await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ReleaseBody {
     actor: String,
@@ -115,7 +133,15 @@ struct ReleaseBody {
     reason: Option<String>,
 }
 
-/// `POST /api/v1/jobs/{job}/release`.
+/// Hands a job over. Refused while something of it is open; steps that are not done ask for a reason.
+#[utoipa::path(
+    post,
+    path = "/api/v1/jobs/{job}/release",
+    tag = "jobs",
+    params(("job" = String, Path, description = "Name of the job")),
+    request_body = ReleaseBody,
+    responses((status = 200, description = "Durable and applied", body = Applied))
+)]
 pub(super) async fn release(
     State((board, _)): Shared,
     Path(job): Path<String>,
@@ -131,7 +157,7 @@ pub(super) async fn release(
     ask(&board, Wish::Order(Order { actor, key, what }, no_messages())).await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PostBody {
     actor: String,
@@ -139,7 +165,15 @@ struct PostBody {
     note: String,
 }
 
-/// `POST /api/v1/jobs/{job}/lines/{line}/post`.
+/// Posts a line of the bill that is held.
+#[utoipa::path(
+    post,
+    path = "/api/v1/jobs/{job}/lines/{line}/post",
+    tag = "jobs",
+    params(("job" = String, Path, description = "Name of the job"), ("line" = u32, Path, description = "Number of the line that is held")),
+    request_body = PostBody,
+    responses((status = 200, description = "Durable and applied", body = Applied))
+)]
 pub(super) async fn post_line(
     State((board, _)): Shared,
     Path((job, line)): Path<(String, u32)>,

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Board;
-use super::problem::Problem;
+use super::problem::{Path, Problem};
 use super::routes::Shared;
 use crate::view::{ExpectedView, JobStepView, JobView, Jobs, QueuedStepView};
 
@@ -19,8 +20,9 @@ const LIMIT_MAX: usize = 500;
 const STATES: [&str; 5] = ["open", "accepted", "started", "ready", "released"];
 
 /// `?site=…&state=open|accepted|started|ready|released|all&technician=…&skip=…&limit=…`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct JobQuery {
     site: Option<String>,
     state: Option<String>,
@@ -30,25 +32,57 @@ pub(super) struct JobQuery {
 }
 
 /// `?site=…`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct SiteQuery {
     pub(super) site: Option<String>,
 }
 
-/// `GET /api/v1/jobs`: a page of jobs, and the steps that wait.
+/// `/api/v1/jobs`.
+#[derive(Serialize, ToSchema)]
+struct JobPage<'a> {
+    jobs: Vec<&'a JobView>,
+    /// Jobs that match beyond this page: `skip` goes over those that were shown.
+    beyond_limit: usize,
+    queue: Vec<&'a QueuedStepView>,
+}
+
+/// A step of a technician, with the job that it is of.
+#[derive(Serialize, ToSchema)]
+struct Own<'a> {
+    site: &'a str,
+    job: &'a str,
+    vehicle: Option<&'a str>,
+    promised_ms: Option<i64>,
+    #[serde(flatten)]
+    step: &'a JobStepView,
+    /// Of a step that goes on: what it is to measure and what of that has been, before `as_of_ms`.
+    #[serde(skip_serializing_if = "<[ExpectedView]>::is_empty")]
+    expected: &'a [ExpectedView],
+    as_of_ms: Option<i64>,
+}
+
+/// `/api/v1/technicians/{technician}/steps`.
+#[derive(Serialize, ToSchema)]
+struct OwnSteps<'a> {
+    technician: &'a str,
+    steps: Vec<Own<'a>>,
+}
+
+/// A page of jobs, and the steps that wait.
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs",
+    tag = "jobs",
+    params(JobQuery),
+    responses((status = 200, description = "A page of jobs, and the steps that wait", body = JobPage), (status = 304, description = "It is as the `ETag` in `If-None-Match` says"))
+)]
 pub(super) async fn jobs(
     State((board, _)): Shared,
     query: Result<Query<JobQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        jobs: Vec<&'a JobView>,
-        /// Jobs that match beyond this page: `skip` goes over those that were shown.
-        beyond_limit: usize,
-        queue: Vec<&'a QueuedStepView>,
-    }
     let Query(query) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     let limit = query.limit.unwrap_or(LIMIT_MAX);
     if !(1..=LIMIT_MAX).contains(&limit) {
@@ -79,10 +113,17 @@ pub(super) async fn jobs(
     let beyond_limit = matching.len().saturating_sub(limit);
     matching.truncate(limit);
     let queue = jobs.queue.iter().filter(|step| is_of(&step.site)).collect();
-    Ok(tagged(&headers, &Answer { jobs: matching, beyond_limit, queue }))
+    Ok(tagged(&headers, &JobPage { jobs: matching, beyond_limit, queue }))
 }
 
-/// `GET /api/v1/jobs/{job}`.
+/// A job with its steps.
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{job}",
+    tag = "jobs",
+    params(("job" = String, Path, description = "Name of the job"), SiteQuery),
+    responses((status = 200, description = "The job with its steps", body = JobView), (status = 304, description = "It is as the `ETag` in `If-None-Match` says"))
+)]
 pub(super) async fn job(
     State((board, _)): Shared,
     Path(job): Path<String>,
@@ -95,30 +136,19 @@ pub(super) async fn job(
     Ok(tagged(&headers, found))
 }
 
-/// `GET /api/v1/technicians/{technician}/steps`: what is theirs, or lately was.
+/// What is a technician's, or lately was.
+#[utoipa::path(
+    get,
+    path = "/api/v1/technicians/{technician}/steps",
+    tag = "jobs",
+    params(("technician" = String, Path, description = "Who")),
+    responses((status = 200, description = "What is theirs, or lately was", body = OwnSteps), (status = 304, description = "It is as the `ETag` in `If-None-Match` says"))
+)]
 pub(super) async fn technician(
     State((board, _)): Shared,
     Path(technician): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    #[derive(Serialize)]
-    struct Own<'a> {
-        site: &'a str,
-        job: &'a str,
-        vehicle: Option<&'a str>,
-        promised_ms: Option<i64>,
-        #[serde(flatten)]
-        step: &'a JobStepView,
-        /// Of a step that goes on: what it is to measure and what of that has been, before `as_of_ms`.
-        #[serde(skip_serializing_if = "<[ExpectedView]>::is_empty")]
-        expected: &'a [ExpectedView],
-        as_of_ms: Option<i64>,
-    }
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        technician: &'a str,
-        steps: Vec<Own<'a>>,
-    }
     let picture = board.now();
     let jobs = &picture.view.jobs;
     let tile = |job: &JobView, step: &JobStepView| {
@@ -146,7 +176,7 @@ pub(super) async fn technician(
     let rank =
         |state: &str| ["active", "paused", "assigned"].iter().position(|first| *first == state).unwrap_or(3);
     steps.sort_by_key(|own| rank(&own.step.state));
-    tagged(&headers, &Answer { technician: &technician, steps })
+    tagged(&headers, &OwnSteps { technician: &technician, steps })
 }
 
 fn all(board: &Board) -> Arc<Jobs> {

@@ -30,6 +30,12 @@ const HEARTBEAT: Bytes = Bytes::from_static(b": still here\nevent: heartbeat\nda
 const GREETING: Bytes = Bytes::from_static(b"retry: 1000\n\n");
 
 /// Opens a stream, or says 503 when all seats are taken.
+#[utoipa::path(
+    get,
+    path = "/api/v1/live",
+    tag = "service",
+    responses((status = 200, description = "A picture an event, at most four a second", body = String, content_type = "text/event-stream"))
+)]
 pub(super) async fn live(State((board, prometheus)): State<(Board, Arc<Prometheus>)>) -> Response {
     let Ok(seat) = board.live_seats.clone().try_acquire_owned() else {
         prometheus.count(prometheus::LIVE_REFUSED, 1);

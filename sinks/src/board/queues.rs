@@ -1,14 +1,15 @@
 //! `/api/v1/queues/{name}`, and what else the store is asked: as JSON, or as CSV for a spreadsheet.
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 use super::commands::answered;
-use super::problem::Problem;
+use super::problem::{Path, Problem};
 use super::routes::Shared;
 use crate::desk::Wish;
 use crate::store::reader::{ITEMS_MAX, Question};
@@ -17,8 +18,9 @@ use crate::store::reader::{ITEMS_MAX, Question};
 const QUEUES: [&str; 3] = ["billing", "notifications", "audit"];
 
 /// `?from=…&limit=…&format=json|csv`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct QueueQuery {
     from: Option<u64>,
     limit: Option<u32>,
@@ -26,14 +28,22 @@ pub(super) struct QueueQuery {
 }
 
 /// `?site=…&format=json|csv`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct RowsQuery {
     site: Option<String>,
     format: Option<String>,
 }
 
-/// `GET /api/v1/queues/{name}`: items from an offset on. `next` is where to go on.
+/// Items of a queue from an offset on. `next` is where to go on.
+#[utoipa::path(
+    get,
+    path = "/api/v1/queues/{name}",
+    tag = "queues",
+    params(("name" = String, Path, pattern = "^(billing|notifications|audit)$"), QueueQuery),
+    responses((status = 200, description = "Items from an offset on; `next` is where to go on", content((Object = "application/json"), (String = "text/csv"))))
+)]
 pub(super) async fn queue(
     State((board, _)): Shared,
     Path(name): Path<String>,
@@ -62,7 +72,14 @@ pub(super) async fn queue(
     Ok(axum::Json(json!({ "queue": name, "items": rows, "next": next })).into_response())
 }
 
-/// `GET /api/v1/jobs/{job}/lines`.
+/// The bill of a job.
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{job}/lines",
+    tag = "jobs",
+    params(("job" = String, Path, description = "Name of the job"), RowsQuery),
+    responses((status = 200, description = "Priced lines", content((Object = "application/json"), (String = "text/csv"))))
+)]
 pub(super) async fn lines(
     State((board, _)): Shared,
     Path(job): Path<String>,
@@ -77,7 +94,14 @@ pub(super) async fn lines(
     if is_csv { Ok(csv(rows)) } else { Ok(axum::Json(json!({ "lines": rows })).into_response()) }
 }
 
-/// `GET /api/v1/jobs/{job}/inspections`: records with their evidence.
+/// Inspection records of a job with their evidence.
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{job}/inspections",
+    tag = "jobs",
+    params(("job" = String, Path, description = "Name of the job"), super::jobs::SiteQuery),
+    responses((status = 200, description = "Records with their evidence", body = Object))
+)]
 pub(super) async fn inspections(
     State((board, _)): Shared,
     Path(job): Path<String>,

@@ -7,13 +7,18 @@ use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
 
 use super::exceptions::ExceptionQuery;
 use super::problem::Problem;
-use super::{Board, commands, deliveries, functions, jobs, live, page, queues};
+use super::{
+    Board, Configuration, commands, deliveries, functions, jobs, live, openapi, page, quarantine, queues, sql,
+};
 use crate::prometheus::Prometheus;
 use crate::view::{Bay, ExceptionView, Status, UsageView};
 
@@ -30,34 +35,38 @@ pub(super) type Shared = State<(Board, Arc<Prometheus>)>;
 /// All routes of the port.
 pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
     let with_messages = DefaultBodyLimit::max(MESSAGES_BYTES_MAX);
-    let mut router = Router::new()
-        .route("/livez", get(async || "ok\n"))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .route("/api/v1/status", get(status))
-        .route("/api/v1/status/gaps", get(commands::gaps))
-        .route("/api/v1/status/devices", get(commands::devices))
-        .route("/api/v1/configuration", get(configuration))
-        .route("/api/v1/bays", get(bays))
-        .route("/api/v1/exceptions", get(exceptions))
-        .route("/api/v1/exceptions/{id}/{verb}", post(commands::exception))
-        .route("/api/v1/quarantine", get(commands::quarantine))
-        .route("/api/v1/quarantine/{record}", get(commands::record))
-        .route("/api/v1/quarantine/{record}/replay", post(commands::replay).layer(with_messages))
-        .route("/api/v1/imports/{recording}", post(commands::import).layer(with_messages))
-        .route("/api/v1/usage", get(usage))
-        .route("/api/v1/jobs", get(jobs::jobs).post(functions::card))
-        .route("/api/v1/jobs/{job}", get(jobs::job))
-        .route("/api/v1/jobs/{job}/release", post(functions::release))
-        .route("/api/v1/jobs/{job}/inspections", get(queues::inspections))
-        .route("/api/v1/jobs/{job}/lines", get(queues::lines))
-        .route("/api/v1/jobs/{job}/lines/{line}/post", post(functions::post_line))
-        .route("/api/v1/jobs/{job}/steps/{step}/{verb}", post(functions::step))
-        .route("/api/v1/technicians/{technician}/steps", get(jobs::technician))
-        .route("/api/v1/queues/{name}", get(queues::queue))
-        .route("/api/v1/deliveries", get(deliveries::deliveries))
-        .route("/api/v1/deliveries/{webhook}/{verb}", post(deliveries::decide))
-        .route("/api/v1/live", get(live::live));
+    let (router, description) = OpenApiRouter::with_openapi(openapi::begun())
+        .routes(routes!(livez))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
+        .routes(routes!(status))
+        .routes(routes!(commands::gaps))
+        .routes(routes!(commands::devices))
+        .routes(routes!(configuration))
+        .routes(routes!(bays))
+        .routes(routes!(exceptions))
+        .routes(routes!(commands::exception))
+        .routes(routes!(quarantine::quarantine))
+        .routes(routes!(quarantine::record))
+        .routes(routes!(quarantine::replay).layer(with_messages))
+        .routes(routes!(quarantine::import).layer(with_messages))
+        .routes(routes!(usage))
+        .routes(routes!(jobs::jobs, functions::card))
+        .routes(routes!(jobs::job))
+        .routes(routes!(functions::release))
+        .routes(routes!(queues::inspections))
+        .routes(routes!(queues::lines))
+        .routes(routes!(functions::post_line))
+        .routes(routes!(functions::step))
+        .routes(routes!(jobs::technician))
+        .routes(routes!(queues::queue))
+        .routes(routes!(deliveries::deliveries))
+        .routes(routes!(deliveries::decide))
+        .routes(routes!(sql::sql))
+        .routes(routes!(live::live))
+        .split_for_parts();
+    let description = openapi::finished(description);
+    let mut router = router.route(openapi::PATH, get(async move || Json(description.clone())));
     for (path, kind, content) in page::FILES {
         router = router.route(path, get(async move || page::file(kind, content)));
     }
@@ -70,13 +79,53 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .with_state((board, prometheus))
 }
 
+/// `/readyz`.
+#[derive(Serialize, ToSchema)]
+struct Readiness<'a> {
+    ready: bool,
+    reasons: &'a [String],
+}
+
+/// `/api/v1/status`.
+#[derive(Serialize, ToSchema)]
+struct StatusNow<'a> {
+    /// Wall time of the picture, ms since 1970 UTC.
+    at_ms: i64,
+    #[serde(flatten)]
+    status: &'a Status,
+}
+
+/// `/api/v1/bays`.
+#[derive(Serialize, ToSchema)]
+struct Bays<'a> {
+    at_ms: i64,
+    bays: &'a [Bay],
+}
+
+/// `/api/v1/exceptions`.
+#[derive(Serialize, ToSchema)]
+struct Exceptions<'a> {
+    at_ms: i64,
+    exceptions: Vec<&'a ExceptionView>,
+    /// Matching ones that the limit cut off.
+    beyond_limit: usize,
+}
+
+/// `/api/v1/usage`.
+#[derive(Serialize, ToSchema)]
+struct Usage<'a> {
+    at_ms: i64,
+    usage: &'a [UsageView],
+}
+
 /// 200 when restored and subscribed; else 503 with the reasons. JSON, or text for who asks for text.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "service",
+    responses((status = 200, description = "Restored and subscribed", content((Readiness = "application/json"), (String = "text/plain"))), (status = 503, description = "Why not", content((Readiness = "application/json"), (String = "text/plain"))))
+)]
 async fn readyz(State((board, _)): Shared, headers: HeaderMap) -> Response {
-    #[derive(Serialize)]
-    struct Readiness<'a> {
-        ready: bool,
-        reasons: &'a [String],
-    }
     let picture = board.now();
     let reasons = &picture.view.status.not_ready;
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -88,62 +137,93 @@ async fn readyz(State((board, _)): Shared, headers: HeaderMap) -> Response {
     (status, Json(Readiness { ready: reasons.is_empty(), reasons })).into_response()
 }
 
+/// Whether the process answers.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "service",
+    responses((status = 200, description = "It lives", body = String, content_type = "text/plain"))
+)]
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// All figures, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "service",
+    responses((status = 200, description = "For Prometheus", body = String, content_type = "text/plain"))
+)]
 async fn metrics(State((board, prometheus)): Shared) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     prometheus.set_live_clients(live::CLIENTS_MAX - board.live_seats.available_permits());
     (kind, prometheus.render(&board.now().view)).into_response()
 }
 
+/// How the service is: the conservation law, lags, latencies.
+#[utoipa::path(
+    get,
+    path = "/api/v1/status",
+    tag = "service",
+    responses((status = 200, description = "Counts, lags, latencies", body = StatusNow))
+)]
 async fn status(State((board, _)): Shared) -> Response {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        at_ms: i64,
-        #[serde(flatten)]
-        status: &'a Status,
-    }
     let view = &board.now().view;
-    Json(Answer { at_ms: view.at_ms, status: &view.status }).into_response()
+    Json(StatusNow { at_ms: view.at_ms, status: &view.status }).into_response()
 }
 
+/// The configuration that applies.
+#[utoipa::path(
+    get,
+    path = "/api/v1/configuration",
+    tag = "service",
+    responses((status = 200, description = "What applies; secrets are references in it", body = Configuration))
+)]
 async fn configuration(State((board, _)): Shared) -> Response {
     Json(board.configuration.borrow().clone()).into_response()
 }
 
+/// The bays as the board shows them.
+#[utoipa::path(
+    get,
+    path = "/api/v1/bays",
+    tag = "service",
+    responses((status = 200, description = "A tile a bay", body = Bays))
+)]
 async fn bays(State((board, _)): Shared) -> Response {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        at_ms: i64,
-        bays: &'a [Bay],
-    }
     let view = &board.now().view;
-    Json(Answer { at_ms: view.at_ms, bays: &view.bays }).into_response()
+    Json(Bays { at_ms: view.at_ms, bays: &view.bays }).into_response()
 }
 
+/// Exceptions, open ones first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/exceptions",
+    tag = "exceptions",
+    params(ExceptionQuery),
+    responses((status = 200, description = "Open ones first", body = Exceptions))
+)]
 async fn exceptions(
     State((board, _)): Shared,
     query: Result<Query<ExceptionQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        at_ms: i64,
-        exceptions: Vec<&'a ExceptionView>,
-        /// Matching ones that the limit cut off.
-        beyond_limit: usize,
-    }
     let Query(query) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     let view = &board.now().view;
     let (exceptions, beyond_limit) = query.select(&view.exceptions)?;
-    Ok(Json(Answer { at_ms: view.at_ms, exceptions, beyond_limit }).into_response())
+    Ok(Json(Exceptions { at_ms: view.at_ms, exceptions, beyond_limit }).into_response())
 }
 
+/// What steps used, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/usage",
+    tag = "jobs",
+    responses((status = 200, description = "Newest bookings first", body = Usage))
+)]
 async fn usage(State((board, _)): Shared) -> Response {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        at_ms: i64,
-        usage: &'a [UsageView],
-    }
     let view = &board.now().view;
-    Json(Answer { at_ms: view.at_ms, usage: &view.usage }).into_response()
+    Json(Usage { at_ms: view.at_ms, usage: &view.usage }).into_response()
 }
 
 async fn unknown_route(uri: Uri) -> Problem {

@@ -1,12 +1,13 @@
 //! What came in, and where it went.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::channels::Sums;
 
 /// The conservation law: messages = decoded + undecodable; readings = applied + duplicates + quarantined;
 /// applied = on_time + corrections + late.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Counts {
     pub messages: u64,
     pub decoded: u64,

@@ -1,9 +1,10 @@
 //! How far webhooks are.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// One webhook, as of now.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveryView {
     pub webhook: String,
     pub queue: String,
@@ -26,7 +27,7 @@ pub struct DeliveryView {
 }
 
 /// All webhooks, and the newest item of each queue.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Deliveries {
     pub deliveries: Vec<DeliveryView>,
     /// By queue; a queue without an item is not there.

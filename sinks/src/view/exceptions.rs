@@ -1,9 +1,10 @@
 //! Exceptions as people see them.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// An exception as people see it; `/api/v1/exceptions`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct ExceptionView {
     pub id: String,
     pub rule: String,

@@ -1,9 +1,10 @@
 //! Jobs and their steps as people see them.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What the functions show. Made anew when something of it changes, and not part of the live picture: who shows it asks.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Jobs {
     /// Open ones first, in the order of their promised time, then those that were handed over last; at most 2,000.
     pub jobs: Vec<JobView>,
@@ -12,7 +13,7 @@ pub struct Jobs {
 }
 
 /// A job; `/api/v1/jobs`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct JobView {
     pub site: String,
     pub job: String,
@@ -35,7 +36,7 @@ pub struct JobView {
 }
 
 /// A step of a job.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct JobStepView {
     pub step: String,
     pub operation: Option<String>,
@@ -65,7 +66,7 @@ pub struct JobStepView {
 }
 
 /// A step that nobody does yet, though somebody could.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct QueuedStepView {
     pub site: String,
     pub job: String,
@@ -78,7 +79,7 @@ pub struct QueuedStepView {
 }
 
 /// What a step is to measure, and how far that is.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct ExpectedView {
     pub metric: String,
     pub joint: Option<String>,

@@ -30,7 +30,7 @@ async fn a_store_from_before_checks_gets_their_table_and_keeps_its_rows() {
             back += &format!("ALTER TABLE {table} DROP COLUMN {column};");
         }
     }
-    back += "PRAGMA user_version = 1";
+    back += "DROP INDEX usage_by_job; PRAGMA user_version = 1";
     sqlx::raw_sql(sqlx::AssertSqlSafe(back)).execute(&mut connection).await.expect("as it was");
     connection.close().await.expect("closes");
     let mut sink = store.open().await;
@@ -98,6 +98,12 @@ async fn the_usual_questions_have_an_index() {
         "SELECT * FROM steps WHERE site = 'bern' AND bay = 'bay-1' ORDER BY ts_ms",
         "SELECT * FROM checks WHERE missing > 0 AND ended_ms > 0 ORDER BY ended_ms",
         "SELECT * FROM checks WHERE site = 'bern' AND job = 'J1'",
+        // A job is asked for by its name alone, too.
+        "SELECT * FROM usage WHERE job = 'J1'",
+        "SELECT * FROM exceptions WHERE job = 'J1' ORDER BY raised_ms",
+        "SELECT * FROM steps WHERE job = 'J1' ORDER BY ts_ms",
+        "SELECT * FROM invoice_lines WHERE job = 'J1' AND coalesce(NULL, site) = site ORDER BY line",
+        "SELECT * FROM queue_items WHERE job = 'J1' AND queue = 'audit' ORDER BY number",
     ];
     for question in questions {
         let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}"));

@@ -1,4 +1,4 @@
-//! Rows as text: a table for people, CSV and JSON for programs.
+//! Rows as text, a table for people, CSV and JSON for programs, or as they are in memory, as an Arrow stream.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
+use arrow::ipc::writer::StreamWriter;
 use arrow::json::writer::LineDelimited;
 use arrow::util::pretty::pretty_format_batches_with_schema;
 
@@ -15,10 +16,12 @@ pub enum Format {
     Table,
     Csv,
     Json,
+    /// An Arrow IPC stream.
+    #[value(skip)]
+    Arrow,
 }
 
 /// Prints batch after batch. A table waits for the last one, since its columns are as wide as their widest value.
-#[derive(Debug)]
 pub struct Printer<W> {
     format: Format,
     schema: SchemaRef,
@@ -28,6 +31,14 @@ pub struct Printer<W> {
     /// Rows printed before, as CSV or JSON.
     rows: usize,
     text: Vec<u8>,
+    /// Of an Arrow stream: writes into memory, which is then handed on.
+    stream: Option<StreamWriter<Vec<u8>>>,
+}
+
+impl<W> std::fmt::Debug for Printer<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Printer").field("format", &self.format).finish_non_exhaustive()
+    }
 }
 
 impl<W: Write> Printer<W> {
@@ -36,7 +47,8 @@ impl<W: Write> Printer<W> {
     /// # Errors
     /// `out` cannot be written to.
     pub fn begin(format: Format, schema: SchemaRef, out: W) -> Result<Self, ArrowError> {
-        let mut printer = Printer { format, schema, out, batches: Vec::new(), rows: 0, text: Vec::new() };
+        let mut printer =
+            Printer { format, schema, out, batches: Vec::new(), rows: 0, text: Vec::new(), stream: None };
         match format {
             Format::Table => {}
             Format::Csv => {
@@ -44,6 +56,7 @@ impl<W: Write> Printer<W> {
                 printer.csv(&head, true)?;
             }
             Format::Json => printer.out.write_all(b"[")?,
+            Format::Arrow => printer.stream = Some(StreamWriter::try_new(Vec::new(), &printer.schema)?),
         }
         Ok(printer)
     }
@@ -60,6 +73,7 @@ impl<W: Write> Printer<W> {
             Format::Table => self.batches.push(batch),
             Format::Csv => self.csv(&batch, false)?,
             Format::Json => self.json(&batch)?,
+            Format::Arrow => self.arrow(|stream| stream.write(&batch))?,
         }
         Ok(())
     }
@@ -68,16 +82,33 @@ impl<W: Write> Printer<W> {
     ///
     /// # Errors
     /// As [`print`](Self::print).
-    pub fn end(mut self) -> Result<(), ArrowError> {
+    pub fn end(mut self) -> Result<W, ArrowError> {
         match self.format {
             Format::Table => {
-                let table = pretty_format_batches_with_schema(self.schema, &self.batches)?;
+                let table = pretty_format_batches_with_schema(self.schema.clone(), &self.batches)?;
                 writeln!(self.out, "{table}")?;
             }
             Format::Csv => {}
             Format::Json => writeln!(self.out, "]")?,
+            Format::Arrow => self.arrow(StreamWriter::finish)?,
         }
+        Ok(self.out)
+    }
+
+    fn arrow(
+        &mut self,
+        write: impl FnOnce(&mut StreamWriter<Vec<u8>>) -> Result<(), ArrowError>,
+    ) -> Result<(), ArrowError> {
+        let stream = self.stream.as_mut().expect("made at the beginning");
+        write(stream)?;
+        self.out.write_all(stream.get_ref())?;
+        stream.get_mut().clear();
         Ok(())
+    }
+
+    /// Where it is printed to.
+    pub fn out(&mut self) -> &mut W {
+        &mut self.out
     }
 
     fn csv(&mut self, batch: &RecordBatch, has_head: bool) -> Result<(), ArrowError> {

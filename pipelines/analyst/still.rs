@@ -6,7 +6,10 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Tells the stills of one process apart.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 /// What a service changes at each cut; a replay's folder has none.
 const MARKER: &str = ".staging/shown";
 /// Below the export's folder, since links stay within a file system. Readers pass over hidden folders.
@@ -16,14 +19,16 @@ const ATTEMPTS: usize = 5;
 
 /// Goes when dropped.
 #[derive(Debug)]
-pub(crate) struct Still(PathBuf);
+pub struct Still(PathBuf);
 
 impl Still {
     /// Of a folder that a service writes to; none of one that nobody writes to, and where links cannot be made.
-    pub(crate) fn of(folder: &Path) -> Option<Still> {
+    #[must_use]
+    pub fn of(folder: &Path) -> Option<Still> {
         let mut before = fs::read(folder.join(MARKER)).ok()?;
         sweep(folder);
-        let still = Still(folder.join(format!("{STILL}{}", std::process::id())));
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let still = Still(folder.join(format!("{STILL}{}-{number}", std::process::id())));
         for _ in 0..ATTEMPTS {
             let _ = fs::remove_dir_all(&still.0);
             let linked = link(folder, &still.0);
@@ -39,7 +44,9 @@ impl Still {
         None
     }
 
-    pub(crate) fn folder(&self) -> &Path {
+    /// Where the links are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
         &self.0
     }
 }
@@ -72,7 +79,9 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
 fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(process) = name.strip_prefix(STILL) else { continue };
+        let Some(process) = name.strip_prefix(STILL).and_then(|name| name.split('-').next()) else {
+            continue;
+        };
         if !Path::new("/proc").join(process).exists() {
             let _ = fs::remove_dir_all(entry.path());
         }
@@ -92,7 +101,7 @@ mod tests {
         assert!(Still::of(folder.path()).is_none(), "nobody writes there");
         fs::create_dir(folder.path().join(".staging")).expect("made");
         fs::write(folder.path().join(MARKER), "1").expect("written");
-        let left = folder.path().join(format!("{STILL}4194305"));
+        let left = folder.path().join(format!("{STILL}4194305-0"));
         fs::create_dir(&left).expect("made");
 
         let still = Still::of(folder.path()).expect("a still");

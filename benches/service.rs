@@ -1,0 +1,201 @@
+//! The built service under load, as its users meet it: commands while messages flow, a mirror, a restart.
+//!
+//! `cargo bench --bench service`; `-- commands`, `mirror` or `restart` for one of them. Publisher and service share the
+//! machine, so a machine of two cores shows less than the service can do. wrk (of apt) asks for commands.
+
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/support/andon.rs"]
+mod andon;
+#[path = "service/floor.rs"]
+mod floor;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/support/shop.rs"]
+mod shop;
+
+use std::process::Command;
+use std::time::Duration;
+
+use andon::Andon;
+use floor::Floor;
+use ingest::time::{Clock, SystemClock};
+use shop::Shop;
+
+/// Tools, and so series.
+const TOOLS: usize = 7_000;
+
+fn main() {
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_asked = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
+    if is_asked("commands") {
+        commands();
+    }
+    if is_asked("mirror") {
+        mirror();
+    }
+    if is_asked("restart") {
+        restart();
+    }
+}
+
+fn line(what: &str, figure: &str, target: &str, is_ok: bool) {
+    println!("{what:58} {figure:>16}   must {target:>14}   {}", if is_ok { "ok" } else { "SLOW" });
+}
+
+/// A shop with this in its configuration, `[journal]` being the open section.
+fn shop(floor: &Floor, lines: &str) -> Shop {
+    Shop::new(floor.port, lines)
+}
+
+fn seconds(seconds: u64) {
+    std::thread::sleep(Duration::from_secs(seconds));
+}
+
+/// Commands at the rate that 32 connections give, while 20,000 messages a second flow.
+fn commands() {
+    const SCRIPT: &str = r#"
+local thread, threads = 0, 0
+function setup(of) of:set("id", threads); threads = threads + 1 end
+function init() count = 0; math.randomseed(id + 1); run = os.time() end
+function request()
+  count = count + 1
+  local verb = ({"acknowledge", "unshelve"})[count % 2 + 1]
+  return wrk.format("POST", "/api/v1/exceptions/none/" .. verb,
+    {["Content-Type"] = "application/json", ["Idempotency-Key"] = run .. "-" .. id .. "-" .. count}, '{"actor":"bench"}')
+end
+function done(summary, latency)
+  print("figures", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max,
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout)
+end
+"#;
+    if Command::new("wrk").arg("--version").output().is_err() {
+        println!("commands: there is no wrk; `apt install wrk`");
+        return;
+    }
+    let floor = Floor::open(TOOLS);
+    let shop = shop(&floor, "");
+    let mut andon = Andon::run(&shop);
+    andon.until_ready();
+    floor.publish_at(20_000);
+    seconds(5);
+    let script = shop.folder().join("commands.lua");
+    std::fs::write(&script, SCRIPT).expect("written");
+    let (before, _) = (floor.acknowledged(), floor.took_ms(99.0));
+    let output = Command::new("wrk")
+        .args(["-t2", "-c32", "-d10s", "-s"])
+        .arg(&script)
+        .arg(andon.url())
+        .output()
+        .expect("wrk starts");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let messages = (floor.acknowledged() - before) as f64 / 10.0;
+    let (puback_ms, _) = floor.took_ms(99.0);
+    let figures =
+        told.lines().find_map(|line| line.strip_prefix("figures")).unwrap_or_else(|| panic!("{told}"));
+    let figures: Vec<f64> =
+        figures.split_whitespace().map(|figure| figure.parse().expect("a number")).collect();
+    let [requests, us, p50_us, p99_us, most_us, errors] = figures[..] else { panic!("{told}") };
+    let rate = requests / us * 1e6;
+    line("messages a second beside commands", &format!("{messages:.0}"), "20000", messages > 19_000.0);
+    line("commands a second, of 32 connections", &format!("{rate:.0}"), "2000", rate >= 2_000.0);
+    line("    p99 of their answers", &format!("{:.1} ms", p99_us / 1e3), "50 ms", p99_us <= 50_000.0);
+    println!(
+        "    p50 {:.1} ms, longest {:.1} ms, {errors} errors; p99 of PUBACK {puback_ms:.1} ms",
+        p50_us / 1e3,
+        most_us / 1e3
+    );
+    andon.stop();
+}
+
+/// Messages a second that are acknowledged, and p99 of it, under `local` and `mirrored`; and what is not in the mirror yet.
+fn mirror() {
+    let mut rates = Vec::new();
+    for ack in ["local", "mirrored"] {
+        let floor = Floor::open(TOOLS);
+        let mirror = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let lines = format!("[mirror]\nurl = \"file://{}\"\nack = \"{ack}\"\n", mirror.path().display());
+        let shop = shop(&floor, &lines);
+        let mut andon = Andon::run(&shop);
+        andon.until_ready();
+        floor.publish_at(0);
+        seconds(3);
+        let (before, _) = (floor.acknowledged(), floor.took_ms(99.0));
+        seconds(10);
+        let rate = (floor.acknowledged() - before) as f64 / 10.0;
+        let (p99_ms, most_ms) = floor.took_ms(99.0);
+        rates.push(rate);
+        println!(
+            "ack = {ack:8}  as many as are taken: {rate:.0} messages/s, p99 of PUBACK {p99_ms:.1} ms, longest {most_ms:.1} ms"
+        );
+        if ack == "mirrored" {
+            let cost = (1.0 - rate / rates[0]) * 100.0;
+            line("cost of mirrored against local", &format!("{cost:.0} %"), "20 %", cost < 20.0);
+            line("    p99 of PUBACK, mirrored", &format!("{p99_ms:.1} ms"), "50 ms", p99_ms < 50.0);
+        } else {
+            floor.publish_at(50_000);
+            seconds(3);
+            let before = floor.acknowledged();
+            let mut most_s = 0.0_f64;
+            for _ in 0..40 {
+                std::thread::sleep(Duration::from_millis(200));
+                let lag = andon.json("/api/v1/status")["mirror"]["lag_seconds"].as_f64().unwrap_or(f64::NAN);
+                most_s = most_s.max(lag);
+            }
+            let rate = (floor.acknowledged() - before) as f64 / 8.0;
+            let what = format!("local at {rate:.0} messages/s: mirror behind by at most");
+            line(&what, &format!("{most_s:.2} s"), "1 s", most_s < 1.0);
+        }
+        andon.stop();
+    }
+}
+
+/// `kill -9` with a journal of 1 GB, a quarter of it behind the last checkpoint, and 100,000 series.
+fn restart() {
+    const SERIES: usize = 100_000;
+    const MB: u64 = 1_000_000;
+    let floor = Floor::open(SERIES);
+    let shop = shop(&floor, "");
+    let size = |shop: &Shop| {
+        let files = std::fs::read_dir(shop.data().join("journal")).into_iter().flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum::<u64>()
+    };
+    let grow = |andon: &mut Andon, to: u64| {
+        floor.publish_at(0);
+        andon::until("the journal has grown", 600, || {
+            let size = size(&shop);
+            if size >= to { Ok(()) } else { Err(size) }
+        });
+        floor.publish_at(1);
+        let sent = floor.sent();
+        andon::until("all is applied", 60, || {
+            let seen = andon.counts().get("messages");
+            if seen + 2_000 >= sent { Ok(()) } else { Err(seen) }
+        });
+    };
+    let mut andon = Andon::run(&shop);
+    andon.until_ready();
+    let _ = floor.took_ms(99.0);
+    grow(&mut andon, 768 * MB);
+    let (p99_ms, most_ms) = floor.took_ms(99.0);
+    println!(
+        "{} messages of {SERIES} series, checkpoints each 0.3 s: p99 of PUBACK {p99_ms:.1} ms, longest {most_ms:.1} ms",
+        floor.acknowledged()
+    );
+    andon.stop();
+    let text = std::fs::read_to_string(shop.config()).expect("there");
+    std::fs::write(shop.config(), text.replace("cut_interval = \"300ms\"", "cut_interval = \"1h\""))
+        .expect("written");
+    let mut andon = Andon::run(&shop);
+    andon.until_ready();
+    let sent = floor.sent();
+    grow(&mut andon, 1024 * MB);
+    let behind = floor.sent() - sent;
+    andon.kill();
+    let clock = SystemClock::default();
+    let begun_us = clock.monotonic_us();
+    let mut andon = Andon::run(&shop);
+    andon.until_ready();
+    let took_s = (clock.monotonic_us() - begun_us) as f64 / 1e6;
+    let what = format!("kill -9 to ready: {:.2} GB, {behind} messages to apply", size(&shop) as f64 / 1e9);
+    line(&what, &format!("{took_s:.2} s"), "3 s", took_s <= 3.0);
+    andon.stop();
+}
