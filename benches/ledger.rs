@@ -41,8 +41,11 @@ async fn bench(rows: u64) -> Result<(), Box<dyn std::error::Error>> {
     let file = folder.path().join("andon.db");
     let address = Address::of_file(&file);
     let mut sink = StoreSink::open(&address).await?;
-    let lines =
-        pipelines::functions::schemas().find(|(name, _)| *name == "invoice_lines").expect("a stream").1;
+    let lines = pipelines::functions::schemas()
+        .into_iter()
+        .find(|(name, _)| *name == "invoice_lines")
+        .expect("a stream")
+        .1;
     let begun = cpu_us();
     let mut written = 0;
     for (stream, schema, of_stream) in
@@ -56,7 +59,7 @@ async fn bench(rows: u64) -> Result<(), Box<dyn std::error::Error>> {
 
     let options = SqliteConnectOptions::new().filename(&file).read_only(true);
     let mut connection = options.connect().await?;
-    let job = format!("J{:06}", rows / 40);
+    let job = format!("J{:06}", rows / 200);
     let (from_ms, to_ms) = (START_MS + rows as i64 / 2 * ROW_MS, 7 * 86_400_000);
     let week = format!("ended_ms >= {from_ms} AND ended_ms < {}", from_ms + to_ms);
     println!("{:52} {:>9} {:>10} {:>8}", "question", "ms", "target ms", "rows");

@@ -50,7 +50,7 @@ pub(crate) use self::orders::{Done, Refusal};
 pub(crate) use self::queues::Item;
 use self::queues::Queues;
 pub use self::tables::STREAMS;
-pub(crate) use self::tables::schemas;
+pub use self::tables::schemas;
 use self::told::Told;
 use crate::calendar::Calendars;
 use crate::config::FunctionSettings;

@@ -139,7 +139,7 @@ pub(crate) static QUEUE_ITEMS: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 /// Schemas by stream, in the order of [`STREAMS`].
-pub(crate) fn schemas() -> [(&'static str, &'static SchemaRef); 5] {
+pub fn schemas() -> [(&'static str, &'static SchemaRef); 5] {
     let all: [&'static SchemaRef; 5] = [&JOB_CARDS, &JOB_STEPS, &INSPECTIONS, &INVOICE_LINES, &QUEUE_ITEMS];
     std::array::from_fn(|place| (STREAMS[place], all[place]))
 }

@@ -1,12 +1,15 @@
 //! The built service under load, as its users meet it: commands while messages flow, a mirror, a restart.
 //!
-//! `cargo bench --bench service`; `-- commands`, `mirror` or `restart` for one of them. Publisher and service share the
+//! `cargo bench --bench load`; `-- commands`, `mirror` or `restart` for one of them. Publisher and service share the
 //! machine, so a machine of two cores shows less than the service can do. wrk (of apt) asks for commands.
 
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/support/andon.rs"]
 mod andon;
-#[path = "service/floor.rs"]
+#[allow(dead_code, reason = "the tests use it")]
+#[path = "../tests/support/cut_wire.rs"]
+mod cut_wire;
+#[path = "load/floor.rs"]
 mod floor;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/support/shop.rs"]
@@ -43,7 +46,17 @@ fn line(what: &str, figure: &str, target: &str, is_ok: bool) {
 
 /// A shop with this in its configuration, `[journal]` being the open section.
 fn shop(floor: &Floor, lines: &str) -> Shop {
-    Shop::new(floor.port, lines)
+    let shop = Shop::new(floor.port, lines);
+    change(&shop, "300ms", "5s");
+    shop
+}
+
+/// Another time between cuts.
+fn change(shop: &Shop, from: &str, to: &str) {
+    let text = std::fs::read_to_string(shop.config()).expect("there");
+    let cut = |time: &str| format!("cut_interval = \"{time}\"");
+    assert!(text.contains(&cut(from)), "{text}");
+    std::fs::write(shop.config(), text.replace(&cut(from), &cut(to))).expect("written");
 }
 
 fn seconds(seconds: u64) {
@@ -177,13 +190,11 @@ fn restart() {
     grow(&mut andon, 768 * MB);
     let (p99_ms, most_ms) = floor.took_ms(99.0);
     println!(
-        "{} messages of {SERIES} series, checkpoints each 0.3 s: p99 of PUBACK {p99_ms:.1} ms, longest {most_ms:.1} ms",
+        "{} messages of {SERIES} series, checkpoints each 5 s: p99 of PUBACK {p99_ms:.1} ms, longest {most_ms:.1} ms",
         floor.acknowledged()
     );
     andon.stop();
-    let text = std::fs::read_to_string(shop.config()).expect("there");
-    std::fs::write(shop.config(), text.replace("cut_interval = \"300ms\"", "cut_interval = \"1h\""))
-        .expect("written");
+    change(&shop, "5s", "1h");
     let mut andon = Andon::run(&shop);
     andon.until_ready();
     let sent = floor.sent();
