@@ -176,7 +176,9 @@ impl Service {
         self.clerk.close();
         let Some(mirror) = mirror else {
             looped?;
-            return Ok(joined.map(|()| Ended::Stopped)?);
+            joined?;
+            self.settle()?;
+            return Ok(Ended::Stopped);
         };
         let status = mirror.status();
         if status.fenced().is_some() {
@@ -189,7 +191,7 @@ impl Service {
                 "the mirror does not have the end of the journal; it gets that after the next start"
             );
         }
-        self.epochs.show()?;
+        self.settle()?;
         Ok(Ended::Stopped)
     }
 
@@ -206,10 +208,22 @@ impl Service {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            self.epochs.show()?;
+            self.go_on()?;
             self.let_go_out();
             self.tell_board();
         }
+    }
+
+    /// Goes on with epochs that are on their way.
+    fn go_on(&mut self) -> Result<(), RunError> {
+        let Service { epochs, painter, stop, .. } = self;
+        epochs.go_on(&mut until_room(painter, stop))
+    }
+
+    /// Waits until all that was cut is safe, and shown where it may be.
+    fn settle(&mut self) -> Result<(), RunError> {
+        let Service { epochs, painter, stop, .. } = self;
+        epochs.settle(&mut until_room(painter, stop))
     }
 
     /// What is about to leave the house waits until the mirror knows of it, for so does whoever leads next.

@@ -2,24 +2,25 @@
 //!
 //! The service and the simulation of its crashes drive the same code; they differ in what is plugged in.
 
+mod closing;
 mod outlets;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use ingest::entry::{Change, Entry};
 use ingest::intake::Start;
-use ingest::journal::{Journal, JournalError, Recovered};
+use ingest::journal::{Journal, Recovered};
 use ingest::time::{Clock, Epoch, Offset};
 use sinks::emission::Emission;
 
+use self::closing::{Closing, Showing};
 pub use self::outlets::Sinks;
 use super::RunError;
-use super::abroad::{Abroad, Unshown, wait_to_show};
+use super::abroad::{Abroad, Unshown};
 use super::reload::{JournalPast, Retained};
 use super::shared_journal::SharedJournal;
-use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
+use crate::checkpoint::{Checkpoint, CheckpointFolder};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::mirror::Mirror;
@@ -52,8 +53,12 @@ pub struct Epochs<S> {
     /// As much of the journal is kept as nobody needs any more.
     journal_bytes: u64,
     pub(super) retained: Retained,
+    /// The epoch that is being made safe.
+    closing: Option<Closing>,
     /// Epochs that are safe and wait for the mirror, or for a backup that is made, oldest first.
     unshown: VecDeque<Unshown>,
+    /// The epoch that is being shown.
+    showing: Option<Showing>,
     pub(super) abroad: Option<Abroad>,
 }
 
@@ -79,7 +84,7 @@ impl<S: Sinks> Epochs<S> {
         if let Some(checkpoint) = &newest {
             let applies = Arc::clone(engine.config());
             engine.restore(&applies, &checkpoint.engine)?;
-            sinks.commit(checkpoint.epoch(), &checkpoint.receipts)?;
+            sinks.commit(checkpoint.epoch(), &checkpoint.receipts)?.wait()?;
         }
         let retained = Retained::of(&journal, resume_at)?;
         let journal = SharedJournal(Arc::new(Mutex::new(journal)));
@@ -96,7 +101,9 @@ impl<S: Sinks> Epochs<S> {
             keep: config.checkpoint.keep.max(1),
             journal_bytes: config.retention.journal_bytes,
             retained,
+            closing: None,
             unshown: VecDeque::new(),
+            showing: None,
             abroad: None,
         };
         let start = Start {
@@ -129,8 +136,8 @@ impl<S: Sinks> Epochs<S> {
         Ok(applied)
     }
 
-    /// Takes one entry through the engine and to the sinks; at a cut makes the epoch safe, then seen. Whether something
-    /// was told that boards show at once.
+    /// Takes one entry through the engine and to the sinks; a cut begins to make the epoch safe, and then seen, which goes
+    /// on while further entries are taken. Whether something was told that boards show at once.
     ///
     /// # Errors
     /// Whatever waiting does not mend. The journal since the last checkpoint is applied again after the next start.
@@ -151,6 +158,7 @@ impl<S: Sinks> Epochs<S> {
             self.retained.cut(offset.next(), *at_ms, self.engine.last_message());
             self.cut(*epoch, wait)?;
         }
+        self.go_on(wait)?;
         Ok(raised)
     }
 
@@ -161,82 +169,6 @@ impl<S: Sinks> Epochs<S> {
         }
         self.sinks.extend(&crate::exports::streams(&self.engine))?;
         Ok(())
-    }
-
-    /// Makes an epoch safe, then seen.
-    fn cut(&mut self, epoch: Epoch, wait: Wait<'_>) -> Result<(), RunError> {
-        let engine = self.engine.snapshot()?;
-        let receipts = self.sinks.prepare(epoch, self.applied.next())?;
-        let checkpoint = Checkpoint {
-            epoch: epoch.0,
-            resume_at: self.applied.next().0,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            engine,
-            receipts,
-        };
-        self.put(&checkpoint, wait)?;
-        if let Some(abroad) = &mut self.abroad
-            && abroad.is_compared(epoch)
-        {
-            let state_hash = self.engine.state_hash()?;
-            abroad.compare(&checkpoint, state_hash, &self.engine.config().text)?;
-        }
-        let resume_at = checkpoint.resume_at();
-        let waiting = Unshown { epoch, receipts: checkpoint.receipts, resume_at };
-        if let Some(let_go) = wait_to_show(&mut self.unshown, waiting) {
-            self.checkpoints.remove(let_go)?;
-        }
-        self.show()
-    }
-
-    /// Shows the epochs that the mirror has, if there is one: nothing that is seen from outside is ever rolled back. None
-    /// while a backup is made.
-    pub(super) fn show(&mut self) -> Result<(), RunError> {
-        let is_mirrored = |epoch: &Unshown, abroad: Option<&Abroad>| {
-            abroad.is_none_or(|abroad| abroad.mirrored() >= epoch.resume_at)
-        };
-        if !self.unshown.front().is_some_and(|epoch| is_mirrored(epoch, self.abroad.as_ref())) {
-            return Ok(());
-        }
-        // While a backup is made they wait: what it copies must stay as it is.
-        let _held = match self.journal.with(|journal| journal.hold()) {
-            Err(JournalError::Held { .. }) => return Ok(()),
-            held => held?,
-        };
-        while let Some(epoch) = self.unshown.front()
-            && is_mirrored(epoch, self.abroad.as_ref())
-        {
-            let Unshown { epoch, receipts, resume_at } = self.unshown.pop_front().expect("it is there");
-            self.sinks.commit(epoch, &receipts)?;
-            if let Some(abroad) = &mut self.abroad {
-                abroad.set_shown(resume_at)?;
-            }
-            self.epoch = epoch;
-            self.resumes.push(resume_at);
-            self.checkpoints.trim(epoch)?;
-            if self.resumes.len() > self.keep {
-                self.resumes.remove(0);
-                let before = self.retained.needless_before(self.resumes[0]);
-                // Whole segments only, so at least the newest stays to be replayed by hand.
-                let removed = self.journal.with(|journal| journal.trim(before, self.journal_bytes))?;
-                metrics::counter!("andon_journal_removed_bytes_total").increment(removed);
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a checkpoint; a full disk is waited for, and said. Who asks for the end need not wait for room:
-    /// the journal since the checkpoint before is applied again after the next start.
-    fn put(&self, checkpoint: &Checkpoint, wait: Wait<'_>) -> Result<(), RunError> {
-        let no_space = |path: &PathBuf| format!("checkpoints: no space for {}, waiting", path.display());
-        loop {
-            match self.checkpoints.put(checkpoint) {
-                Ok(()) => return Ok(()),
-                Err(CheckpointError::Storage { path, source, .. })
-                    if ingest::storage::is_full(&source) && wait(&no_space(&path)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
     }
 }
 

@@ -61,6 +61,7 @@ pub fn rehearse(config: &Config, clock: &Arc<dyn Clock>, folder: &Path) -> Resul
         let Comparison { differs_at, .. } = &abroad.comparison;
         difference = differs_at.clone();
     }
+    service.settle()?;
     if let Some((offset, theirs, ours)) = difference {
         return Err(RunError::Differs { offset, theirs, ours });
     }

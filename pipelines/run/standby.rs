@@ -136,6 +136,7 @@ impl Service {
                 }
                 Err(error) => return Err(error.into()),
             };
+            self.go_on()?;
             self.tell(following, &lease, trouble);
             self.tell_board();
         }

@@ -9,7 +9,7 @@
 //! the journal, not in memory. Nothing is dropped.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,11 +22,13 @@ use crate::emission::Emission;
 use crate::parquet::StreamSettings;
 use crate::sink::{Receipt, Sink, SinkError};
 
+mod answers;
 mod fanout;
 #[cfg(test)]
 mod tests;
 mod worker;
 
+pub use answers::Answers;
 pub use fanout::{Fanout, Route, Stopper};
 
 /// First pause after a passing error; it doubles up to [`PAUSE_MAX`].
@@ -63,6 +65,15 @@ pub struct Answer<T> {
 }
 
 impl<T> Answer<T> {
+    /// The answer, if it is there.
+    fn look(&self) -> Option<Result<T, SinkError>> {
+        match self.from.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err(stopped(&self.name))),
+        }
+    }
+
     /// Blocks until it is there.
     pub fn wait(self) -> Result<T, SinkError> {
         self.from.recv().unwrap_or_else(|_| Err(stopped(&self.name)))

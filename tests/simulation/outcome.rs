@@ -15,6 +15,7 @@ use ingest::time::Offset;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use pipelines::run::RunError;
 use pipelines::run::epochs::Sinks;
+use sinks::deliver::Answers;
 
 use super::ledger::Ledger;
 use super::life::{Both, chain};
@@ -87,7 +88,8 @@ fn replay(
             sinks.write(&emission).map_err(|error| failed(&error))?;
         }
         if let Entry::Cut { epoch, .. } = entry {
-            let receipts = sinks.prepare(*epoch, Offset(offset + 1)).map_err(|error| failed(&error))?;
+            let receipts = sinks.prepare(*epoch, Offset(offset + 1)).and_then(Answers::wait);
+            let receipts = receipts.map_err(|error| failed(&error))?;
             sinks.commit(*epoch, &receipts).map_err(|error| failed(&error))?;
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ingest::time::{Epoch, Offset};
-use sinks::deliver::Fanout;
+use sinks::deliver::{Answers, Fanout};
 use sinks::emission::Emission;
 use sinks::parquet::StreamSettings;
 use sinks::sink::{Receipt, SinkError};
@@ -15,16 +15,17 @@ pub trait Sinks {
     /// # Errors
     /// What trying again cannot help.
     fn write(&self, emission: &Emission) -> Result<(), SinkError>;
-    /// Makes the epoch's rows durable, yet unseen.
+    /// Makes the rows so far durable, yet unseen. They are once the answers are there; rows that are written meanwhile
+    /// belong to the next epoch.
     ///
     /// # Errors
     /// What trying again cannot help.
-    fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Result<BTreeMap<String, Receipt>, SinkError>;
-    /// Shows the epoch's rows.
+    fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Result<Answers<Receipt>, SinkError>;
+    /// Shows the epoch's rows. They are seen once the answers are there.
     ///
     /// # Errors
     /// What trying again cannot help.
-    fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<(), SinkError>;
+    fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<Answers<()>, SinkError>;
     /// Rows of these streams may come from now on.
     ///
     /// # Errors
@@ -37,12 +38,12 @@ impl Sinks for Fanout {
         Fanout::write(self, emission)
     }
 
-    fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Result<BTreeMap<String, Receipt>, SinkError> {
-        Fanout::prepare(self, epoch, resume_at)
+    fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Result<Answers<Receipt>, SinkError> {
+        Ok(Fanout::prepare(self, epoch, resume_at))
     }
 
-    fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<(), SinkError> {
-        Fanout::commit(self, epoch, receipts)
+    fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<Answers<()>, SinkError> {
+        Ok(Fanout::commit(self, epoch, receipts))
     }
 
     fn extend(&self, streams: &[StreamSettings]) -> Result<(), SinkError> {

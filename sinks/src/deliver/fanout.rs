@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ingest::time::{Epoch, Offset};
 
-use super::{Answer, Delivery, DeliveryState, Shared};
+use super::{Answer, Answers, Delivery, DeliveryState, Shared};
 use crate::emission::Emission;
 use crate::parquet::StreamSettings;
 use crate::sink::{Receipt, SinkError};
@@ -61,15 +61,16 @@ impl Fanout {
         self.deliveries.iter().try_for_each(|(delivery, _)| delivery.extend(streams))
     }
 
-    /// All rows so far are durable in all sinks when it returns: a receipt by sink.
-    pub fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Result<BTreeMap<String, Receipt>, SinkError> {
-        let names = self.deliveries.iter().map(|(delivery, _)| delivery.name().to_owned());
-        let receipts = self.all(|delivery| Some(delivery.prepare(epoch, resume_at)))?;
-        Ok(names.zip(receipts).collect())
+    /// All rows so far are durable in all sinks when the answers are there: a receipt by sink.
+    #[must_use]
+    pub fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Answers<Receipt> {
+        self.ask(|delivery| Some(delivery.prepare(epoch, resume_at)))
     }
 
-    /// The epoch is shown by all sinks when it returns. A sink that has no receipt is new and has nothing to show.
-    pub fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<(), SinkError> {
+    /// The epoch is shown by all sinks when the answers are there. A sink that has no receipt is new and has nothing to
+    /// show.
+    #[must_use]
+    pub fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Answers<()> {
         for name in receipts.keys() {
             if !self.deliveries.iter().any(|(delivery, _)| delivery.name() == name) {
                 tracing::warn!(
@@ -79,14 +80,12 @@ impl Fanout {
                 );
             }
         }
-        self.all(|delivery| Some(delivery.commit(epoch, receipts.get(delivery.name())?.clone())))?;
-        Ok(())
+        self.ask(|delivery| Some(delivery.commit(epoch, receipts.get(delivery.name())?.clone())))
     }
 
     /// The input has ended; all sinks have everything written when it returns.
     pub fn finish(&self) -> Result<(), SinkError> {
-        self.all(|delivery| Some(delivery.finish()))?;
-        Ok(())
+        self.ask(|delivery| Some(delivery.finish())).wait().map(|_| ())
     }
 
     /// Why not ready, a fragment each: `parquet: …: no space; make room there, waiting`.
@@ -106,15 +105,9 @@ impl Fanout {
         Stopper(self.deliveries.iter().map(|(delivery, _)| Arc::clone(&delivery.shared)).collect())
     }
 
-    /// Asks all sinks, then waits for all answers: they work at the same time.
-    fn all<T>(
-        &self,
-        ask: impl Fn(&Delivery) -> Option<Result<Answer<T>, SinkError>>,
-    ) -> Result<Vec<T>, SinkError> {
-        let asked: Vec<_> = self.deliveries.iter().filter_map(|(delivery, _)| ask(delivery)).collect();
-        // Waits for every one even if one has failed, so that no sink is at work when this returns.
-        let answers: Vec<Result<T, SinkError>> =
-            asked.into_iter().map(|answer| answer.and_then(Answer::wait)).collect();
-        answers.into_iter().collect()
+    /// Asks all sinks: they work at the same time.
+    fn ask<T>(&self, ask: impl Fn(&Delivery) -> Option<Result<Answer<T>, SinkError>>) -> Answers<T> {
+        let asked = |(delivery, _): &(Delivery, Route)| Some((delivery.name().to_owned(), ask(delivery)?));
+        Answers::of(self.deliveries.iter().filter_map(asked))
     }
 }

@@ -144,7 +144,7 @@ fn stopping_ends_the_wait_for_a_full_disk() {
     fanout.add(delivery, Route::All);
     let stopper = fanout.stopper();
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| fanout.prepare(Epoch(1), Offset(1)));
+        let waiting = scope.spawn(|| fanout.prepare(Epoch(1), Offset(1)).wait());
         until("the sink waits", || !fanout.not_ready().is_empty());
         stopper.stop();
         let error = waiting.join().expect("no panic").expect_err("was stopped");
@@ -162,10 +162,10 @@ fn a_fanout_routes_by_stream_and_collects_receipts() {
     for stream in ["telemetry", "steps", "late"] {
         fanout.write(&emission(stream, 1)).expect("room");
     }
-    let mut receipts = fanout.prepare(Epoch(7), Offset(1)).expect("prepares");
+    let mut receipts = fanout.prepare(Epoch(7), Offset(1)).wait().expect("prepares");
     assert_eq!(receipts["second"], Receipt("second 7".to_owned()));
     receipts.remove("first");
-    fanout.commit(Epoch(7), &receipts).expect("commits");
+    fanout.commit(Epoch(7), &receipts).wait().expect("commits");
     let logs = [of_first, of_second].map(|control| control.log.lock().expect("whole").join(", "));
     assert_eq!(logs[0], "write 1 of telemetry, write 1 of steps, write 1 of late, prepare 7");
     assert_eq!(logs[1], "write 1 of steps, prepare 7, commit 7 with second 7");
