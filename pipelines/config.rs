@@ -60,7 +60,12 @@ mod rule;
 mod rules;
 
 mod version;
-mod webhooks;
+
+mod deliver;
+
+mod publish;
+
+mod topics;
 
 mod files;
 
@@ -75,14 +80,15 @@ mod printed;
 pub use bounds::BoundSettings;
 pub use bucket::Bucket;
 pub use functions::{
-    AssignmentSettings, BillingSettings, FunctionSettings, Labour, NotificationSettings, Price, QaSettings,
-    Technician,
+    AssignmentSettings, BillingSettings, FunctionSettings, Labour, Level, NotificationSettings, Price,
+    QaSettings, Route, RoutingSettings, Technician, Told,
 };
 pub(crate) use journaled::reads_alike;
 pub use mirror::{Ack, MirrorPlace, MirrorSettings, Takeover};
 pub use mistake::Mistake;
 pub(crate) use mistake::nearest as nearest_name;
 pub use printed::{andon_toml, functions_toml};
+pub use publish::OutputSettings;
 pub use quantity::{QuantityError, parse_duration, parse_period, parse_size, print_duration, print_size};
 pub use retention::RetentionSettings;
 pub use rule::{CountsWhile, ExceptionKind, Lane, RuleSettings, Severity};
@@ -108,8 +114,10 @@ pub struct Config {
     pub http: HttpSettings,
     /// None where the journal is not mirrored.
     pub mirror: Option<MirrorSettings>,
+    /// None where nothing is published.
+    pub publish: Option<OutputSettings>,
     /// Where items of queues are sent.
-    pub webhooks: Vec<sinks::courier::Webhook>,
+    pub couriers: Vec<sinks::courier::CourierSettings>,
     pub metrics: Vec<MetricSettings>,
     /// Unit aliases beside the shipped ones: (alias, UCUM code).
     pub unit_aliases: Vec<(String, String)>,

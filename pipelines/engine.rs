@@ -29,6 +29,7 @@ mod hold;
 pub mod ids;
 mod intake;
 mod join;
+pub(crate) mod lamps;
 mod limits;
 mod live;
 mod names;

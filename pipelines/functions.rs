@@ -14,8 +14,10 @@
 //! | `inspection` | whether a record is complete, and whether it needs a name   |
 //! | `billing`    | what is priced and what is held                             |
 //! | `milestones` | what a customer is told, once each                          |
+//! | `routing`    | who is told of an exception, and who next                   |
+//! | `flood`      | how many exceptions call at once, and which most            |
 //! | `orders`     | what people may do                                          |
-//! | `deliveries` | how far each webhook is in its queue                        |
+//! | `deliveries` | how far each courier is in its queue                        |
 //! | `audit`      | what is written down for good                               |
 
 mod assignment;
@@ -23,6 +25,7 @@ mod audit;
 mod billing;
 mod cards;
 mod deliveries;
+mod flood;
 mod input;
 mod inspection;
 mod job;
@@ -30,6 +33,7 @@ mod milestones;
 mod orders;
 mod progress;
 mod queues;
+mod routing;
 mod tables;
 mod told;
 mod views;
@@ -42,6 +46,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::audit::Occasion;
 use self::deliveries::Deliveries;
+use self::flood::Floods;
 pub(crate) use self::input::{Checked, ExceptionChange, Input, Measured, Used};
 pub(crate) use self::job::CardPlan;
 use self::job::{Job, JobKey};
@@ -49,6 +54,7 @@ use self::milestones::Outbox;
 pub(crate) use self::orders::{Done, Refusal};
 pub(crate) use self::queues::Item;
 use self::queues::Queues;
+use self::routing::Calls;
 pub use self::tables::STREAMS;
 pub use self::tables::schemas;
 use self::told::Told;
@@ -75,6 +81,8 @@ pub(crate) struct Functions {
     outbox: Outbox,
     queues: Queues,
     deliveries: Deliveries,
+    calls: Calls,
+    floods: Floods,
     /// Of the tick or command that is looked at. Between two, nothing depends on it: of a silent stretch not every
     /// second is looked at.
     #[serde(skip)]
@@ -132,6 +140,7 @@ impl Functions {
         if std::mem::take(&mut self.is_to_assign) {
             self.assign();
         }
+        self.call();
         self.send_due();
         self.forget();
     }
@@ -139,7 +148,9 @@ impl Functions {
     /// The next whole second after `at_ms` at which time alone brings something about.
     #[must_use]
     pub(crate) fn next_deadline_ms(&self, at_ms: i64) -> Option<i64> {
-        self.outbox.next_due_ms().map(|ms| -(-ms).div_euclid(1000) * 1000).filter(|&ms| ms > at_ms)
+        let due_ms = [self.outbox.next_due_ms(), self.calls.next_due_ms(&self.settings.routing.routes)];
+        let seconds_ms = due_ms.into_iter().flatten().map(|ms| -(-ms).div_euclid(1000) * 1000);
+        seconds_ms.filter(|&ms| ms > at_ms).min()
     }
 
     /// Takes in what has happened.
@@ -160,6 +171,8 @@ impl Functions {
         changes.sort_by(by_id);
         for change in changes {
             self.audit_exception(&change);
+            self.calls.take(&change);
+            self.floods.take(&change, self.at_ms, self.settings.routing.flood_per_10min);
             self.exception_changed(change);
         }
     }
@@ -218,7 +231,7 @@ impl Functions {
         let mut exceptions: Vec<&ExceptionChange> = self.exceptions.iter().collect();
         exceptions.sort_by(|one, other| by_id(one, other));
         let rest = (self.accepted, &self.inputs, exceptions, &self.touched, self.is_to_assign);
-        let rest = (rest, &self.outbox, &self.queues, &self.deliveries);
+        let rest = (rest, &self.outbox, &self.queues, &self.deliveries, &self.calls, &self.floods);
         jobs.chain([format!("functions {}", hash(postcard::to_allocvec(&rest)))])
     }
 }

@@ -12,7 +12,7 @@ use sinks::board::{Board, BoardPublisher, Configuration};
 use sinks::deliver::Fanout;
 use sinks::latency::LatencyRecorder;
 use sinks::prometheus::Prometheus;
-use sinks::view::{Counts, Jobs, Mirror, Status, View};
+use sinks::view::{Counts, FloodView, Jobs, Mirror, Status, View};
 
 use crate::calendar::Calendars;
 use crate::config::Config;
@@ -226,12 +226,8 @@ impl Painter {
         let now_ms = self.clock.now_ms();
         let shed = self.sources.intake().map_or(0, |intake| intake.counts().shed);
         let counts = Counts { shed, ..engine.counts() };
-        let recent: u64 = self
-            .rate
-            .iter()
-            .filter(|(at_us, _)| at_us + RATE_OVER_US >= now_us)
-            .map(|(_, count)| count)
-            .sum();
+        let is_recent = |(at_us, _): &&(u64, u64)| at_us + RATE_OVER_US >= now_us;
+        let recent: u64 = self.rate.iter().filter(is_recent).map(|(_, count)| count).sum();
         let mut own = Vec::new();
         if engine.is_clock_suspect() {
             own.push("clock suspect: most devices disagree with this machine's clock; set it".to_owned());
@@ -241,6 +237,7 @@ impl Painter {
         }
         own.extend(engine.channels_at_odds());
         let mirror = self.sources.mirror();
+        let floods = engine.floods();
         let status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             configuration: self.configuration.clone(),
@@ -257,6 +254,7 @@ impl Painter {
             exceptions_open: engine.exceptions_open(),
             exceptions_suppressed: engine.exceptions_suppressed(),
             exceptions_shelved: engine.exceptions_shelved(),
+            floods: FloodView::sites_in_flood(&floods),
             role: mirror.as_ref().map_or("primary", |mirror| mirror.role()).to_owned(),
             mirror: mirror.map(|mirror| mirror.view()),
         };
@@ -266,6 +264,7 @@ impl Painter {
             bays: engine.bays(now_ms, self.idle_ms),
             exceptions: engine.exception_views(|rule| self.responses.get(rule).cloned().unwrap_or_default()),
             usage: engine.usage_views(),
+            floods,
             jobs: self.jobs(engine),
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last { view: view.clone(), own };
@@ -275,7 +274,7 @@ impl Painter {
 
 impl Painter {
     /// What the functions show: made anew only when something has changed, for it is large.
-    fn jobs(&mut self, engine: &Engine) -> Arc<Jobs> {
+    pub fn jobs(&mut self, engine: &Engine) -> Arc<Jobs> {
         let changes = Some(engine.functions().changes());
         if self.jobs.0 != changes {
             let (jobs, queue) = (engine.functions().job_views(), engine.functions().queued_steps());

@@ -13,6 +13,8 @@ mod error;
 
 mod desk;
 
+mod lamps;
+
 mod opening;
 
 mod parts;
@@ -46,6 +48,7 @@ use self::abroad::Abroad;
 use self::desk::Clerk;
 use self::epochs::Epochs;
 pub use self::error::RunError;
+use self::lamps::Lamps;
 use self::parts::{Ended, serve_parts};
 use self::reload::Reload;
 pub use self::reload::{Files, Refused, Reread};
@@ -54,7 +57,7 @@ pub use self::stop::Stop;
 use crate::analyst::Analyst;
 use crate::config::Config;
 use crate::engine::commands::Answer;
-use crate::mirror::MirroredLog;
+use crate::mirror::{Mirror, MirroredLog};
 use crate::picture::Painter;
 use crate::wire;
 
@@ -104,8 +107,8 @@ pub fn serve(
         painter.prometheus(),
         async move { closed.notified().await },
     ))?;
-    for webhook in &config.webhooks {
-        runtime.spawn(Courier::new(webhook.clone(), desk.clone()).run());
+    for settings in &config.couriers {
+        runtime.spawn(Courier::new(settings.clone(), desk.clone()).run());
     }
     told(served.0);
     let result = serve_parts(config, files, &clock, painter, &runtime, (stop, &clerk, wants_standby));
@@ -117,11 +120,13 @@ pub fn serve(
 
 struct Service {
     clerk: Clerk,
-    /// Answers after which something leaves the house, at most one for each webhook.
+    /// Answers after which something leaves the house, at most one for each courier.
     going_out: VecDeque<Answer>,
     epochs: Epochs<Fanout>,
     clock: Arc<dyn Clock>,
     painter: Painter,
+    /// While it leads, and where they are told.
+    lamps: Option<Lamps>,
     /// The entries that come first.
     opening: Vec<Entry>,
     stop: Stop,
@@ -164,6 +169,7 @@ impl Service {
             last_epoch: place.last_epoch,
             opening: std::mem::take(&mut self.opening),
         };
+        self.lamps = Lamps::begin(config, mirror.as_ref().map(Mirror::status), &self.clock)?;
         let intake = IntakeHandle::spawn(settings, log, Arc::clone(&self.clock), start, sender)?;
         self.painter.follow(intake.status());
         // Who asked for these is not there any more.
@@ -174,6 +180,9 @@ impl Service {
         drop(entries);
         let joined = intake.join();
         self.clerk.close();
+        if let Some(lamps) = self.lamps.take() {
+            lamps.end();
+        }
         let Some(mirror) = mirror else {
             looped?;
             joined?;
@@ -238,7 +247,12 @@ impl Service {
     /// A picture if one is due, and answers to who has asked.
     fn tell_board(&mut self) {
         let (applied, epoch) = self.epochs.place();
-        self.painter.paint(&self.epochs.engine, applied, epoch);
+        let Service { epochs, painter, lamps, .. } = self;
+        painter.paint(&epochs.engine, applied, epoch);
+        if let Some(lamps) = lamps {
+            let mirrored = epochs.abroad.as_ref().map(Abroad::mirrored);
+            lamps.tell(&epochs.engine, &painter.jobs(&epochs.engine), applied, mirrored);
+        }
         self.clerk.tell(&self.epochs.engine);
     }
 

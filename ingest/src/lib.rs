@@ -1,4 +1,4 @@
-//! From the wire to columns: source → intake → journal → decoder.
+//! From the wire to columns: source → intake → journal → decoder. And back to the wire: what Andon itself publishes.
 //!
 //! Left of the journal the world is random; an [`entry::Entry`] fixes what came, in which order, when.
 //! Right of it [`readings`] are a pure function of the entries.
@@ -12,6 +12,8 @@ pub mod entry;
 pub mod source;
 
 pub mod intake;
+
+pub mod publish;
 
 pub mod storage;
 

@@ -10,8 +10,8 @@ mod reject;
 use std::ops::Range;
 
 pub use event::{
-    Asset, AssetLimit, Booking, Event, Expectation, JobCard, PlannedResource, PlannedStep, StepEvent,
-    StepEventKind, What,
+    Asset, AssetLimit, Booking, Contact, Event, Expectation, JobCard, PlannedResource, PlannedStep,
+    StepEvent, StepEventKind, What,
 };
 pub use reject::{Reason, Reject};
 

@@ -11,7 +11,7 @@ pub(crate) mod mqtt;
 
 mod subscriptions;
 
-mod tls;
+pub(crate) mod tls;
 
 mod wire;
 
@@ -33,6 +33,8 @@ pub enum SourceError {
     ClientCertificate { reason: String },
     #[error("`client_id` in `[source]` is empty; the broker keeps the session under this name")]
     NoClientId,
+    #[error("there is no thread to publish from: {reason}")]
+    Thread { reason: String },
     #[error("there is nothing to subscribe to; `[topics]` names no topic")]
     NoFilters,
     #[error("`qos` in `[source]` is {qos}; 0 and 1 are possible")]

@@ -92,7 +92,7 @@ fn mirror(role: &Value, mirror: &Value) -> String {
     )
 }
 
-/// A line for each webhook.
+/// A line for each webhook and each mail.
 fn deliveries(all: &Value) -> String {
     let line = |one: &Value| {
         let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
@@ -100,14 +100,18 @@ fn deliveries(all: &Value) -> String {
         let stands = match (one["held"].as_str(), one["failure"].as_str()) {
             (Some(held), _) => format!(
                 "; HELD at item {next}: {held}; POST /api/v1/deliveries/{}/resend or skip",
-                text("webhook")
+                text("courier")
             ),
             (None, Some(failure)) => format!("; item {next} was tried {} times: {failure}", one["attempts"]),
             (None, None) => String::new(),
         };
+        let passed = match one["passed"].as_u64() {
+            None | Some(0) => String::new(),
+            Some(passed) => format!(", {passed} were for others"),
+        };
         format!(
-            "\nwebhook       {} of {}: {} items wait{stands}",
-            text("webhook"),
+            "\ncourier       {} of {}: {} items wait{passed}{stands}",
+            text("courier"),
             text("queue"),
             one["waiting"]
         )
@@ -136,6 +140,12 @@ fn page(status: &Value) -> String {
     let latency = &status["latency_ms"];
     let mirror = mirror(&status["role"], &status["mirror"]);
     let deliveries = deliveries(&status["deliveries"]);
+    let floods: Vec<&str> =
+        status["floods"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let floods = match floods.as_slice() {
+        [] => String::new(),
+        sites => format!("; FLOOD on {} (GET /api/v1/exceptions/flood)", sites.join(", ")),
+    };
     format!(
         "{ready}{refused}
 messages      {:>12} = {} decoded + {} undecodable ({} replayed, {} imported)
@@ -147,7 +157,7 @@ rate          {:>12.0} messages/s
 watermark lag {lag_s:>12}
 latency       {:>9.1} ms p50, {:.1} ms p99
 not come      {:>12} sequence numbers{}
-exceptions    {:>12} open, {} held back by these, {} shelved
+exceptions    {:>12} open, {} held back by these, {} shelved{floods}
 journal       offset {}, epoch {}{mirror}{deliveries}",
         count("messages"),
         count("decoded"),

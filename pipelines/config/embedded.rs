@@ -77,6 +77,9 @@ pub(super) fn demo(data: &Path, http: SocketAddr, mqtt: SocketAddr) -> Config {
     config.folder = data.to_owned();
     config.source.host = mqtt.ip().to_string();
     config.source.port = mqtt.port();
+    if let Some(publish) = &mut config.publish {
+        (publish.broker.host, publish.broker.port) = (mqtt.ip().to_string(), mqtt.port());
+    }
     config.journal.folder = data.join("journal");
     config.checkpoint.folder = data.join("checkpoints");
     config.export.folder = data.join("export");

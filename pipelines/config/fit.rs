@@ -75,7 +75,8 @@ pub(super) fn check(
             );
         }
     }
-    let is_tls = values.broker("source.broker").expect(TYPED).is_tls;
+    let is_tls = |key| values.broker(key).is_some_and(|broker: &super::broker::Broker| broker.is_tls);
+    let is_tls = is_tls("source.broker") || is_tls("publish.broker");
     for key in ["source.tls.authority", "source.tls.client_certificate", "source.tls.client_key"] {
         if let (Some(file), false) = (values.text(key), is_tls) {
             let message = format!("`{key}` is set to `{file}`, and `source.broker` is no mqtts:// URL");
@@ -95,6 +96,7 @@ pub(super) fn check(
         ("source.tls.client_certificate", "source.tls.client_key"),
         ("source.tls.client_key", "source.tls.client_certificate"),
         ("source.password", "source.username"),
+        ("publish.password", "publish.username"),
     ] {
         if values.text(one).is_some() && values.text(other).is_none() {
             at(&[one], format!("`{one}` needs `{other}`"), format!("set `{other}` as well"));

@@ -4,13 +4,17 @@
 //! a change of rules is, at a place of the journal.
 
 mod read;
+mod routing;
 mod table;
 
 use std::collections::BTreeMap;
 
+use ingest::readings::Contact;
+
 use crate::calendar::Shift;
 
 pub(super) use self::read::read;
+pub use self::routing::{Level, Route, RoutingSettings, Told};
 pub(super) use self::table::{FUNCTIONS, SECTIONS};
 
 /// Everything from `functions.toml`.
@@ -20,6 +24,7 @@ pub struct FunctionSettings {
     pub qa: QaSettings,
     pub billing: BillingSettings,
     pub notification: NotificationSettings,
+    pub routing: RoutingSettings,
 }
 
 /// `[assignment]`: who does the next step, and where.
@@ -94,6 +99,8 @@ pub struct NotificationSettings {
     pub quiet_hours: Option<Shift>,
     /// By milestone, in place of the shipped text.
     pub templates: BTreeMap<String, String>,
+    /// By customer: where they are told, unless a card says otherwise.
+    pub contacts: BTreeMap<String, Contact>,
 }
 
 /// What can be told of a job.
@@ -131,6 +138,7 @@ impl Default for NotificationSettings {
             milestones: MILESTONES.map(str::to_owned).to_vec(),
             quiet_hours: None,
             templates: BTreeMap::new(),
+            contacts: BTreeMap::new(),
         }
     }
 }

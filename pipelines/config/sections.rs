@@ -39,5 +39,10 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "A copy of journal and checkpoints in another region, for `andon run --standby` there. Without a url there is \
          none.",
     ),
+    (
+        "publish",
+        "What Andon itself publishes over a second connection, retained, with QoS 1: the newest state of each topic, when it \
+         changes and once after each connection. Nothing unless it is switched on here. A standby publishes nothing.",
+    ),
     ("rules", "One rule or view a file."),
 ];

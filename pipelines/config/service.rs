@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ingest::config::{JournalSettings, SourceSettings, TlsSettings, TopicSettings};
-use sinks::courier::Webhook;
+use sinks::courier::CourierSettings;
 use toml::de::DeTable;
 
 use super::bounds;
@@ -14,8 +14,8 @@ use super::fit::{check, warnings};
 use super::mistake::{Mistake, SourceFile};
 use super::settings::ANDON;
 use super::{
-    CheckpointSettings, EngineSettings, ExportSettings, HttpSettings, MirrorSettings, RetentionSettings,
-    StoreSettings, mirror, retention, store, webhooks,
+    CheckpointSettings, EngineSettings, ExportSettings, HttpSettings, MirrorSettings, OutputSettings,
+    RetentionSettings, StoreSettings, deliver, mirror, publish, retention, store, topics,
 };
 
 /// What `andon.toml` says.
@@ -31,7 +31,8 @@ pub(super) struct Service {
     pub(super) store: StoreSettings,
     pub(super) http: HttpSettings,
     pub(super) mirror: Option<MirrorSettings>,
-    pub(super) webhooks: Vec<Webhook>,
+    pub(super) publish: Option<OutputSettings>,
+    pub(super) couriers: Vec<CourierSettings>,
     pub(super) unit_aliases: Vec<(String, String)>,
     pub(super) rules_folder: PathBuf,
     /// Where the user named it, if so.
@@ -55,19 +56,10 @@ pub(super) fn read(
         let span = values.span("source.password").unwrap_or_default();
         found.map_err(|fault| reader.fault(&span, fault)).ok().flatten()
     });
-    let patterns = |key: &str| values.texts(key).expect(TYPED).to_vec();
-    let topics = TopicSettings {
-        telemetry: patterns("topics.telemetry"),
-        steps: patterns("topics.steps"),
-        usage: patterns("topics.usage"),
-        jobs: patterns("topics.jobs"),
-        status: patterns("topics.status"),
-        assets: patterns("topics.assets"),
-        outputs: patterns("topics.outputs"),
-    };
+    let mut topics = topics::read(&values);
     check(&values, &topics, folder, files, &mut reader);
     let mirror = mirror::read(&values, folder, files, &mut reader);
-    let webhooks = webhooks::read(&values, folder, files, &mut reader);
+    let couriers = deliver::read(&values, folder, files, &mut reader);
     let store = store::read(&values, folder, files, &mut reader);
     let path = |key: &str| folder.join(values.text(key).expect(TYPED));
     let duration = |key: &str| values.duration(key).expect(TYPED);
@@ -77,20 +69,22 @@ pub(super) fn read(
     let optional = |key: &str| values.text(key).map(|text| folder.join(text));
     let client = optional("source.tls.client_certificate").zip(optional("source.tls.client_key"));
     let tls = TlsSettings { authority: optional("source.tls.authority"), client };
+    let source = SourceSettings {
+        host: broker.host.clone(),
+        port: broker.port,
+        tls: broker.is_tls.then(|| tls.clone()),
+        client_id: values.text("source.client_id").expect(TYPED).to_owned(),
+        username: values.text("source.username").map(str::to_owned),
+        password: secret,
+        qos: values.whole("source.qos").expect(TYPED),
+        keep_alive: duration("source.keep_alive"),
+        inflight_window: values.whole("source.inflight_window").expect(TYPED),
+        message_bytes_max: memory("source.message_bytes_max"),
+        waiting_bytes_max: memory("source.waiting_bytes_max"),
+    };
+    let publish = publish::read(&values, &source, tls, (folder, files), &mut topics, &mut reader);
     let service = Service {
-        source: SourceSettings {
-            host: broker.host.clone(),
-            port: broker.port,
-            tls: broker.is_tls.then_some(tls),
-            client_id: values.text("source.client_id").expect(TYPED).to_owned(),
-            username: values.text("source.username").map(str::to_owned),
-            password: secret,
-            qos: values.whole("source.qos").expect(TYPED),
-            keep_alive: duration("source.keep_alive"),
-            inflight_window: values.whole("source.inflight_window").expect(TYPED),
-            message_bytes_max: memory("source.message_bytes_max"),
-            waiting_bytes_max: memory("source.waiting_bytes_max"),
-        },
+        source,
         topics,
         journal: JournalSettings {
             folder: path("journal.folder"),
@@ -126,7 +120,8 @@ pub(super) fn read(
         store,
         http: HttpSettings { listen: values.address("http.listen").expect(TYPED) },
         mirror,
-        webhooks,
+        publish,
+        couriers,
         unit_aliases: values.pairs("units.aliases").to_vec(),
         rules_folder: path("rules.folder"),
         rules_folder_span: values.span("rules.folder"),

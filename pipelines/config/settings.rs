@@ -4,12 +4,12 @@
 //! no setting is a constant in the code, with a comment.
 
 use super::bounds::{KINDS, SITES};
+use super::deliver::{MAIL, WEBHOOKS};
 use super::kind::Kind;
 use super::retention::{CHECKPOINTS, EXPORTS, JOURNAL, QUARANTINE};
 use super::setting::Fallback::{Absent, Is};
 use super::setting::{Setting, duration, set, size, whole};
-use super::webhooks::WEBHOOKS;
-use super::{bucket, mirror, store};
+use super::{bucket, mirror, publish, store, topics};
 
 /// `andon.toml`.
 pub(super) static ANDON: &[Setting] = &[
@@ -86,43 +86,13 @@ pub(super) static ANDON: &[Setting] = &[
         "PEM file of our certificate, for brokers that ask for one.",
     ),
     set("source.tls.client_key", Kind::Path, Absent("\"andon.key\""), "PEM file of its key."),
-    set(
-        "topics.telemetry",
-        Kind::Patterns,
-        Is("[\"workshop/{site}/{bay}/{tool}/telemetry\", \"workshop/{site}/telemetry\"]"),
-        "Readings.",
-    ),
-    set(
-        "topics.steps",
-        Kind::Patterns,
-        Is("[\"workshop/{site}/{bay}/steps\", \"workshop/{site}/steps\"]"),
-        "Step events: started, paused, finished and so on.",
-    ),
-    set(
-        "topics.usage",
-        Kind::Patterns,
-        Is("[\"workshop/{site}/{bay}/usage\"]"),
-        "Parts and consumables booked by hand.",
-    ),
-    set("topics.jobs", Kind::Patterns, Is("[\"workshop/{site}/jobs\"]"), "Job cards."),
-    set(
-        "topics.status",
-        Kind::Patterns,
-        Is("[\"workshop/{site}/{bay}/{tool}/status\", \"workshop/{site}/{bay}/status\"]"),
-        "Online, occupied, open: retained states and last wills.",
-    ),
-    set(
-        "topics.assets",
-        Kind::Patterns,
-        Is("[\"workshop/{site}/assets\"]"),
-        "Tools and lifts with their limits. They may stand in assets.toml as well.",
-    ),
-    set(
-        "topics.outputs",
-        Kind::Patterns,
-        Is("[\"workshop/{site}/{bay}/andon\"]"),
-        "What Andon itself publishes: ignored and counted, should it come back.",
-    ),
+    topics::TELEMETRY,
+    topics::STEPS,
+    topics::USAGE,
+    topics::JOBS,
+    topics::STATUS,
+    topics::ASSETS,
+    topics::OUTPUTS,
     set(
         "units.aliases",
         Kind::Pairs,
@@ -255,6 +225,15 @@ pub(super) static ANDON: &[Setting] = &[
     mirror::CHECKPOINT_INTERVAL,
     mirror::RETAIN,
     mirror::BEHIND_BYTES_MAX,
+    publish::LAMPS,
+    publish::LAMP_TOPIC,
+    publish::TECHNICIANS,
+    publish::TECHNICIAN_TOPIC,
+    publish::BROKER,
+    publish::CLIENT_ID,
+    publish::USERNAME,
+    publish::PASSWORD,
     WEBHOOKS,
+    MAIL,
     set("rules.folder", Kind::Path, Is("\"rules\""), "Each *.toml in it, by name."),
 ];

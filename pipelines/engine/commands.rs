@@ -142,7 +142,7 @@ impl Engine {
                 number: self.commands.told,
             };
             let outcome = (told.outcome, answer.detail.as_str(), told.site);
-            // Each step of each item in the audit would be items for the audit's own webhook.
+            // Each step of each item in the audit would be items for the audit's own courier.
             if !matches!(order.what, What::Deliver { progress, .. } if !progress.is_decision()) {
                 self.functions.audit_order(order, command.at_ms, outcome);
             }
@@ -173,7 +173,7 @@ impl Engine {
             return Ok((self.new_answer(&order.key, Outcome::Invalid, detail), true));
         }
         let answer = self.apply_order(order, command)?;
-        // A recording and a webhook know by themselves how far they are, and what is told of them is much.
+        // A recording and a courier know by themselves how far they are, and what is told of them is much.
         let knows_itself = match &order.what {
             What::Import { .. } => true,
             What::Deliver { progress, .. } => !progress.is_decision(),

@@ -30,7 +30,7 @@ pub(super) use self::causes::Causes;
 use self::causes::{Origin, Unsettled};
 pub(super) use self::conditions::Says;
 pub(crate) use self::exception::{Exception, State};
-pub(crate) use self::operator::Operator;
+pub(crate) use self::operator::{Operator, OperatorState};
 pub(super) use self::operator::{Refusal, SHELVED_S_MAX};
 use super::rule_row::RuleRow;
 use crate::config::{ExceptionKind, RuleSettings, Severity};

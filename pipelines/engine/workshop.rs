@@ -2,7 +2,7 @@
 
 use ingest::readings::{Event, JobCard, StepEvent};
 use sinks::emission::Emission;
-use sinks::view::ExpectedView;
+use sinks::view::{ExpectedView, FloodView};
 
 use super::exceptions::{Exception, Operator, State};
 use super::limits::fits;
@@ -59,6 +59,12 @@ impl Engine {
 
     pub(super) fn tell_functions_of_exceptions(&mut self, changes: &[Exception]) {
         changes.iter().for_each(|change| self.functions.take_exception(changed(change)));
+    }
+
+    /// How many exceptions call on each site.
+    #[must_use]
+    pub fn floods(&self) -> Vec<FloodView> {
+        self.functions.floods(self.at_ms)
     }
 
     /// Something of the service itself has happened.
@@ -132,10 +138,13 @@ fn changed(change: &Exception) -> ExceptionChange {
         severity: change.severity.as_str().into(),
         site: change.site.as_str().into(),
         bay: text(&change.bay),
+        tool: text(&change.tool),
         job: text(&change.job),
         step: text(&change.step),
+        message: change.message.as_str().into(),
         state: change.state.as_str().into(),
         is_open: matches!(change.state, State::Active | State::Latched),
+        is_event: change.state == State::Cleared && change.cleared_ms == Some(change.raised_ms),
         is_latched: change.state == State::Latched,
         at_ms,
         operator_state: of_people.then(|| state.as_str().into()),

@@ -27,6 +27,7 @@ impl Functions {
         let is_first = !std::mem::replace(&mut job.has_card, true);
         let promised_before_ms = job.head.promised_ms;
         job.head.customer = card.customer;
+        job.head.contact = card.contact;
         job.head.vehicle = card.vehicle;
         job.head.promised_ms = card.promised_ms;
         let mut known = std::mem::take(&mut job.steps);

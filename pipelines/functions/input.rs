@@ -70,10 +70,15 @@ pub(crate) struct ExceptionChange {
     pub severity: Box<str>,
     pub site: Box<str>,
     pub bay: Option<Box<str>>,
+    pub tool: Option<Box<str>>,
     pub job: Option<Box<str>>,
     pub step: Option<Box<str>>,
+    /// In words.
+    pub message: Box<str>,
     pub state: Box<str>,
     pub is_open: bool,
+    /// It was over when it happened.
+    pub is_event: bool,
     pub is_latched: bool,
     /// When it changed.
     pub at_ms: i64,
@@ -113,6 +118,7 @@ impl CardPlan {
         CardPlan {
             job: card.job.as_str().into(),
             customer: text(&card.customer),
+            contact: card.contact.clone(),
             vehicle: text(&card.vehicle),
             promised_ms: card.promised.as_ref().and_then(|promised| calendar.time_ms(promised)),
             steps,

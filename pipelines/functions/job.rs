@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use ingest::readings::Contact;
 use serde::{Deserialize, Serialize};
 
 use super::billing::Bill;
@@ -64,6 +65,7 @@ pub(crate) struct JobHead {
     pub site: Box<str>,
     pub job: Box<str>,
     pub customer: Option<Box<str>>,
+    pub contact: Option<Contact>,
     pub vehicle: Option<Box<str>>,
     pub promised_ms: Option<i64>,
     pub state: JobState,
@@ -128,6 +130,7 @@ pub(crate) struct StepPlan {
 pub(crate) struct CardPlan {
     pub job: Box<str>,
     pub customer: Option<Box<str>>,
+    pub contact: Option<Contact>,
     pub vehicle: Option<Box<str>>,
     pub promised_ms: Option<i64>,
     pub steps: Vec<Arc<StepPlan>>,
@@ -217,6 +220,7 @@ impl Job {
             site: site.into(),
             job: job.into(),
             customer: None,
+            contact: None,
             vehicle: None,
             promised_ms: None,
             state: JobState::Accepted,

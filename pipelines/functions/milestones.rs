@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use ingest::readings::Contact;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -26,6 +27,8 @@ struct Message {
     site: Box<str>,
     job: Box<str>,
     customer: Box<str>,
+    /// None: whoever reads the queue has to know.
+    contact: Option<Contact>,
     milestone: Box<str>,
     key: Box<str>,
     text: Box<str>,
@@ -48,6 +51,8 @@ impl Functions {
         }
         let Some(job) = self.jobs.get_mut(key) else { return };
         let Some(customer) = job.head.customer.clone() else { return };
+        let known = settings.notification.contacts.get(&*customer);
+        let contact = job.head.contact.as_ref().or(known).cloned();
         let name = if distinct.is_empty() { milestone.to_owned() } else { format!("{milestone}/{distinct}") };
         if job.milestones.len() >= OF_JOB_MAX || !job.milestones.insert(name.as_str().into()) {
             return;
@@ -59,6 +64,7 @@ impl Functions {
             site: key.0.clone(),
             job: key.1.clone(),
             customer,
+            contact,
             milestone: milestone.into(),
             key: format!("{}/{}/{name}", key.0, key.1).into(),
             text: text.into(),
@@ -82,8 +88,11 @@ impl Functions {
                 waiting.push_back(message);
                 continue;
             }
-            let Message { site, job, customer, milestone, key, text, .. } = message;
-            let body = json!({ "customer": customer, "milestone": milestone, "text": text });
+            let Message { site, job, customer, contact, milestone, key, text, .. } = message;
+            let mut body = json!({ "customer": customer, "milestone": milestone, "text": text });
+            if let Some(Contact { channel, address }) = contact {
+                (body["channel"], body["address"]) = (channel.into(), address.into());
+            }
             let draft = Draft { at_ms, site: Some(site), job: Some(job), kind: milestone, key, body };
             self.queues.push(&mut self.told, "notifications", draft);
         }

@@ -1,6 +1,6 @@
 //! What boards and HTTP show of the functions.
 
-use sinks::view::{JobStepView, JobView, QueuedStepView};
+use sinks::view::{FloodView, JobStepView, JobView, QueuedStepView};
 
 use super::Functions;
 use super::assignment::{Lacks, choose};
@@ -14,6 +14,18 @@ impl Functions {
     #[must_use]
     pub(crate) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// Site and name of those who steps are assigned to.
+    pub(crate) fn technicians(&self) -> impl Iterator<Item = (&str, &str)> {
+        let technicians = self.settings.assignment.technicians.iter();
+        technicians.map(|(name, technician)| (technician.site.as_str(), name.as_str()))
+    }
+
+    /// How many exceptions call on each site, as of a time.
+    #[must_use]
+    pub(crate) fn floods(&self, at_ms: i64) -> Vec<FloodView> {
+        self.floods.views(at_ms, self.settings.routing.flood_per_10min)
     }
 
     /// Jobs, open ones first, in the order in which their steps are placed; then the ones handed over last.

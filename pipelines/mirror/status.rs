@@ -186,6 +186,12 @@ impl MirrorStatus {
         self.clock.boot_us() >= self.lock().permitted_until_us
     }
 
+    /// Whether something may leave the house: nobody else can lead.
+    #[must_use]
+    pub fn may_send(&self) -> bool {
+        !self.is_lapsed() && self.fenced().is_none()
+    }
+
     /// Whether we may go on while the mirror is away.
     pub(super) fn may_be_alone(&self) -> bool {
         self.ack == Ack::Local && self.takeover == Takeover::Manual

@@ -37,6 +37,8 @@ pub enum RunError {
     Differs { offset: u64, theirs: String, ours: String },
     #[error("a checkpoint cannot be written as bytes: {0}")]
     Encoding(String),
+    #[error("could not start to publish: {0}")]
+    Publish(#[from] ingest::source::SourceError),
     #[error("the intake stopped: {0}")]
     Intake(#[from] ingest::intake::IntakeError),
     #[error(

@@ -77,7 +77,8 @@ impl Service {
         }
         let (stop, clerk, reload) = (stop.clone(), clerk.clone(), Reload::default());
         let (opening, going_out) = (Vec::new(), VecDeque::new());
-        let mut service = Service { clerk, going_out, epochs, clock, painter, opening, stop, reload };
+        let lamps = None;
+        let mut service = Service { clerk, going_out, epochs, clock, painter, lamps, opening, stop, reload };
         service.configured(service.epochs.place().0);
         Ok(service)
     }

@@ -215,7 +215,7 @@ fn at_work(config: &Config) -> Engine {
     let step =
         format!(r#"{{"ts":{AT_MS},"job":"J1","step":"S1","technician":"T1","event":"started","seq":1}}"#);
     let card = format!(
-        r#"{{"ts":{AT_MS},"job":"J1","steps":[{{"step":"S1","operation":"wheel","expect":[{{"metric":"torque","min":80,
+        r#"{{"ts":{AT_MS},"job":"J1","customer":"C1","contact":{{"channel":"mail","address":"ann@example.com"}},"steps":[{{"step":"S1","operation":"wheel","expect":[{{"metric":"torque","min":80,
         "max":95,"count":5}}],"resources":[{{"resource":"oil","quantity":4.2,"unit":"L"}}]}}]}}"#
     );
     let asset = r#"{"asset":"tq-1","kind":"torque_tool","bay":"bay-01"}"#.to_owned();
@@ -235,13 +235,13 @@ fn at_work(config: &Config) -> Engine {
     engine
 }
 
-/// Of the state of version 9 the bytes must be what its restoring gives back: what a field means is in them.
+/// Of the state of version 10 the bytes must be what its restoring gives back: what a field means is in them.
 #[test]
 fn the_engines_state() {
     let (_folder, config) = shop();
     let written = at_work(&config).snapshot().expect("a state");
-    is_as_written("state-09/state", &written);
-    let bytes = std::fs::read(fixture("state-09/state")).expect("a state");
+    is_as_written("state-10/state", &written);
+    let bytes = std::fs::read(fixture("state-10/state")).expect("a state");
     let mut restored = wire::engine(&config).expect("the rules compile");
     restored.restore(&config, &bytes).expect("restores");
     assert_eq!(restored.state_hash().expect("a hash"), at_work(&config).state_hash().expect("a hash"));
@@ -252,9 +252,11 @@ fn the_engines_state() {
 #[test]
 fn a_state_of_another_version_is_refused_with_what_to_do() {
     let (_folder, config) = shop();
-    let mut bytes = std::fs::read(fixture("state-09/state")).expect("a state");
-    for (version, words) in [(10, "start the Andon that wrote it"), (8, "move the checkpoints away")] {
-        bytes[0] = version;
+    let [before, mut newer] =
+        ["state-09/state", "state-10/state"].map(|name| std::fs::read(fixture(name)).expect("a state"));
+    newer[0] = 11;
+    let cases = [(11, newer, "start the Andon that wrote it"), (9, before, "move the checkpoints away")];
+    for (version, bytes, words) in cases {
         let mut engine = wire::engine(&config).expect("the rules compile");
         let error = engine.restore(&config, &bytes).expect_err("another version").to_string();
         assert!(error.contains(&format!("version {version}")) && error.contains(words), "{error}");

@@ -84,6 +84,7 @@ fn workshop(bays: usize, now_ms: i64, started_ms: i64) -> View {
         exceptions_open: exceptions.iter().filter(|one| one.is_open()).count() as u64,
         exceptions_suppressed: exceptions.iter().filter(|one| one.state == "suppressed").count() as u64,
         exceptions_shelved: 0,
+        floods: Vec::new(),
         role: "primary".to_owned(),
         mirror: None,
         missing: Missing::default(),

@@ -1,31 +1,40 @@
-//! Items of a queue on their way to a web server outside, one webhook each.
+//! Items of a queue on their way to somebody outside: a web server, or people who have an address for mail.
 //!
 //! A courier asks for what anybody could ask of the service: where it stands, the next item, that its steps be written down.
-//! An attempt stands in the journal, and in the mirror where there is one, before the request goes out; its outcome after
+//! An attempt stands in the journal, and in the mirror where there is one, before anything goes out; its outcome after
 //! it. What it reads is what the store has committed, so nothing goes out that could be rolled back; and a service that does
-//! not lead takes no commands, so it sends nothing. Each repeat of an item carries the same `Idempotency-Key`.
+//! not lead takes no commands, so it sends nothing. Each repeat of an item carries the same `Idempotency-Key` or `Message-ID`.
 //!
-//! | the other side                        | what follows                                                                |
-//! |---------------------------------------|-----------------------------------------------------------------------------|
-//! | answers 2xx                           | sent; the next item                                                         |
-//! | cannot be reached, 5xx, 408, 425, 429 | failed: again, after 1 s, 2 s, … at most 5 min                              |
-//! | answers 3xx or 4xx                    | held: a person has to look, and says resend or skip                         |
-//! | breaks off, or says nothing           | in doubt: again or held, as the webhook's `in_doubt` says; so after a crash |
+//! | the other side                                            | what follows                                                 |
+//! |-----------------------------------------------------------|--------------------------------------------------------------|
+//! | takes it: 2xx                                             | sent; the next item                                          |
+//! | cannot be reached, is busy: 5xx, 408, 425, 429, SMTP's 4xx | failed: again, after 1 s, 2 s, … at most 5 min               |
+//! | refuses it: 3xx, 4xx, SMTP's 5xx                          | held: a person has to look, and says resend or skip          |
+//! | breaks off, or says nothing                               | in doubt: again or held, as `in_doubt` says; so after a crash |
 //!
-//! Bound: one item and one request a webhook; the queue itself waits in the store.
+//! What is not for a courier, as a mail's are the items of channel `mail` alone, is passed over and counted.
+//!
+//! Bound: one item and one attempt a courier; the queue itself waits in the store.
+
+mod mail;
+
+mod parcel;
+
+mod webhook;
 
 use std::time::Duration;
 
-use ingest::config::Secret;
 use ingest::entry::IntakeBuilder;
 use ingest::entry::command::{Order, Progress, What};
 
-use self::request::{Outcome, Parcel, Stored};
+use self::mail::Letter;
+pub use self::mail::{Mail, Security, Sender};
+use self::parcel::{Outcome, Stored, without_addresses};
+use self::webhook::Request;
+pub use self::webhook::Webhook;
 use crate::desk::{Desk, Reply, Wish};
 use crate::store::reader::Question;
 use crate::view::{Deliveries, DeliveryView};
-
-mod request;
 
 /// Pause where there is nothing to do, or nobody to ask.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -33,21 +42,27 @@ const PAUSE: Duration = Duration::from_secs(1);
 const BACK_OFF_MAX: Duration = Duration::from_secs(300);
 /// Letters of a detail that are written down.
 const DETAIL_CHARS_MAX: usize = 300;
+/// Items that are looked at for one that is not for others.
+const ITEMS_MAX: u32 = 100;
 
-/// Where items of a queue go.
+/// What a courier takes, and to where.
 #[derive(Clone, Debug)]
-pub struct Webhook {
+pub struct CourierSettings {
     pub name: String,
     pub queue: String,
-    /// `http://…` or `https://…`.
-    pub url: String,
-    /// Signs what is sent.
-    pub secret: Option<Secret>,
+    pub destination: Destination,
     pub in_doubt: InDoubt,
     /// The first item that it gets; none: the first one after it was set up.
     pub from: Option<u64>,
     /// How long an answer may take.
     pub timeout: Duration,
+}
+
+/// Where items go.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    Webhook(Webhook),
+    Mail(Mail),
 }
 
 /// What is done when it is not known whether an item has arrived.
@@ -62,7 +77,7 @@ pub enum InDoubt {
 /// Takes items of one queue to one place.
 #[derive(Debug)]
 pub struct Courier {
-    webhook: Webhook,
+    settings: CourierSettings,
     desk: Desk,
 }
 
@@ -84,11 +99,47 @@ enum Refused {
     Conflict,
 }
 
+/// What comes next in the queue.
+enum Next {
+    /// Something for this courier.
+    Item(Box<Stored>),
+    /// Items up to this number are for others.
+    Others(u64),
+    Nothing,
+}
+
+impl Destination {
+    fn is_for(&self, stored: &Stored) -> bool {
+        match self {
+            Destination::Webhook(_) => true,
+            Destination::Mail(_) => Letter::is_for(stored),
+        }
+    }
+
+    /// How many items are looked at for one that is for it.
+    fn items_max(&self) -> u32 {
+        match self {
+            Destination::Webhook(_) => 1,
+            Destination::Mail(_) => ITEMS_MAX,
+        }
+    }
+
+    async fn send(&self, queue: &str, stored: &Stored, timeout: Duration) -> Outcome {
+        match self {
+            Destination::Webhook(webhook) => Request::new(webhook, queue, stored).send(timeout).await,
+            Destination::Mail(mail) => match Letter::new(mail, queue, stored) {
+                Ok(letter) => letter.send(mail, timeout).await,
+                Err(why) => Outcome::Refused(why),
+            },
+        }
+    }
+}
+
 impl Courier {
-    /// For one webhook; `desk` is where it asks.
+    /// `desk` is where it asks.
     #[must_use]
-    pub fn new(webhook: Webhook, desk: Desk) -> Courier {
-        Courier { webhook, desk }
+    pub fn new(settings: CourierSettings, desk: Desk) -> Courier {
+        Courier { settings, desk }
     }
 
     /// Goes on for ever.
@@ -106,8 +157,8 @@ impl Courier {
     /// One item, if there is one.
     async fn round(&self) -> Round {
         let Some(Deliveries { deliveries, newest }) = self.standing().await else { return Round::Idle };
-        let Webhook { name, queue, from, in_doubt, .. } = &self.webhook;
-        let Some(standing) = deliveries.into_iter().find(|delivery| delivery.webhook == *name) else {
+        let CourierSettings { name, queue, from, in_doubt, .. } = &self.settings;
+        let Some(standing) = deliveries.into_iter().find(|delivery| delivery.courier == *name) else {
             let first = from.unwrap_or_else(|| newest.get(queue).map_or(1, |newest| newest + 1));
             let begun = self.tell(first, 0, Progress::Begin, "set up").await;
             return if begun.is_ok() { Round::Done } else { Round::Idle };
@@ -123,8 +174,16 @@ impl Courier {
             return if held.is_ok() { Round::Done } else { Round::Idle };
         }
         match self.next(item).await {
-            Some(stored) => self.send(&stored, &standing).await,
-            None => Round::Idle,
+            Next::Item(stored) => self.send(&stored, &standing).await,
+            Next::Others(last) => {
+                let passed = self.tell(last, 0, Progress::Passed, "").await;
+                if passed.is_err() {
+                    return Round::Idle;
+                }
+                self.count(Progress::Passed, last - standing.settled);
+                Round::Done
+            }
+            Next::Nothing => Round::Idle,
         }
     }
 
@@ -133,20 +192,20 @@ impl Courier {
         if self.tell(item, attempts, Progress::Attempt, "").await.is_err() {
             return Round::Idle;
         }
-        let parcel = Parcel::new(&self.webhook, stored);
-        let outcome = parcel.send(self.webhook.timeout).await;
+        let CourierSettings { name, queue, destination, in_doubt, timeout, .. } = &self.settings;
+        let outcome = destination.send(queue, stored, *timeout).await;
         let (progress, detail) = match outcome {
             Outcome::Taken(said) => (Progress::Sent, said),
             Outcome::NotTaken(why) => (Progress::Failed, why),
             Outcome::Refused(why) => (Progress::Held, why),
-            Outcome::InDoubt(why) if self.webhook.in_doubt == InDoubt::Resend => (Progress::Failed, why),
+            Outcome::InDoubt(why) if *in_doubt == InDoubt::Resend => (Progress::Failed, why),
             Outcome::InDoubt(why) => (Progress::Held, format!("{why}: look whether it has arrived")),
         };
-        let labels = [("webhook", self.webhook.name.clone()), ("outcome", progress.as_str().to_owned())];
-        metrics::counter!("andon_deliveries_total", &labels).increment(1);
+        let detail = without_addresses(&detail);
+        self.count(progress, 1);
         if progress != Progress::Sent {
-            let webhook = &self.webhook.name;
-            tracing::warn!(webhook, item, attempts, "not delivered, {}: {detail}", progress.as_str());
+            let courier = name;
+            tracing::warn!(courier, item, attempts, "not delivered, {}: {detail}", progress.as_str());
         }
         // Until it stands in the journal the item is in doubt for whoever comes next.
         while let Err(Refused::NotNow) = self.tell(item, attempts, progress, &detail).await {
@@ -155,27 +214,48 @@ impl Courier {
         if progress == Progress::Failed { Round::Failed { attempts } } else { Round::Done }
     }
 
-    /// Where all webhooks stand.
+    fn count(&self, progress: Progress, items: u64) {
+        let labels = [("courier", self.settings.name.clone()), ("outcome", progress.as_str().to_owned())];
+        metrics::counter!("andon_deliveries_total", &labels).increment(items);
+    }
+
+    /// Where all couriers stand.
     async fn standing(&self) -> Option<Deliveries> {
         let Reply { status: 200, body } = self.desk.ask(Wish::Deliveries).await else { return None };
         serde_json::from_value(body).ok()
     }
 
-    /// The item of that number, once it is there for good.
-    async fn next(&self, item: u64) -> Option<Stored> {
-        let question = Question::Chain { name: self.webhook.queue.clone(), from: item, limit: 1 };
-        let Reply { status: 200, body } = self.desk.ask(Wish::Store(question)).await else { return None };
-        Stored::of(&body[0]).filter(|stored| stored.offset == item)
+    /// The item of that number, once it is there for good; or how far others' items go from there.
+    async fn next(&self, item: u64) -> Next {
+        let CourierSettings { queue, destination, .. } = &self.settings;
+        let question = Question::Chain { name: queue.clone(), from: item, limit: destination.items_max() };
+        let Reply { status: 200, body } = self.desk.ask(Wish::Store(question)).await else {
+            return Next::Nothing;
+        };
+        let rows = body.as_array().map(Vec::as_slice).unwrap_or_default();
+        let stored = rows.iter().map_while(Stored::of);
+        let mut others = None;
+        for (stored, number) in stored.zip(item..) {
+            if stored.offset != number {
+                break;
+            }
+            match (destination.is_for(&stored), others) {
+                (true, None) => return Next::Item(Box::new(stored)),
+                (true, Some(_)) => break,
+                (false, _) => others = Some(number),
+            }
+        }
+        others.map_or(Next::Nothing, Next::Others)
     }
 
     /// Has a step written down.
     async fn tell(&self, item: u64, attempt: u32, progress: Progress, detail: &str) -> Result<(), Refused> {
-        let Webhook { name, queue, .. } = &self.webhook;
+        let CourierSettings { name, queue, .. } = &self.settings;
         let order = Order {
             actor: "andon".to_owned(),
             key: format!("{name}/{item}/{attempt}/{}", progress.as_str()),
             what: What::Deliver {
-                webhook: name.clone(),
+                courier: name.clone(),
                 queue: queue.clone(),
                 item,
                 progress,
@@ -186,7 +266,7 @@ impl Courier {
             Reply { status: 200, .. } => Ok(()),
             Reply { status: 503, .. } => Err(Refused::NotNow),
             Reply { body, .. } => {
-                tracing::warn!(webhook = name, item, "{} was refused: {body}", progress.as_str());
+                tracing::warn!(courier = name, item, "{} was refused: {body}", progress.as_str());
                 Err(Refused::Conflict)
             }
         }

@@ -45,7 +45,7 @@ pub enum Wish {
     Gaps(ChannelQuery),
     /// What became of all that came, channel by channel.
     Devices(ChannelQuery),
-    /// How far webhooks are.
+    /// How far couriers are.
     Deliveries,
 }
 

@@ -66,7 +66,7 @@ const STATE_DIFFERENCES: &str = "andon_standby_state_differences";
 const STATE_DIFFERENCE: &str = "andon_standby_state_difference";
 
 /// Recorded where things happen; described here so that the words stand in one place.
-const RECORDED: [(&str, Kind, &str); 22] = [
+const RECORDED: [(&str, Kind, &str); 26] = [
     (LIVE_REFUSED, Kind::Counter, "Live streams turned away because all seats were taken"),
     (LIVE_SKIPPED, Kind::Counter, "Pictures that live streams skipped"),
     (
@@ -112,7 +112,23 @@ const RECORDED: [(&str, Kind, &str); 22] = [
     ("andon_sink_rows_total", Kind::Counter, "Rows handed to a sink"),
     ("andon_sink_pending_rows", Kind::Gauge, "Rows waiting for a sink"),
     ("andon_sink_errors_total", Kind::Counter, "Calls to a sink that failed"),
-    ("andon_deliveries_total", Kind::Counter, "Items that webhooks have sent, by what came of it"),
+    ("andon_published_states_total", Kind::Counter, "Retained states that the broker has acknowledged"),
+    (
+        "andon_publish_replaced_states_total",
+        Kind::Counter,
+        "Retained states that never went out, for a newer one of their topic came before",
+    ),
+    (
+        "andon_publish_unpublishable_states",
+        Kind::Gauge,
+        "Bays and technicians whose names are no level of a topic",
+    ),
+    ("andon_publish_connected", Kind::Gauge, "1 while there is a connection to publish over"),
+    (
+        "andon_deliveries_total",
+        Kind::Counter,
+        "Items that couriers (webhooks, mails) have taken outside, by what came of it",
+    ),
 ];
 
 #[derive(Clone, Copy)]

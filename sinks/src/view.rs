@@ -6,6 +6,7 @@
 mod counts;
 mod deliveries;
 mod exceptions;
+mod floods;
 mod jobs;
 
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use utoipa::ToSchema;
 pub use self::counts::Counts;
 pub use self::deliveries::{Deliveries, DeliveryView};
 pub use self::exceptions::ExceptionView;
-pub use self::jobs::{ExpectedView, JobStepView, JobView, Jobs, QueuedStepView};
+pub use self::floods::{ActorView, FloodView};
+pub use self::jobs::{ExpectedView, JobStepView, JobView, Jobs, OwnStepView, QueuedStepView};
 use crate::channels::Missing;
 
 /// The whole picture. Serialised as it is to `/api/v1/live` (one JSON object an event) and in parts to the
@@ -31,6 +33,9 @@ pub struct View {
     pub exceptions: Vec<ExceptionView>,
     /// Newest bookings first, at most 200.
     pub usage: Vec<UsageView>,
+    /// By site.
+    #[serde(skip)]
+    pub floods: Vec<FloodView>,
     #[serde(skip)]
     pub jobs: Arc<Jobs>,
 }
@@ -48,7 +53,7 @@ pub struct Status {
     pub counts: Counts,
     /// Sequence numbers that have not come; `/api/v1/status/gaps` names them.
     pub missing: Missing,
-    /// How far webhooks are.
+    /// How far couriers are.
     pub deliveries: Vec<DeliveryView>,
     pub messages_per_second: f64,
     /// Arrival of the newest message minus the least watermark of the bays that are not released.
@@ -62,6 +67,8 @@ pub struct Status {
     pub exceptions_suppressed: u64,
     /// Part of the open ones: somebody has put them aside for a while.
     pub exceptions_shelved: u64,
+    /// Sites on which more exceptions call than anybody can look at.
+    pub floods: Vec<String>,
     /// `primary`, or `standby` while it follows another region.
     pub role: String,
     /// None where the journal is not mirrored.

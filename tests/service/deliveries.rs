@@ -113,22 +113,22 @@ fn accept(andon: &mut Andon, job: &str) {
     assert_eq!(code, 200, "{answer}");
 }
 
-fn standing(andon: &mut Andon, webhook: &str) -> Value {
+pub(crate) fn standing(andon: &mut Andon, courier: &str) -> Value {
     let all = andon.json("/api/v1/deliveries");
-    let of = all["deliveries"].as_array().expect("a list").iter().find(|one| one["webhook"] == webhook);
+    let of = all["deliveries"].as_array().expect("a list").iter().find(|one| one["courier"] == courier);
     of.cloned().unwrap_or_default()
 }
 
-fn until_sent(andon: &mut Andon, webhook: &str, settled: u64) {
-    until(&format!("{settled} items are with {webhook}"), 40, || {
-        let now = standing(andon, webhook);
+pub(crate) fn until_sent(andon: &mut Andon, courier: &str, settled: u64) {
+    until(&format!("{settled} items are with {courier}"), 40, || {
+        let now = standing(andon, courier);
         if now["settled"] == settled && now["waiting"] == 0 { Ok(()) } else { Err(now) }
     });
 }
 
-fn until_held(andon: &mut Andon, webhook: &str, words: &str) -> u64 {
-    until(&format!("{webhook} waits for a person"), 40, || {
-        let now = standing(andon, webhook);
+pub(crate) fn until_held(andon: &mut Andon, courier: &str, words: &str) -> u64 {
+    until(&format!("{courier} waits for a person"), 40, || {
+        let now = standing(andon, courier);
         let is_held = now["held"].as_str().is_some_and(|held| held.contains(words));
         if is_held { Ok(now["settled"].as_u64().expect("a number") + 1) } else { Err(now) }
     })

@@ -147,6 +147,9 @@ fn card(raw: &str, units: &Units) -> Result<JobCard, Fault> {
     if card.job.is_empty() {
         return Err(Fault::bad_field("`job` is empty".to_owned()));
     }
+    if let Some(contact) = &card.contact {
+        contact.check().map_err(|why| Fault::bad_field(format!("`contact`: {why}")))?;
+    }
     for step in &mut card.steps {
         if step.step.is_empty() {
             return Err(Fault::bad_field("`step` of a planned step is empty".to_owned()));

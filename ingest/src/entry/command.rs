@@ -85,8 +85,9 @@ pub enum What {
     },
     /// What has become of an item of a queue on its way to somebody outside.
     Deliver {
-        /// Name of the webhook.
-        webhook: String,
+        /// Who takes it there: a webhook's or a mail's name.
+        #[serde(alias = "webhook")]
+        courier: String,
         queue: String,
         /// Number of the item.
         item: u64,
@@ -112,12 +113,14 @@ pub enum StepVerb {
     Finish,
 }
 
-/// How far an item is on its way to a webhook.
+/// How far an item is on its way outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Progress {
-    /// The webhook is new: this is the first item that it is to get.
+    /// The courier is new: this is the first item that it is to take.
     Begin,
+    /// It, and what waits before it, is for others: nothing is sent.
+    Passed,
     /// It is about to be sent. In the journal before anything goes out.
     Attempt,
     /// The other side has it.
@@ -138,6 +141,7 @@ impl Progress {
     pub fn as_str(self) -> &'static str {
         match self {
             Progress::Begin => "begin",
+            Progress::Passed => "passed",
             Progress::Attempt => "attempt",
             Progress::Sent => "sent",
             Progress::Failed => "failed",
@@ -150,7 +154,7 @@ impl Progress {
     /// Whether people want to find it in the audit: not each step of each item.
     #[must_use]
     pub fn is_decision(self) -> bool {
-        !matches!(self, Progress::Attempt | Progress::Sent | Progress::Failed)
+        !matches!(self, Progress::Passed | Progress::Attempt | Progress::Sent | Progress::Failed)
     }
 }
 
@@ -198,7 +202,7 @@ impl What {
         }
     }
 
-    /// What it is about: id of an exception, a job, a webhook, row id of a quarantine record, or the recording.
+    /// What it is about: id of an exception, a job, a courier, row id of a quarantine record, or the recording.
     #[must_use]
     pub fn target(&self) -> &str {
         match self {
@@ -212,7 +216,7 @@ impl What {
             | What::Release { job, .. }
             | What::PostLine { job, .. } => job,
             What::Replay { record, .. } => record,
-            What::Deliver { webhook, .. } => webhook,
+            What::Deliver { courier, .. } => courier,
             What::Import { recording, .. } => recording,
         }
     }

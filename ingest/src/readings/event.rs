@@ -70,12 +70,54 @@ pub struct JobCard {
     pub job: String,
     #[serde(default)]
     pub customer: Option<String>,
+    /// Where the customer is told how the job goes.
+    #[serde(default)]
+    pub contact: Option<Contact>,
     #[serde(default)]
     pub vehicle: Option<String>,
     /// RFC 3339 or ms since 1970, as given.
     #[serde(default)]
     pub promised: Option<serde_json::Value>,
     pub steps: Vec<PlannedStep>,
+}
+
+/// Where somebody is reached.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Contact {
+    /// `mail`, or whatever those who carry it know: `sms`, `whatsapp`.
+    pub channel: String,
+    pub address: String,
+}
+
+/// An address is nobody's business: it stands in the journal and in what is told, and in no log.
+impl std::fmt::Debug for Contact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Contact({}, …)", self.channel)
+    }
+}
+
+impl Contact {
+    const CHANNEL_CHARS_MAX: usize = 32;
+    const ADDRESS_CHARS_MAX: usize = 320;
+
+    /// What is wrong with it, as a fragment that does not repeat the address.
+    ///
+    /// # Errors
+    /// A channel that is no word, an address that is empty, too long or holds control characters.
+    pub fn check(&self) -> Result<(), String> {
+        let Contact { channel, address } = self;
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if channel.is_empty() || channel.len() > Self::CHANNEL_CHARS_MAX || !channel.chars().all(is_word) {
+            return Err("its channel is no word of lower-case letters, digits and `_`, such as `mail`".into());
+        }
+        let chars = address.chars().count();
+        if address.trim().is_empty() || chars > Self::ADDRESS_CHARS_MAX || address.contains(char::is_control)
+        {
+            let max = Self::ADDRESS_CHARS_MAX;
+            return Err(format!("its address is empty, longer than {max} characters, or holds line breaks"));
+        }
+        Ok(())
+    }
 }
 
 /// A step as the job card plans it.

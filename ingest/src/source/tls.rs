@@ -11,7 +11,7 @@ use super::SourceError;
 use crate::config::TlsSettings;
 
 /// Reads the files once, so that a wrong path shows at the start and not at the first reconnect.
-pub(super) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, SourceError> {
+pub(crate) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, SourceError> {
     let roots = match &settings.authority {
         Some(path) => authorities_of(path)?,
         None => authorities_of_the_system()?,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ingest::readings::Contact;
 use toml::de::DeTable;
 
 use super::super::document::Reader;
@@ -11,7 +12,7 @@ use super::super::values::Values;
 use super::table::FUNCTIONS;
 use super::{
     AssignmentSettings, BillingSettings, FunctionSettings, Labour, MILESTONES, NotificationSettings, Price,
-    QaSettings, Technician,
+    QaSettings, Technician, routing,
 };
 use crate::calendar::Shift;
 
@@ -34,6 +35,7 @@ pub(in crate::config) fn read(
         },
         billing: billing(&values, &mut reader),
         notification: notification(&values, &mut reader),
+        routing: routing::read(&values, &mut reader),
     };
     (vec![settings], reader.mistakes)
 }
@@ -131,7 +133,24 @@ fn notification(values: &Values, reader: &mut Reader<'_>) -> NotificationSetting
             reader.fault(&span, Fault::new(message, format!("possible are {}", PLACES.join(", "))));
         }
     }
-    NotificationSettings { milestones, quiet_hours, templates: templates.iter().cloned().collect() }
+    let templates = templates.iter().cloned().collect();
+    NotificationSettings { milestones, quiet_hours, templates, contacts: contacts(values, reader) }
+}
+
+fn contacts(values: &Values, reader: &mut Reader<'_>) -> BTreeMap<String, Contact> {
+    let mut contacts = BTreeMap::new();
+    for (name, values) in values.tables("notification.contacts") {
+        let text = |key: &str| values.text(key).unwrap_or_default().to_owned();
+        let contact = Contact { channel: text("channel"), address: text("address") };
+        let is_set = values.text("channel").is_some() && values.text("address").is_some();
+        if is_set && let Err(why) = contact.check() {
+            let message = format!("`notification.contacts.{name}`: {why}");
+            let remedy = "write for example `channel = \"mail\"` and `address = \"fleet@example.com\"`";
+            reader.fault(&values.span("address").unwrap_or_default(), Fault::new(message, remedy));
+        }
+        contacts.insert(name.clone(), contact);
+    }
+    contacts
 }
 
 /// What stands in braces.

@@ -3,6 +3,7 @@
 use super::super::kind::Kind;
 use super::super::setting::Fallback::{Absent, Is, Required};
 use super::super::setting::{Setting, key, set, whole};
+use super::routing;
 
 /// `[assignment.sites.NAME]`.
 static SITE: &[Setting] = &[key("bays", Kind::Texts, Required("[\"bay-01\", \"bay-02\"]"))];
@@ -19,6 +20,12 @@ static OPERATION: &[Setting] = &[key("labour_per_h", Kind::Number, Required("120
 /// `[billing.prices.NAME]`.
 static PRICE: &[Setting] =
     &[key("price", Kind::Number, Required("11.5")), key("unit", Kind::Text, Absent("\"L\""))];
+
+/// `[notification.contacts.NAME]`.
+static CONTACT: &[Setting] = &[
+    key("channel", Kind::Text, Required("\"mail\"")),
+    key("address", Kind::Text, Required("\"fleet@example.com\"")),
+];
 
 /// `functions.toml`.
 pub(in crate::config) static FUNCTIONS: &[Setting] = &[
@@ -105,8 +112,19 @@ pub(in crate::config) static FUNCTIONS: &[Setting] = &[
         "notification.templates",
         Kind::Pairs,
         Absent("{ ready = \"Your {vehicle} is ready.\" }"),
-        "In place of the shipped texts. {job} {vehicle} {customer} {site} {promised} {steps} stand for the job's own.",
+        "In place of the shipped texts. {job} {vehicle} {customer} {site} {promised} {steps} stand for the job's own. \
+         Of a mail the first line is the subject as well.",
     ),
+    set(
+        "notification.contacts",
+        Kind::Tables(CONTACT),
+        Absent("C0042\nchannel = \"mail\"\naddress = \"fleet@example.com\""),
+        "Where customers are told, by the name that job cards have for them, unless the card says it itself: \
+         \"contact\":{\"channel\":\"mail\",\"address\":\"ann@example.com\"}. [deliver.mail.NAME] in andon.toml sends what \
+         goes by channel mail; webhooks carry all channels.",
+    ),
+    routing::ROUTES,
+    routing::FLOOD,
 ];
 
 /// What stands above each section.
@@ -119,4 +137,5 @@ pub(in crate::config) const SECTIONS: &[(&str, &str)] = &[
     ("billing", "Lines of a job that was released, in queue `billing`."),
     ("notification", "What customers are told, in queue `notifications`."),
     ("notification.templates", "Texts."),
+    ("routing", "Who is told of exceptions, in queue `notifications`, and what counts as a flood of them."),
 ];

@@ -41,7 +41,7 @@ impl Engine {
         Ok(answer)
     }
 
-    /// Something has become of an item on its way to a webhook.
+    /// Something has become of an item on its way outside.
     pub(super) fn deliver(&mut self, order: &Order, at_ms: i64) -> Answer {
         match self.functions.deliver(&order.what, at_ms) {
             Ok(detail) => {
@@ -52,7 +52,7 @@ impl Engine {
         }
     }
 
-    /// How far webhooks are.
+    /// How far couriers are.
     #[must_use]
     pub fn deliveries(&self) -> Deliveries {
         let newest = self.functions.queue_heads().map(|(queue, head)| (queue.to_owned(), head.number));

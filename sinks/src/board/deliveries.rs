@@ -1,4 +1,4 @@
-//! `/api/v1/deliveries`: how far webhooks are, and what is done about an item that waits for a person.
+//! `/api/v1/deliveries`: how far couriers are, and what is done about an item that waits for a person.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -14,12 +14,12 @@ use super::routes::Shared;
 use crate::desk::Wish;
 use crate::view::Deliveries;
 
-/// How far webhooks are.
+/// How far couriers are.
 #[utoipa::path(
     get,
     path = "/api/v1/deliveries",
     tag = "queues",
-    responses((status = 200, description = "How far webhooks are", body = Deliveries))
+    responses((status = 200, description = "How far couriers are", body = Deliveries))
 )]
 pub(super) async fn deliveries(State((board, _)): Shared) -> Result<Response, Problem> {
     ask(&board, Wish::Deliveries).await
@@ -37,15 +37,15 @@ struct DecisionBody {
 /// Decides about an item that waits for a person.
 #[utoipa::path(
     post,
-    path = "/api/v1/deliveries/{webhook}/{verb}",
+    path = "/api/v1/deliveries/{courier}/{verb}",
     tag = "queues",
-    params(("webhook" = String, Path, description = "Its name"), ("verb" = String, Path, pattern = "^(resend|skip)$")),
+    params(("courier" = String, Path, description = "Its name"), ("verb" = String, Path, pattern = "^(resend|skip)$")),
     request_body = DecisionBody,
     responses((status = 200, description = "Durable and applied", body = Applied))
 )]
 pub(super) async fn decide(
     State((board, _)): Shared,
-    Path((webhook, verb)): Path<(String, String)>,
+    Path((courier, verb)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -62,12 +62,12 @@ pub(super) async fn decide(
     let actor = checked("actor", actor, NAME_CHARS_MAX)?;
     let detail = checked("reason", reason, REASON_CHARS_MAX)?;
     let all = answered(&board, Wish::Deliveries).await?;
-    let of_webhook = |delivery: &&serde_json::Value| delivery["webhook"] == *webhook;
-    let known = all["deliveries"].as_array().and_then(|all| all.iter().find(of_webhook));
+    let of_courier = |delivery: &&serde_json::Value| delivery["courier"] == *courier;
+    let known = all["deliveries"].as_array().and_then(|all| all.iter().find(of_courier));
     let Some(queue) = known.and_then(|known| known["queue"].as_str()).map(str::to_owned) else {
-        let detail = format!("there is no webhook `{webhook}`; GET /api/v1/deliveries lists them");
+        let detail = format!("there is no courier `{courier}`; GET /api/v1/deliveries lists them");
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));
     };
-    let what = What::Deliver { webhook, queue, item, progress, detail };
+    let what = What::Deliver { courier, queue, item, progress, detail };
     ask(&board, Wish::Order(Order { actor, key, what }, no_messages())).await
 }

@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Board;
 use super::problem::{Path, Problem};
 use super::routes::Shared;
-use crate::view::{ExpectedView, JobStepView, JobView, Jobs, QueuedStepView};
+use crate::view::{ExpectedView, JobView, Jobs, OwnStepView, QueuedStepView};
 
 /// Jobs of one page.
 const LIMIT_MAX: usize = 500;
@@ -51,12 +51,8 @@ struct JobPage<'a> {
 /// A step of a technician, with the job that it is of.
 #[derive(Serialize, ToSchema)]
 struct Own<'a> {
-    site: &'a str,
-    job: &'a str,
-    vehicle: Option<&'a str>,
-    promised_ms: Option<i64>,
     #[serde(flatten)]
-    step: &'a JobStepView,
+    own: OwnStepView<'a>,
     /// Of a step that goes on: what it is to measure and what of that has been, before `as_of_ms`.
     #[serde(skip_serializing_if = "<[ExpectedView]>::is_empty")]
     expected: &'a [ExpectedView],
@@ -150,33 +146,24 @@ pub(super) async fn technician(
     headers: HeaderMap,
 ) -> Response {
     let picture = board.now();
-    let jobs = &picture.view.jobs;
-    let tile = |job: &JobView, step: &JobStepView| {
+    let tile = |own: &OwnStepView<'_>| {
         picture.view.bays.iter().find(|bay| {
-            bay.site == job.site
-                && bay.job.as_deref() == Some(&*job.job)
-                && bay.step.as_deref() == Some(&*step.step)
+            bay.site == own.site
+                && bay.job.as_deref() == Some(own.job)
+                && bay.step.as_deref() == Some(&*own.step.step)
         })
     };
-    let open = jobs.jobs.iter().filter(|job| job.state != "released");
-    let mut steps: Vec<Own<'_>> = open
-        .flat_map(|job| {
-            let own = job.steps.iter().filter(|step| step.technician.as_deref() == Some(&*technician));
-            own.map(move |step| Own {
-                site: &job.site,
-                job: &job.job,
-                vehicle: job.vehicle.as_deref(),
-                promised_ms: job.promised_ms,
-                step,
-                expected: tile(job, step).map_or(&[], |bay| &bay.expected),
-                as_of_ms: tile(job, step).and_then(|bay| bay.watermark_ms),
-            })
-        })
-        .collect();
-    let rank =
-        |state: &str| ["active", "paused", "assigned"].iter().position(|first| *first == state).unwrap_or(3);
-    steps.sort_by_key(|own| rank(&own.step.state));
-    tagged(&headers, &OwnSteps { technician: &technician, steps })
+    let all = picture.view.jobs.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
+    let theirs = all.filter(|(_, step)| step.technician.as_deref() == Some(&*technician));
+    let mut steps: Vec<OwnStepView<'_>> =
+        theirs.filter_map(|(job, step)| OwnStepView::of(job, step)).collect();
+    steps.sort_by_key(OwnStepView::rank);
+    let steps = steps.into_iter().map(|own| {
+        let tile = tile(&own);
+        let expected = tile.map_or(&[][..], |bay| &bay.expected);
+        Own { own, expected, as_of_ms: tile.and_then(|bay| bay.watermark_ms) }
+    });
+    tagged(&headers, &OwnSteps { technician: &technician, steps: steps.collect() })
 }
 
 fn all(board: &Board) -> Arc<Jobs> {

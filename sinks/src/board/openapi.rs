@@ -20,7 +20,7 @@ const READING: &str = "/api/v1/sql";
         (name = "service", description = "How the service is"),
         (name = "exceptions", description = "What calls for somebody"),
         (name = "jobs", description = "Job cards, steps, inspections, lines"),
-        (name = "queues", description = "What other systems take up, and how far webhooks are"),
+        (name = "queues", description = "What other systems take up, and how far couriers are"),
         (name = "quarantine", description = "What could not be used, and recordings"),
         (name = "history", description = "SQL over the exported streams")
     )

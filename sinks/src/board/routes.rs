@@ -20,7 +20,7 @@ use super::{
     Board, Configuration, commands, deliveries, functions, jobs, live, openapi, page, quarantine, queues, sql,
 };
 use crate::prometheus::Prometheus;
-use crate::view::{Bay, ExceptionView, Status, UsageView};
+use crate::view::{Bay, ExceptionView, FloodView, Status, UsageView};
 
 /// A request may carry no more than this; but for messages, which may be larger.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -45,6 +45,7 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .routes(routes!(configuration))
         .routes(routes!(bays))
         .routes(routes!(exceptions))
+        .routes(routes!(floods))
         .routes(routes!(commands::exception))
         .routes(routes!(quarantine::quarantine))
         .routes(routes!(quarantine::record))
@@ -109,6 +110,13 @@ struct Exceptions<'a> {
     exceptions: Vec<&'a ExceptionView>,
     /// Matching ones that the limit cut off.
     beyond_limit: usize,
+}
+
+/// `/api/v1/exceptions/flood`.
+#[derive(Serialize, ToSchema)]
+struct Floods<'a> {
+    at_ms: i64,
+    sites: &'a [FloodView],
 }
 
 /// `/api/v1/usage`.
@@ -212,6 +220,18 @@ async fn exceptions(
     let view = &board.now().view;
     let (exceptions, beyond_limit) = query.select(&view.exceptions)?;
     Ok(Json(Exceptions { at_ms: view.at_ms, exceptions, beyond_limit }).into_response())
+}
+
+/// How many exceptions call at once, and which most.
+#[utoipa::path(
+    get,
+    path = "/api/v1/exceptions/flood",
+    tag = "exceptions",
+    responses((status = 200, description = "By site", body = Floods))
+)]
+async fn floods(State((board, _)): Shared) -> Response {
+    let view = &board.now().view;
+    Json(Floods { at_ms: view.at_ms, sites: &view.floods }).into_response()
 }
 
 /// What steps used, newest first.

@@ -1,12 +1,13 @@
-//! How far webhooks are.
+//! How far couriers are: webhooks, and mails.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// One webhook, as of now.
+/// One courier, as of now.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveryView {
-    pub webhook: String,
+    /// Name of the webhook or mail.
+    pub courier: String,
     pub queue: String,
     /// Items up to this number have gone out, or need not.
     pub settled: u64,
@@ -23,10 +24,12 @@ pub struct DeliveryView {
     pub sent: u64,
     /// Left out by a person.
     pub skipped: u64,
+    /// Left to others, as a mail does with items of other channels.
+    pub passed: u64,
     pub sent_ms: Option<i64>,
 }
 
-/// All webhooks, and the newest item of each queue.
+/// All couriers, and the newest item of each queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Deliveries {
     pub deliveries: Vec<DeliveryView>,

@@ -118,6 +118,16 @@ fn events_that_lack_something_name_it() {
         (jobs, r#"{"job":"","steps":[]}"#, "bad_field: `job` is empty"),
         (
             jobs,
+            r#"{"job":"J1","contact":{"channel":"E-Mail","address":"ann@example.com"},"steps":[]}"#,
+            "bad_field: `contact`: its channel is no word of lower-case letters, digits and `_`, such as `mail`",
+        ),
+        (
+            jobs,
+            r#"{"job":"J1","contact":{"channel":"mail","address":"ann@example.com\r\nBcc: eve@example.com"},"steps":[]}"#,
+            "bad_field: `contact`: its address is empty, longer than 320 characters, or holds line breaks",
+        ),
+        (
+            jobs,
             r#"{"job":"J1","steps":[{"step":"S1","standard_s":NaN}]}"#,
             "non_finite_value: a number is not finite: expected value at line 1 column 48",
         ),

@@ -2,18 +2,9 @@ use ingest::config::Secret;
 use serde_json::json;
 
 use super::*;
-use crate::courier::InDoubt;
 
 fn webhook() -> Webhook {
-    Webhook {
-        name: "erp".into(),
-        queue: "billing".into(),
-        url: "http://127.0.0.1:9/andon".into(),
-        secret: Some(Secret("key".into())),
-        in_doubt: InDoubt::Hold,
-        from: None,
-        timeout: Duration::from_secs(1),
-    }
+    Webhook { url: "http://127.0.0.1:9/andon".into(), secret: Some(Secret("key".into())) }
 }
 
 /// The example of RFC 2104's page in many languages, so that a receiver's own code can be held against it.
@@ -34,7 +25,7 @@ fn stored(body: &str) -> Stored {
 #[test]
 fn a_repeat_is_the_same_request_and_its_body_is_what_is_stored() {
     let body = r#"{"amount":0.30000000000000004,"of":75.00042219674567}"#;
-    let [one, other] = [0, 1].map(|_| Parcel::new(&webhook(), &stored(body)));
+    let [one, other] = [0, 1].map(|_| Request::new(&webhook(), "billing", &stored(body)));
     assert_eq!((&one.body, &one.headers), (&other.body, &other.headers));
     assert!(one.headers.contains(&("idempotency-key", "ab12".into())), "{:?}", one.headers);
     assert!(one.body.contains(body), "{}", one.body);
@@ -45,8 +36,8 @@ fn nobody_there_is_known_not_to_have_it() {
     let closed =
         std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it has one");
     let url = format!("http://{closed}/");
-    let parcel = Parcel::new(&Webhook { url, ..webhook() }, &stored("{}"));
-    let outcome = parcel.request(Duration::from_secs(5));
+    let request = Request::new(&Webhook { url, ..webhook() }, "billing", &stored("{}"));
+    let outcome = request.request(Duration::from_secs(5));
     assert!(matches!(outcome, Outcome::NotTaken(_)), "{outcome:?}");
 }
 
@@ -59,8 +50,8 @@ fn an_answer_that_breaks_off_leaves_it_in_doubt() {
         let (mut stream, _) = listener.accept().expect("somebody comes");
         let _ = stream.read(&mut [0; 512]);
     });
-    let parcel = Parcel::new(&Webhook { url, ..webhook() }, &stored("{}"));
-    let outcome = parcel.request(Duration::from_secs(5));
+    let request = Request::new(&Webhook { url, ..webhook() }, "billing", &stored("{}"));
+    let outcome = request.request(Duration::from_secs(5));
     assert!(matches!(outcome, Outcome::InDoubt(_)), "{outcome:?}");
     receiver.join().expect("it ends");
 }

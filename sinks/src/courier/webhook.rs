@@ -1,4 +1,4 @@
-//! One item as a request, and what the answer to it means.
+//! A web server: each item is one request, and its answer says what has become of it.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
@@ -6,98 +6,58 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use serde::Serialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
+use ingest::config::Secret;
 use sha2::Sha256;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
-use super::Webhook;
+use super::parcel::{self, Outcome, Stored};
 
 /// What is read of an answer.
 const ANSWER_BYTES_MAX: u64 = 2_048;
 /// Letters of an answer that are written down.
 const ANSWER_CHARS_MAX: usize = 120;
 
+/// Where requests go.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// `http://…` or `https://…`.
+    pub url: String,
+    /// Signs what is sent.
+    pub secret: Option<Secret>,
+}
+
 /// A request that is ready to go.
 #[derive(Debug)]
-pub(super) struct Parcel {
+pub(super) struct Request {
     url: String,
     body: String,
     headers: Vec<(&'static str, String)>,
 }
 
-/// An item of a queue.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Stored {
-    pub(super) offset: u64,
-    ts_ms: i64,
-    site: Option<String>,
-    job: Option<String>,
-    kind: String,
-    key: String,
-    body: Box<RawValue>,
-    previous: String,
-    hash: String,
-}
-
-impl Stored {
-    /// From a row of [`crate::store::reader::Question::Chain`]; none if it is no item.
-    pub(super) fn of(row: &Value) -> Option<Stored> {
-        let text = |name: &str| row[name].as_str().map(str::to_owned);
-        Some(Stored {
-            offset: row["number"].as_u64()?,
-            ts_ms: row["ts_ms"].as_i64()?,
-            site: text("site"),
-            job: text("job"),
-            kind: text("kind")?,
-            key: text("key")?,
-            body: RawValue::from_string(text("stored")?).ok()?,
-            previous: text("previous")?,
-            hash: text("hash")?,
-        })
-    }
-}
-
-/// What has become of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Taken(String),
-    /// The other side does not have it, or asks for it again.
-    NotTaken(String),
-    /// It will never be taken as it is.
-    Refused(String),
-    InDoubt(String),
-}
-
-impl Parcel {
-    /// The item as `/api/v1/queues/{name}` has it, its body as it is stored, byte for byte: what its hash speaks of. The hash
-    /// names it wherever it is repeated, for no other item has it.
-    pub(super) fn new(webhook: &Webhook, stored: &Stored) -> Parcel {
+impl Request {
+    /// The item as `/api/v1/queues/{name}` has it.
+    pub(super) fn new(webhook: &Webhook, queue: &str, stored: &Stored) -> Request {
         let body = serde_json::to_string(stored).expect("texts and numbers, and JSON that was read");
         let mut headers = vec![
             ("content-type", "application/json".to_owned()),
             ("idempotency-key", stored.hash.clone()),
-            ("andon-queue", webhook.queue.clone()),
+            ("andon-queue", queue.to_owned()),
             ("andon-item", stored.offset.to_string()),
         ];
         if let Some(secret) = &webhook.secret {
             headers.push(("andon-signature", format!("sha256={}", signature(&secret.0, &body))));
         }
-        Parcel { url: webhook.url.clone(), body, headers }
+        Request { url: webhook.url.clone(), body, headers }
     }
 
-    /// Sends it and waits for the answer, on a thread that the end of the service does not wait for.
+    /// Sends it and waits for the answer.
     pub(super) async fn send(self, timeout: Duration) -> Outcome {
-        let (sender, answered) = tokio::sync::oneshot::channel();
-        let thread = std::thread::Builder::new().name("andon-webhook".into());
-        let started = thread.spawn(move || {
-            let _ = sender.send(self.request(timeout));
-        });
-        match started {
-            Ok(_) => answered.await.unwrap_or_else(|_| Outcome::InDoubt("the request broke off".into())),
-            Err(error) => Outcome::NotTaken(format!("no thread to send it: {error}")),
+        match parcel::begin("andon-webhook", move || self.request(timeout)) {
+            Ok(answered) => {
+                answered.await.unwrap_or_else(|_| Outcome::InDoubt("the request broke off".into()))
+            }
+            Err(outcome) => outcome,
         }
     }
 
