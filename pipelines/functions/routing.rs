@@ -68,9 +68,8 @@ impl Calls {
     pub(super) fn next_due_ms(&self, routes: &BTreeMap<String, Route>) -> Option<i64> {
         let of_call = |call: &Call| {
             let since_ms = call.since_ms?;
-            let next = |(name, next): (&Box<str>, &usize)| routes.get(&**name)?.levels.get(*next);
-            let due =
-                call.routes.iter().filter_map(next).map(|level| since_ms.saturating_add(level.after_ms));
+            let levels = call.routes.iter().filter_map(|(name, next)| routes.get(&**name)?.levels.get(*next));
+            let due = levels.map(|level| since_ms.saturating_add(level.after_ms));
             due.min()
         };
         self.0.values().filter_map(of_call).min()
