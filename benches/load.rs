@@ -195,7 +195,7 @@ fn restart() {
         floor.acknowledged()
     );
     andon.stop();
-    change(&shop, "5s", "1h");
+    change(&shop, "5s", "10min");
     let mut andon = Andon::run(&shop);
     andon.until_ready();
     let sent = floor.sent();
