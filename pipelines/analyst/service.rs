@@ -99,9 +99,10 @@ impl Answers for Analyst {
             let context = open_within(exports, &calendars, config, bounds).await.map_err(refused)?;
             let frame = context.sql_with_options(&sql, reading()).await.map_err(unfit)?;
             let rows = frame.execute_stream().await.map_err(unfit)?;
-            Ok((rows, still))
+            // The seat goes with the work, also where whoever asked has gone meanwhile.
+            Ok((rows, still, seat))
         });
-        let (rows, still) = begun.await.map_err(|error| Refusal::Failed(error.to_string()))??;
+        let (rows, still, seat) = begun.await.map_err(|error| Refusal::Failed(error.to_string()))??;
         let (pieces, received) = mpsc::channel(PIECES_MAX);
         threads.spawn(async move {
             let told = tokio::time::timeout(TIME_MAX, answer(rows, format, &pieces)).await;

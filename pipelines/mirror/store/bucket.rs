@@ -68,8 +68,10 @@ impl BucketStore {
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
                 "look at `mirror.access_key` and `mirror.secret_key`"
             }
-            Error::NotFound { .. } => "make the bucket, or name another in `mirror.url`",
-            _ if reason.contains("NoSuchBucket") => "make the bucket, or name another in `mirror.url`",
+            // Of a list the crate knows no such error.
+            _ if matches!(error, Error::NotFound { .. }) || reason.contains("NoSuchBucket") => {
+                "make the bucket, or name another in `mirror.url`"
+            }
             Error::NotImplemented { .. } | Error::NotSupported { .. } | Error::InvalidPath { .. } => {
                 "another store is needed"
             }
