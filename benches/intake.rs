@@ -8,13 +8,12 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use ingest::config::{JournalSettings, SourceSettings};
 use ingest::entry::Entry;
-use ingest::intake::{IntakeHandle, IntakeSettings, Log, LogError, Start};
+use ingest::intake::{IntakeHandle, IntakeSettings, Log, LogError, Start, handover};
 use ingest::journal::Journal;
 use ingest::storage::{DiskStorage, Storage};
 use ingest::time::{Clock, Epoch, Offset, SystemClock};
@@ -68,12 +67,12 @@ fn run(ring: &Ring) -> Run {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let clock = Arc::new(SystemClock::default());
-    let (sender, entries) = sync_channel(64);
+    let (sender, entries) = handover(16 << 20);
     let intake = IntakeHandle::spawn(settings(port), log(folder.path()), clock.clone(), start(), sender);
     let intake = intake.expect("the intake starts");
     let engine = std::thread::spawn(move || {
         let messages = |entry| if let Entry::Intake(intake) = entry { intake.messages() as usize } else { 0 };
-        entries.into_iter().map(|durable| messages(durable.entry)).sum::<usize>()
+        entries.iter().map(|durable| messages(durable.entry)).sum::<usize>()
     });
 
     let ready = Barrier::new(2);

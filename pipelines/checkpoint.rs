@@ -46,6 +46,7 @@ pub struct Checkpoint {
     /// Program version that wrote it.
     pub version: String,
     /// [`crate::engine::Engine::snapshot`].
+    #[serde(with = "ingest::packed")]
     pub engine: Vec<u8>,
     /// Per sink: what its commit needs.
     pub receipts: BTreeMap<String, Receipt>,
@@ -69,8 +70,14 @@ impl Checkpoint {
     /// # Errors
     /// If it cannot be written as bytes.
     pub fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        let body = postcard::to_allocvec(self)?;
-        Ok([MAGIC.as_slice(), VERSION, blake3::hash(&body).as_bytes(), &body].concat())
+        let mut bytes = Vec::with_capacity(self.engine.len() + (1 << 16));
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(VERSION);
+        bytes.resize(BODY_AT, 0);
+        let mut bytes = postcard::to_extend(self, bytes)?;
+        let hash = blake3::hash(&bytes[BODY_AT..]);
+        bytes[BODY_AT - blake3::OUT_LEN..BODY_AT].copy_from_slice(hash.as_bytes());
+        Ok(bytes)
     }
 
     /// Reads [`Checkpoint::encode`]'s bytes.
@@ -146,18 +153,27 @@ impl CheckpointFolder {
         CheckpointFolder { bytes_max, ..self }
     }
 
-    /// Writes a checkpoint. All of it is durable when this returns; nothing of it is seen before.
+    /// The bytes of a checkpoint's file.
+    ///
+    /// # Errors
+    /// If it cannot be written as bytes.
+    pub fn encode(&self, checkpoint: &Checkpoint) -> Result<Vec<u8>, CheckpointError> {
+        let failed = |error| {
+            let source = io::Error::other(error);
+            CheckpointError::Storage { path: self.path(checkpoint.epoch), what: "written", source }
+        };
+        checkpoint.encode().map_err(failed)
+    }
+
+    /// Writes a checkpoint.
     ///
     /// # Errors
     /// If it cannot be written; the one before stays the newest.
     pub fn put(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
-        let path = self.path(checkpoint.epoch);
-        let failed = |source| CheckpointError::Storage { path: path.clone(), what: "written", source };
-        let bytes = checkpoint.encode().map_err(|error| failed(io::Error::other(error)))?;
-        self.put_bytes(checkpoint.epoch, &bytes)
+        self.put_bytes(checkpoint.epoch, &self.encode(checkpoint)?)
     }
 
-    /// As [`CheckpointFolder::put`], of [`Checkpoint::encode`]'s bytes.
+    /// The same, of [`Checkpoint::encode`]'s bytes. All of them are durable when this returns; nothing of them is seen before.
     ///
     /// # Errors
     /// As there.

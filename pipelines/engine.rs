@@ -47,6 +47,7 @@ mod tags;
 mod telling;
 mod template;
 mod ticks;
+pub mod tiles;
 mod usage;
 mod workshop;
 

@@ -2,6 +2,9 @@
 //!
 //! A thread of its own keeps readiness true while the loop waits for a sink or a disk.
 
+mod pace;
+mod sources;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -12,44 +15,20 @@ use sinks::board::{Board, BoardPublisher, Configuration};
 use sinks::deliver::Fanout;
 use sinks::latency::LatencyRecorder;
 use sinks::prometheus::Prometheus;
-use sinks::view::{Counts, FloodView, Jobs, Mirror, Status, View};
+use sinks::view::{Counts, FloodView, Jobs, Status, View};
 
+use self::pace::Pace;
+pub use self::sources::Watched;
+use self::sources::{Sources, reasons};
 use crate::calendar::Calendars;
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::engine::tiles::Tiles;
 use crate::run::{Refused, Stop};
 
-const INTERVAL_US: u64 = 250_000;
 const RATE_OVER_US: u64 = 5_000_000;
 /// Rounds of half a second that a stuck sink may hold up a stop.
 const STUCK_PATIENCE: u32 = 10;
-
-/// The other region, as others may know of it.
-pub trait Watched: Send + Sync {
-    /// `primary` or `standby`.
-    fn role(&self) -> &'static str;
-    /// Why not ready, a fragment each.
-    fn not_ready(&self) -> Vec<String>;
-    /// For status and metrics.
-    fn view(&self) -> Mirror;
-}
-
-/// What reasons come from, beside the loop itself.
-#[derive(Clone, Default)]
-struct Sources {
-    intake: Arc<Mutex<Option<Arc<IntakeStatus>>>>,
-    mirror: Arc<Mutex<Option<Arc<dyn Watched>>>>,
-}
-
-impl Sources {
-    fn intake(&self) -> Option<Arc<IntakeStatus>> {
-        self.intake.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn mirror(&self) -> Option<Arc<dyn Watched>> {
-        self.mirror.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
 
 /// The last picture, and what keeps the loop itself from being ready.
 #[derive(Default)]
@@ -69,7 +48,7 @@ pub struct Painter {
     sinks: Weak<Fanout>,
     latency: LatencyRecorder,
     rate: VecDeque<(u64, u64)>,
-    next_us: u64,
+    pace: Pace,
     responses: BTreeMap<String, String>,
     idle_ms: i64,
     configuration: String,
@@ -93,7 +72,7 @@ impl Painter {
             prometheus,
             latency: LatencyRecorder::default(),
             rate: VecDeque::new(),
-            next_us: 0,
+            pace: Pace::default(),
             responses: BTreeMap::new(),
             idle_ms: 0,
             configuration: String::new(),
@@ -180,9 +159,7 @@ impl Painter {
         let (publisher, sources) = (Arc::clone(&self.publisher), self.sources.clone());
         let (last, clock) = (Arc::downgrade(&self.last), Arc::clone(&self.clock));
         std::thread::spawn(move || {
-            loop {
-                std::thread::sleep(Duration::from_millis(500));
-                let (Some(last), Some(sinks)) = (last.upgrade(), sinks.upgrade()) else { return };
+            while let (Some(last), Some(sinks)) = (last.upgrade(), sinks.upgrade()) {
                 if stop.is_asked() && !sinks.not_ready().is_empty() {
                     // A sink that waits for room must not keep a person from stopping the service.
                     patience = patience.saturating_sub(1);
@@ -197,6 +174,8 @@ impl Painter {
                     last.view.status.not_ready = not_ready;
                     publisher.publish(last.view.clone());
                 }
+                drop((last, sinks));
+                std::thread::sleep(Duration::from_millis(500));
             }
         });
     }
@@ -211,18 +190,17 @@ impl Painter {
         }
     }
 
-    /// The next picture is due at once.
+    /// The next picture is due as soon as can be.
     pub fn hurry(&mut self) {
-        self.next_us = 0;
+        self.pace.hurry();
     }
 
     /// Publishes a picture if one is due.
     pub fn paint(&mut self, engine: &Engine, applied: Offset, epoch: Epoch) {
         let now_us = self.clock.monotonic_us();
-        if now_us < self.next_us {
+        if !self.pace.is_due(now_us) {
             return;
         }
-        self.next_us = now_us + INTERVAL_US;
         let now_ms = self.clock.now_ms();
         let shed = self.sources.intake().map_or(0, |intake| intake.counts().shed);
         let counts = Counts { shed, ..engine.counts() };
@@ -238,6 +216,8 @@ impl Painter {
         own.extend(engine.channels_at_odds());
         let mirror = self.sources.mirror();
         let floods = engine.floods();
+        let Tiles { bays, exceptions, open, suppressed, shelved } =
+            engine.tiles(now_ms, self.idle_ms, &self.responses);
         let status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             configuration: self.configuration.clone(),
@@ -251,9 +231,9 @@ impl Painter {
             latency_ms: self.latency.latency(now_us),
             journal_offset: applied.0,
             epoch: epoch.0,
-            exceptions_open: engine.exceptions_open(),
-            exceptions_suppressed: engine.exceptions_suppressed(),
-            exceptions_shelved: engine.exceptions_shelved(),
+            exceptions_open: open,
+            exceptions_suppressed: suppressed,
+            exceptions_shelved: shelved,
             floods: FloodView::sites_in_flood(&floods),
             role: mirror.as_ref().map_or("primary", |mirror| mirror.role()).to_owned(),
             mirror: mirror.map(|mirror| mirror.view()),
@@ -261,18 +241,17 @@ impl Painter {
         let view = View {
             at_ms: now_ms,
             status,
-            bays: engine.bays(now_ms, self.idle_ms),
-            exceptions: engine.exception_views(|rule| self.responses.get(rule).cloned().unwrap_or_default()),
+            bays,
+            exceptions,
             usage: engine.usage_views(),
             floods,
             jobs: self.jobs(engine),
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last { view: view.clone(), own };
         self.publisher.publish(view);
+        self.pace.painted(now_us, self.clock.monotonic_us());
     }
-}
 
-impl Painter {
     /// What the functions show: made anew only when something has changed, for it is large.
     pub fn jobs(&mut self, engine: &Engine) -> Arc<Jobs> {
         let changes = Some(engine.functions().changes());
@@ -288,12 +267,4 @@ impl std::fmt::Debug for Painter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Painter").finish_non_exhaustive()
     }
-}
-
-/// Why the service is not ready: by itself, by its intake, by its mirror, by its sinks.
-fn reasons(own: &[String], sources: &Sources, sinks: Option<&Fanout>) -> Vec<String> {
-    let of_intake = sources.intake().map(|intake| intake.not_ready()).unwrap_or_default();
-    let of_mirror = sources.mirror().map(|mirror| mirror.not_ready()).unwrap_or_default();
-    let of_sinks = sinks.map(Fanout::not_ready).unwrap_or_default();
-    own.iter().cloned().chain(of_intake).chain(of_mirror).chain(of_sinks).collect()
 }

@@ -34,11 +34,11 @@ mod stop;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use ingest::entry::Entry;
-use ingest::intake::{Durable, IntakeHandle, IntakeSettings, Log, Start};
+use ingest::intake::{Durable, EntryReceiver, IntakeHandle, IntakeSettings, Log, Start, handover};
 use ingest::time::{Clock, Offset};
 use sinks::courier::Courier;
 use sinks::deliver::Fanout;
@@ -61,9 +61,9 @@ use crate::mirror::{Mirror, MirroredLog};
 use crate::picture::Painter;
 use crate::wire;
 
-/// Durable entries that may wait for the engine; the journal's thread waits at the bound, and with it the
-/// acknowledgements.
-const ENTRIES_MAX: usize = 64;
+/// Durable entries that may wait for the engine, which pauses for a checkpoint; the journal's thread waits at the bound, and
+/// with it the acknowledgements.
+const ENTRIES_BYTES_MAX: usize = 32 << 20;
 /// Rows that may wait for a sink; the engine waits at the bound.
 const SINK_ROWS_MAX: usize = 256 * 1024;
 /// How long the loop waits for an entry before it looks around.
@@ -143,7 +143,7 @@ impl Service {
             let stop = self.stop.clone();
             self.watch_files(config, files, &stop)?;
         }
-        let (sender, entries) = sync_channel(ENTRIES_MAX);
+        let (sender, entries) = handover(ENTRIES_BYTES_MAX);
         let settings = IntakeSettings {
             source: config.source.clone(),
             filters: wire::topics(config)?.filters(),
@@ -204,7 +204,7 @@ impl Service {
         Ok(Ended::Stopped)
     }
 
-    fn take_entries(&mut self, entries: &Receiver<Durable>, intake: &IntakeHandle) -> Result<(), RunError> {
+    fn take_entries(&mut self, entries: &EntryReceiver, intake: &IntakeHandle) -> Result<(), RunError> {
         let mut asked = false;
         loop {
             if self.stop.is_asked() && !asked {

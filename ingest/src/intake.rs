@@ -33,17 +33,19 @@ mod desk;
 
 pub(crate) mod gathering;
 
+pub mod handover;
+
 mod receiver;
 
 pub mod status;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use arrivals::Arrivals;
+pub use handover::{EntryReceiver, EntrySender, handover};
 pub use status::{IntakeCounts, IntakeStatus};
 
 use crate::config::SourceSettings;
@@ -167,7 +169,7 @@ impl IntakeHandle {
         log: Box<dyn Log>,
         clock: Arc<dyn Clock>,
         start: Start,
-        entries: SyncSender<Durable>,
+        entries: EntrySender,
     ) -> Result<IntakeHandle, IntakeError> {
         let payload_bytes_max = gathering::Bounds::new(&settings).payload_bytes_max;
         let session =

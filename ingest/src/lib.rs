@@ -17,6 +17,8 @@ pub mod publish;
 
 pub mod storage;
 
+pub mod packed;
+
 pub mod journal;
 
 pub mod recording;

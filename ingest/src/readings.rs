@@ -22,26 +22,37 @@ pub const NONE: i64 = i64::MIN;
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Readings {
     /// Ordinal of the message in the journal.
+    #[serde(with = "crate::packed")]
     pub message: Vec<u64>,
     /// Place of the reading in its message: 0, 1, 2 …, counting rejected ones.
+    #[serde(with = "crate::packed")]
     pub index: Vec<u32>,
     /// Event time, ms since 1970 UTC, floored.
+    #[serde(with = "crate::packed")]
     pub ts_ms: Vec<i64>,
     /// Arrival, ms since 1970 UTC.
+    #[serde(with = "crate::packed")]
     pub arrived_ms: Vec<i64>,
     /// (site, bay, tool, metric) as a number of the series table.
+    #[serde(with = "crate::packed")]
     pub series: Vec<u32>,
     /// Restart counter of the device, or [`NONE`].
+    #[serde(with = "crate::packed")]
     pub boot: Vec<i64>,
     /// Sequence number of the element, or [`NONE`].
+    #[serde(with = "crate::packed")]
     pub seq: Vec<i64>,
     /// Number (finite), booleans as 1 and 0; NaN where the reading is a text. In the metric's own unit.
+    #[serde(with = "crate::packed")]
     pub value: Vec<f64>,
     /// 1 + index into `texts`, 0 for none.
+    #[serde(with = "crate::packed")]
     pub text: Vec<u32>,
     /// Number of the unit in the units table, 0 for none.
+    #[serde(with = "crate::packed")]
     pub unit: Vec<u16>,
     /// 1 + index into `tag_sets`, 0 for none.
+    #[serde(with = "crate::packed")]
     pub tags: Vec<u32>,
     /// Text values that `text` points at.
     pub texts: Vec<Box<str>>,

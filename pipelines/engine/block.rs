@@ -16,8 +16,10 @@ use super::aside::Asides;
 pub(super) struct Block {
     pub readings: Readings,
     /// Bay number of each row.
+    #[serde(with = "ingest::packed")]
     pub bay: Vec<u32>,
     /// [`Lateness`] of each row.
+    #[serde(with = "ingest::packed")]
     pub lateness: Vec<u8>,
 }
 

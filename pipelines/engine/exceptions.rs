@@ -19,6 +19,7 @@ mod conditions;
 mod events;
 mod exception;
 mod operator;
+mod overview;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(super) use self::conditions::Says;
 pub(crate) use self::exception::{Exception, State};
 pub(crate) use self::operator::{Operator, OperatorState};
 pub(super) use self::operator::{Refusal, SHELVED_S_MAX};
+pub(super) use self::overview::Overview;
 use super::rule_row::RuleRow;
 use crate::config::{ExceptionKind, RuleSettings, Severity};
 
@@ -156,12 +158,6 @@ impl Exceptions {
     pub(super) fn open(&self) -> impl Iterator<Item = &Exception> {
         let conditions = self.conditions.values().filter_map(|condition| condition.open.as_ref());
         conditions.filter(|exception| exception.state != State::Suppressed).chain(self.latched.values())
-    }
-
-    /// Conditions that go on while another rule's exception holds them back.
-    pub(super) fn suppressed(&self) -> impl Iterator<Item = &Exception> {
-        let conditions = self.conditions.values().filter_map(|condition| condition.open.as_ref());
-        conditions.filter(|exception| exception.state == State::Suppressed)
     }
 
     /// What is known of conditions, a line each, for the hash of the state.

@@ -19,12 +19,13 @@ pub(super) use self::numbers::Usual;
 mod chunk;
 mod gaps;
 mod numbers;
+mod state;
 
 /// Elements of a message that the bound allows for, on average.
 const ELEMENTS_OF_A_MESSAGE: usize = 16;
 
 /// What is remembered of all channels.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Repeats {
     channels: Vec<Channel>,
     messages_max: usize,
@@ -33,7 +34,7 @@ pub(super) struct Repeats {
 }
 
 /// What the usual element touches: this, on a line of the cache, and one line of prints.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug)]
 #[repr(align(64))]
 struct Channel {
     newest_ts_ms: i64,
@@ -57,7 +58,7 @@ struct Channel {
 const _: () = assert!(size_of::<Channel>() == 64);
 
 /// What the unusual element asks for.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default)]
 struct Past {
     full: VecDeque<Full>,
     /// Messages that begin in `full`.

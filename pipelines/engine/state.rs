@@ -6,6 +6,8 @@
 
 mod lines;
 
+use std::borrow::Cow;
+
 use ingest::decode::DecoderState;
 use ingest::readings::Reject;
 use sinks::view::Counts;
@@ -29,34 +31,38 @@ use crate::config::Config;
 use crate::functions::Functions;
 
 /// Raised with whatever [`State`] holds: `fixtures/formats` has the bytes of each version.
-const VERSION: u32 = 10;
+const VERSION: u32 = 11;
 
+/// Borrowed from the engine where it is written.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct State {
+struct State<'a> {
     version: u32,
     /// The text of the configuration that applies.
-    configuration: String,
-    natures: Vec<Nature>,
+    configuration: Cow<'a, str>,
+    natures: Cow<'a, [Nature]>,
     last_message: u64,
     decoder: DecoderState,
     counts: Counts,
-    repeats: Repeats,
-    channels: Channels,
-    overdue: Overdue,
-    clock: ClockCheck,
-    bays: Bays,
-    tools_heard: ToolsHeard,
+    repeats: Cow<'a, Repeats>,
+    channels: Cow<'a, Channels>,
+    overdue: Cow<'a, Overdue>,
+    clock: Cow<'a, ClockCheck>,
+    bays: Cow<'a, Bays>,
+    tools_heard: Cow<'a, ToolsHeard>,
+    #[serde(with = "ingest::packed")]
     steps: Vec<u8>,
+    #[serde(with = "ingest::packed")]
     assets: Vec<u8>,
-    hold: Hold,
+    hold: Cow<'a, Hold>,
+    #[serde(with = "ingest::packed")]
     bookings: Vec<u8>,
-    usage: Usage,
-    exceptions: Exceptions,
-    commands: Commands,
-    functions: Functions,
-    belated: Repeats,
+    usage: Cow<'a, Usage>,
+    exceptions: Cow<'a, Exceptions>,
+    commands: Cow<'a, Commands>,
+    functions: Cow<'a, Functions>,
+    belated: Cow<'a, Repeats>,
     /// Of rows that a window could not fold in when the open block was closed for this.
-    rejects: Vec<Reject>,
+    rejects: Cow<'a, [Reject]>,
     windows: Vec<WindowState>,
     silences: SilenceState,
     at_ms: i64,
@@ -103,30 +109,31 @@ impl Engine {
     pub fn snapshot(&mut self) -> Result<Vec<u8>, EngineError> {
         self.seal()?;
         self.channels.check(&self.repeats, self.decoder.channels().len(), &self.counts);
+        let windows = self.rules.snapshot(self.decoder.series())?;
         let state = State {
             version: VERSION,
-            configuration: self.config.text.clone(),
-            natures: self.natures().to_vec(),
+            configuration: self.config.text.as_str().into(),
+            natures: self.natures().into(),
             last_message: self.last_message,
             decoder: self.decoder.snapshot(),
             counts: self.counts,
-            repeats: self.repeats.clone(),
-            channels: self.channels.clone(),
-            overdue: self.overdue.clone(),
-            clock: self.clock.clone(),
-            bays: self.bays.clone(),
-            tools_heard: self.bounds.heard().clone(),
+            repeats: Cow::Borrowed(&self.repeats),
+            channels: Cow::Borrowed(&self.channels),
+            overdue: Cow::Borrowed(&self.overdue),
+            clock: Cow::Borrowed(&self.clock),
+            bays: Cow::Borrowed(&self.bays),
+            tools_heard: Cow::Borrowed(self.bounds.heard()),
             steps: described("steps", &self.steps.to_parts())?,
             assets: described("assets", &self.assets.to_parts())?,
-            hold: self.hold.clone(),
+            hold: Cow::Borrowed(&self.hold),
             bookings: described("bookings", &self.bookings)?,
-            usage: self.usage.clone(),
-            exceptions: self.exceptions.clone(),
-            commands: self.commands.clone(),
-            functions: self.functions.clone(),
-            belated: self.belated.repeats.clone(),
-            rejects: self.rejects.clone(),
-            windows: self.rules.snapshot(self.decoder.series())?,
+            usage: Cow::Borrowed(&self.usage),
+            exceptions: Cow::Borrowed(&self.exceptions),
+            commands: Cow::Borrowed(&self.commands),
+            functions: Cow::Borrowed(&self.functions),
+            belated: Cow::Borrowed(&self.belated.repeats),
+            rejects: self.rejects.as_slice().into(),
+            windows,
             silences: self.rules.silences.snapshot(),
             at_ms: self.at_ms,
         };
@@ -157,23 +164,28 @@ impl Engine {
         let state: State = postcard::from_bytes(bytes).map_err(|error| wrong(error.to_string()))?;
         self.decoder.restore(&state.decoder).map_err(|error| wrong(error.to_string()))?;
         self.counts = state.counts;
-        self.repeats = state.repeats.under_settings_of(&self.repeats);
-        self.channels = state.channels;
-        self.overdue = state.overdue.under_settings_of(&self.overdue);
-        self.clock = state.clock.under_settings_of(&self.clock);
-        self.bays = state.bays.under_settings_of(&self.bays);
+        self.repeats = state.repeats.into_owned().under_settings_of(&self.repeats);
+        self.channels = state.channels.into_owned();
+        self.overdue = state.overdue.into_owned().under_settings_of(&self.overdue);
+        self.clock = state.clock.into_owned().under_settings_of(&self.clock);
+        self.bays = state.bays.into_owned().under_settings_of(&self.bays);
         self.steps = Steps::from_parts(undescribed("steps", &state.steps)?);
         self.assets = Assets::from_parts(undescribed("assets", &state.assets)?, &self.assets);
-        self.bounds.restore(state.tools_heard, self.decoder.series(), &self.assets, &mut self.bays);
-        self.hold = state.hold;
+        self.bounds.restore(
+            state.tools_heard.into_owned(),
+            self.decoder.series(),
+            &self.assets,
+            &mut self.bays,
+        );
+        self.hold = state.hold.into_owned();
         self.bookings = undescribed("bookings", &state.bookings)?;
-        self.usage = state.usage;
+        self.usage = state.usage.into_owned();
         self.usage.set_metrics(&config.metrics);
-        self.rejects = state.rejects;
-        self.exceptions = state.exceptions.under_settings_of(&self.exceptions);
-        self.commands = state.commands;
-        self.functions = state.functions.under_settings_of(&self.functions);
-        self.belated.repeats = state.belated.under_settings_of(&self.repeats);
+        self.rejects = state.rejects.into_owned();
+        self.exceptions = state.exceptions.into_owned().under_settings_of(&self.exceptions);
+        self.commands = state.commands.into_owned();
+        self.functions = state.functions.into_owned().under_settings_of(&self.functions);
+        self.belated.repeats = state.belated.into_owned().under_settings_of(&self.repeats);
         self.at_ms = state.at_ms;
         let is_there = |name: &str| config.rules.iter().any(|rule| !rule.is_view && rule.name == name);
         self.exceptions.end_rules(is_there, self.at_ms);

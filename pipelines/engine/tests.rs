@@ -1,5 +1,6 @@
 //! The engine as a whole, where a story in text would say too little.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use arrow::array::{Array, AsArray};
@@ -7,6 +8,7 @@ use ingest::entry::{Entry, IntakeBuilder};
 use sinks::emission::Emission;
 
 use super::Engine;
+use super::tiles::Tiles;
 use crate::config::Config;
 use crate::wire;
 
@@ -65,7 +67,7 @@ fn in_a_flood_the_list_keeps_what_matters_most() {
     let flood = [asset, overload].into_iter().chain((1..=300).map(offline));
     say(&mut engine, 1, &flood.collect::<Vec<_>>());
     assert_eq!(engine.exceptions_open(), 301);
-    let listed = engine.exception_views(|_| String::new());
+    let listed = engine.tiles(AT_MS, 15_000, &BTreeMap::new()).exceptions;
     assert_eq!(listed.len(), 200);
     assert_eq!((listed[0].rule.as_str(), listed[0].severity.as_str()), ("lift_overload", "critical"));
     let newest: Vec<&str> = listed[1..3].iter().map(|view| view.bay.as_str()).collect();
@@ -93,7 +95,7 @@ fn while_the_service_was_not_running_nobody_was_silent() {
     tick(&mut engine, started_ms + 1000, started_ms + 29_000);
     assert_eq!(engine.exceptions_open(), 0, "it has been listening for 29 s");
     tick(&mut engine, started_ms + 30_000, started_ms + 30_000);
-    let listed = engine.exception_views(|_| String::new());
+    let listed = engine.tiles(AT_MS, 15_000, &BTreeMap::new()).exceptions;
     assert_eq!(
         listed.iter().map(|one| (one.rule.as_str(), one.raised_ms)).collect::<Vec<_>>(),
         [("gateway_down", started_ms + 30_000)]
@@ -138,14 +140,14 @@ fn what_is_held_back_neither_counts_as_open_nor_lights_its_bay() {
     tick(&mut engine, AT_MS + 1000, AT_MS + 31_000);
     let offline = format!(r#"{{"ts":{},"online":false}}"#, AT_MS + 32_000);
     say(&mut engine, 2, &[("workshop/lyon/bay-01/tq-1/status".to_owned(), offline)]);
-    assert_eq!((engine.exceptions_open(), engine.exceptions_suppressed()), (1, 1));
-    let bays = engine.bays(AT_MS, 15_000);
+    let Tiles { bays, open, suppressed, .. } = engine.tiles(AT_MS, 15_000, &BTreeMap::new());
+    assert_eq!((open, suppressed), (1, 1));
     assert_eq!((bays[0].exceptions_open, bays[0].reason.as_str()), (0, "no step"));
-    let listed = engine.exception_views(|_| String::new());
+    let listed = engine.tiles(AT_MS, 15_000, &BTreeMap::new()).exceptions;
     let listed: Vec<(&str, &str)> =
         listed.iter().map(|one| (one.rule.as_str(), one.state.as_str())).collect();
     assert_eq!(listed, [("gateway_down", "active"), ("tool_offline", "suppressed")]);
-    let views = engine.exception_views(|_| String::new());
+    let views = engine.tiles(AT_MS, 15_000, &BTreeMap::new()).exceptions;
     assert_eq!(views[1].evidence["cause"], views[0].id.as_str());
 }
 

@@ -13,7 +13,6 @@ use sinks::sink::Receipt;
 
 use super::shared_journal::SharedJournal;
 use super::{RunError, Stop};
-use crate::checkpoint::Checkpoint;
 use crate::config::{Config, MirrorSettings};
 use crate::mirror::follower::Comparison;
 use crate::mirror::manifest::{Manifest, Offered};
@@ -187,33 +186,36 @@ impl Abroad {
         epoch.0.is_multiple_of(self.settings.checkpoint_epochs)
     }
 
-    /// The state as of a checkpoint: to the mirror as a leader, to be compared as a follower.
+    /// Whether this process writes the mirror.
+    pub(super) fn leads(&self) -> bool {
+        self.status.is_some()
+    }
+
+    /// The state as of a checkpoint, its hash and the configuration's text: to the mirror as a leader, which has its
+    /// `content`, to be compared as a follower.
     pub(super) fn compare(
         &mut self,
-        checkpoint: &Checkpoint,
-        state_hash: String,
-        configuration: &str,
-    ) -> Result<(), RunError> {
-        let Some(status) = &self.status else {
-            self.comparison.own(checkpoint.epoch, state_hash);
-            return Ok(());
+        epoch: Epoch,
+        resume_at: Offset,
+        (state_hash, configuration): (String, String),
+        content: Option<Vec<u8>>,
+    ) {
+        let (Some(status), Some(content)) = (&self.status, content) else {
+            self.comparison.own(epoch.0, state_hash);
+            return;
         };
-        // Receipts speak of files of this region.
-        let abroad = Checkpoint { receipts: BTreeMap::new(), ..checkpoint.clone() };
-        let content = abroad.encode().map_err(|error| RunError::Encoding(error.to_string()))?;
         let manifest = Manifest {
             format: Manifest::FORMAT,
-            epoch: checkpoint.epoch,
-            resume_at: checkpoint.resume_at,
+            epoch: epoch.0,
+            resume_at: resume_at.0,
             generation: self.identity.generation,
             writer: self.identity.writer.clone(),
-            engine: checkpoint.version.clone(),
+            engine: env!("CARGO_PKG_VERSION").to_owned(),
             state_hash,
-            configuration: configuration.to_owned(),
+            configuration,
             parts: Vec::new(),
         };
         status.offer(Offered { manifest, content: Bytes::from(content) });
-        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod closing;
 mod outlets;
+mod writing;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -14,8 +15,9 @@ use ingest::journal::{Journal, Recovered};
 use ingest::time::{Clock, Epoch, Offset};
 use sinks::emission::Emission;
 
-use self::closing::{Closing, Showing};
+use self::closing::{Closing, Keeping, Showing};
 pub use self::outlets::Sinks;
+pub use self::writing::CheckpointWriter;
 use super::RunError;
 use super::abroad::{Abroad, Unshown};
 use super::reload::{JournalPast, Retained};
@@ -34,6 +36,7 @@ pub struct Opened<S> {
     pub journal: Journal,
     pub recovered: Recovered,
     pub checkpoints: CheckpointFolder,
+    pub writer: CheckpointWriter,
     pub sinks: Arc<S>,
 }
 
@@ -42,7 +45,8 @@ pub struct Opened<S> {
 pub struct Epochs<S> {
     pub(super) engine: Engine,
     sinks: Arc<S>,
-    checkpoints: CheckpointFolder,
+    checkpoints: Arc<CheckpointFolder>,
+    writer: CheckpointWriter,
     pub(super) journal: SharedJournal,
     out: Vec<Emission>,
     applied: Offset,
@@ -53,8 +57,10 @@ pub struct Epochs<S> {
     /// As much of the journal is kept as nobody needs any more.
     journal_bytes: u64,
     pub(super) retained: Retained,
-    /// The epoch that is being made safe.
+    /// The epoch that the sinks make safe.
     closing: Option<Closing>,
+    /// The epoch whose checkpoint is being written.
+    keeping: Option<Keeping>,
     /// Epochs that are safe and wait for the mirror, or for a backup that is made, oldest first.
     unshown: VecDeque<Unshown>,
     /// The epoch that is being shown.
@@ -72,7 +78,7 @@ impl<S: Sinks> Epochs<S> {
     /// # Errors
     /// A checkpoint that is damaged or of another journal, or what the sinks say.
     pub fn open(config: &Config, opened: Opened<S>) -> Result<(Self, Start), RunError> {
-        let Opened { mut engine, newest, journal, recovered, checkpoints, sinks } = opened;
+        let Opened { mut engine, newest, journal, recovered, checkpoints, writer, sinks } = opened;
         let resume_at = newest.as_ref().map_or(Offset(1), Checkpoint::resume_at);
         if resume_at > recovered.next_offset {
             return Err(RunError::Mismatch {
@@ -92,7 +98,8 @@ impl<S: Sinks> Epochs<S> {
         let epochs = Epochs {
             engine,
             sinks,
-            checkpoints,
+            checkpoints: Arc::new(checkpoints),
+            writer,
             journal,
             out: Vec::new(),
             applied: Offset(resume_at.0.saturating_sub(1)),
@@ -102,6 +109,7 @@ impl<S: Sinks> Epochs<S> {
             journal_bytes: config.retention.journal_bytes,
             retained,
             closing: None,
+            keeping: None,
             unshown: VecDeque::new(),
             showing: None,
             abroad: None,

@@ -35,8 +35,6 @@ pub enum RunError {
         "the state at entry {offset} is {ours} here and {theirs} at the leader; keep both journals and report this"
     )]
     Differs { offset: u64, theirs: String, ours: String },
-    #[error("a checkpoint cannot be written as bytes: {0}")]
-    Encoding(String),
     #[error("could not start to publish: {0}")]
     Publish(#[from] ingest::source::SourceError),
     #[error("the intake stopped: {0}")]

@@ -11,7 +11,7 @@ use sinks::parquet::{ParquetSink, Show};
 use sinks::store::StoreSink;
 
 use super::abroad::Abroad;
-use super::epochs::{Epochs, Opened};
+use super::epochs::{CheckpointWriter, Epochs, Opened};
 use super::reload::Reload;
 use super::{Clerk, FULL_PAUSE, RunError, SINK_ROWS_MAX, Service, Stop, until_room};
 use crate::checkpoint::{Checkpoint, CheckpointFolder};
@@ -64,7 +64,8 @@ impl Service {
         let sinks = Arc::new(sinks);
         painter.say_not_ready(RESTORING);
         painter.watch(&sinks, stop);
-        let opened = Opened { engine, newest, journal, recovered, checkpoints, sinks };
+        let writer = CheckpointWriter::Thread;
+        let opened = Opened { engine, newest, journal, recovered, checkpoints, writer, sinks };
         let (mut epochs, _) = Epochs::open(config, opened)?;
         drop(held);
         epochs.abroad = abroad;

@@ -235,13 +235,13 @@ fn at_work(config: &Config) -> Engine {
     engine
 }
 
-/// Of the state of version 10 the bytes must be what its restoring gives back: what a field means is in them.
+/// Of the state of version 11 the bytes must be what its restoring gives back: what a field means is in them.
 #[test]
 fn the_engines_state() {
     let (_folder, config) = shop();
     let written = at_work(&config).snapshot().expect("a state");
-    is_as_written("state-10/state", &written);
-    let bytes = std::fs::read(fixture("state-10/state")).expect("a state");
+    is_as_written("state-11/state", &written);
+    let bytes = std::fs::read(fixture("state-11/state")).expect("a state");
     let mut restored = wire::engine(&config).expect("the rules compile");
     restored.restore(&config, &bytes).expect("restores");
     assert_eq!(restored.state_hash().expect("a hash"), at_work(&config).state_hash().expect("a hash"));
@@ -252,10 +252,11 @@ fn the_engines_state() {
 #[test]
 fn a_state_of_another_version_is_refused_with_what_to_do() {
     let (_folder, config) = shop();
-    let [before, mut newer] =
-        ["state-09/state", "state-10/state"].map(|name| std::fs::read(fixture(name)).expect("a state"));
-    newer[0] = 11;
-    let cases = [(11, newer, "start the Andon that wrote it"), (9, before, "move the checkpoints away")];
+    let bytes = |version: u8| std::fs::read(fixture(&format!("state-{version:02}/state"))).expect("a state");
+    let mut newer = bytes(11);
+    newer[0] = 12;
+    let before = [9, 10].map(|version| (version, bytes(version), "move the checkpoints away"));
+    let cases = before.into_iter().chain([(12, newer, "start the Andon that wrote it")]);
     for (version, bytes, words) in cases {
         let mut engine = wire::engine(&config).expect("the rules compile");
         let error = engine.restore(&config, &bytes).expect_err("another version").to_string();

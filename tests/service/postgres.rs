@@ -9,7 +9,7 @@ use ingest::journal::Journal;
 use ingest::storage::DiskStorage;
 use pipelines::checkpoint::CheckpointFolder;
 use pipelines::config::Config;
-use pipelines::run::epochs::{Epochs, Opened};
+use pipelines::run::epochs::{CheckpointWriter, Epochs, Opened};
 use pipelines::wire;
 use serde_json::{Map, Value, json};
 use sinks::deliver::{Delivery, Fanout, Route};
@@ -194,6 +194,7 @@ fn filled(shop: &Shop) -> PathBuf {
         journal,
         recovered,
         checkpoints: checkpoints.expect("a folder"),
+        writer: CheckpointWriter::Thread,
         sinks: Arc::new(sinks),
     };
     let (mut epochs, _) = Epochs::open(&config, opened).expect("opens");

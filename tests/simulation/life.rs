@@ -18,7 +18,7 @@ use ingest::storage::{CrashStorage, Storage};
 use ingest::time::{Epoch, Offset};
 use pipelines::checkpoint::CheckpointFolder;
 use pipelines::run::RunError;
-use pipelines::run::epochs::{Epochs, Opened, Sinks};
+use pipelines::run::epochs::{CheckpointWriter, Epochs, Opened, Sinks};
 use sinks::deliver::Answers;
 use sinks::emission::Emission;
 use sinks::parquet::StreamSettings;
@@ -257,6 +257,7 @@ impl<'a> Life<'a> {
             journal,
             recovered,
             checkpoints,
+            writer: CheckpointWriter::Here { looks },
             sinks: Arc::new(sinks),
         };
         let (mut service, mut start) = Epochs::open(config, opened)?;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use super::gathering::{Batch, Gathered};
+use super::handover::EntrySender;
 use super::status::{IntakeStatus, JournalState};
 use super::{Durable, IntakeError, Log, LogError};
 use crate::time::Offset;
@@ -20,7 +20,7 @@ pub(super) struct Committer {
     pub(super) batches: tokio::sync::mpsc::Receiver<Batch>,
     /// Room for one answer, and one batch is out at a time: sending never waits.
     pub(super) durable: tokio::sync::mpsc::Sender<()>,
-    pub(super) entries: SyncSender<Durable>,
+    pub(super) entries: EntrySender,
     pub(super) status: Arc<IntakeStatus>,
     pub(super) stopping: Arc<AtomicBool>,
 }

@@ -1,13 +1,14 @@
 //! A running intake with a journal in memory that can be held up, and an engine that collects.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use ingest::config::SourceSettings;
 use ingest::entry::Entry;
 use ingest::intake::{
-    Durable, IntakeCounts, IntakeError, IntakeHandle, IntakeSettings, Log, LogError, Start,
+    Durable, EntryReceiver, IntakeCounts, IntakeError, IntakeHandle, IntakeSettings, Log, LogError, Start,
+    handover,
 };
 use ingest::time::{Epoch, Offset, SystemClock};
 
@@ -73,7 +74,7 @@ impl Log for MemoryLog {
 pub(crate) struct Intake {
     pub(crate) handle: Option<IntakeHandle>,
     pub(crate) disk: DiskControl,
-    entries: Receiver<Durable>,
+    entries: EntryReceiver,
     /// (topic, payload) of all durable messages, in order.
     pub(crate) messages: Vec<(String, Vec<u8>)>,
     /// All durable entries.
@@ -126,7 +127,7 @@ impl Intake {
         let opening =
             vec![Entry::Configuration { engine: "test".to_owned(), text: String::new(), change: None }];
         let start = Start { next_message: 1, last_at_ms: None, last_epoch: Epoch(0), opening };
-        let (sender, entries) = sync_channel(100_000);
+        let (sender, entries) = handover(1 << 30);
         let handle =
             IntakeHandle::spawn(settings, Box::new(log), Arc::new(SystemClock::default()), start, sender)?;
         Ok(Intake { handle: Some(handle), disk, entries, messages: Vec::new(), durable: Vec::new() })
@@ -180,7 +181,8 @@ impl Intake {
                 return false;
             }
         };
-        for durable in std::iter::once(first).chain(self.entries.try_iter()) {
+        let others = std::iter::from_fn(|| self.entries.recv_timeout(Duration::ZERO).ok());
+        for durable in std::iter::once(first).chain(others) {
             if let Entry::Intake(intake) = &durable.entry {
                 for message in intake {
                     self.messages.push((message.topic.to_owned(), message.payload.to_vec()));

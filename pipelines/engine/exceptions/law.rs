@@ -110,8 +110,8 @@ fn told(settings: Settings, history: &[(i64, What)], restarts: &[bool]) -> Vec<(
             What::End => exceptions.end(&rule.name, "lyon/bay-01", now_ms, "step_ended"),
         }
         told.extend(exceptions.take_changes().into_iter().map(|change| (change, now_ms)));
-        let open = exceptions.open().filter(|open| open.rule == rule.name).count();
-        let suppressed = exceptions.suppressed().count();
+        let open = exceptions.open().filter(|open| open.rule == rule.name).count() as u64;
+        let suppressed = exceptions.overview().suppressed;
         assert!(open + suppressed <= 1, "one at most: {open} and {suppressed}");
         if !restarts.is_empty() && restarts[place % restarts.len()] {
             let bytes = postcard::to_allocvec(&exceptions).expect("written");

@@ -10,7 +10,7 @@ pub(super) const CHUNK: usize = 128;
 pub(super) struct Open(Box<[u64; CHUNK]>);
 
 /// A chunk to which nothing is added any more.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Full {
     pub(super) oldest_ts_ms: i64,
     /// No element of this chunk and of those before it is newer.
@@ -22,7 +22,7 @@ pub(super) struct Full {
     pub(super) prints: Prints,
 }
 
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) enum Prints {
     /// The upper half of each print, by sequence number.
     Numbered {
@@ -40,6 +40,13 @@ impl Default for Open {
 }
 
 impl Open {
+    /// One that begins with these, if they are not too many.
+    pub(super) fn of(prints: &[u64]) -> Option<Open> {
+        let mut open = Open::default();
+        open.0.get_mut(..prints.len())?.copy_from_slice(prints);
+        Some(open)
+    }
+
     /// Those of the first `len`.
     #[inline]
     pub(super) fn first(&self, len: u8) -> &[u64] {
@@ -90,19 +97,4 @@ impl Prints {
 
 fn half(mark: u64) -> u32 {
     (mark >> 32) as u32
-}
-
-// Only serde asks for these two: an array of this length it does not know.
-impl serde::Serialize for Open {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.as_slice().serialize(serializer)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Open {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let prints = Box::<[u64]>::deserialize(deserializer)?;
-        let wrong = |_| serde::de::Error::custom(format_args!("a chunk has {CHUNK} prints"));
-        Box::<[u64; CHUNK]>::try_from(prints).map(Open).map_err(wrong)
-    }
 }

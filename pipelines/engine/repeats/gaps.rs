@@ -160,6 +160,11 @@ impl Gaps {
         self.earlier.iter().map(|earlier| (earlier.boot, earlier.highest))
     }
 
+    /// Whether nothing is missing, and no boot before is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.current.is_empty() && self.earlier.is_empty()
+    }
+
     fn ranges(&self) -> usize {
         self.current.len() + self.earlier.iter().map(|earlier| earlier.missing.len()).sum::<usize>()
     }

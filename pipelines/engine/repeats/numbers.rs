@@ -8,7 +8,7 @@ use super::gaps::Missing;
 use super::{Channel, Print, Repeats, Seen};
 
 /// Messages of which all was new, applied and on time, and their readings: counted here, where each message looks anyway.
-#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(in crate::engine) struct Usual {
     pub(in crate::engine) messages: u16,
     pub(in crate::engine) readings: u16,

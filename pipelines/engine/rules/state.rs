@@ -15,6 +15,7 @@ pub(in crate::engine) struct WindowState {
     hash: String,
     /// Windows that begin earlier are not whole.
     opens_ms: i64,
+    #[serde(with = "ingest::packed")]
     state: Vec<u8>,
 }
 

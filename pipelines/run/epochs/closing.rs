@@ -4,17 +4,18 @@
 //! cut ─► state copied, sinks asked to prepare ─► their receipts ─► checkpoint ─► mirrored ─► sinks asked to commit ─► shown
 //! ```
 //!
-//! One epoch is on each of the two ways at a time: a cut that comes while the sinks still prepare the epoch before waits
-//! for them, so memory holds one copy of the state. Rows that are told meanwhile wait in the sinks' queues, which are
+//! One epoch is on the way to its checkpoint at a time, and one on the way from there: a cut that comes while the epoch
+//! before is still on its way waits for that, so memory holds one copy of the state. Rows that are told meanwhile wait in the sinks' queues, which are
 //! bounded. Nothing is shown before its checkpoint is durable.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 use ingest::journal::{Hold, JournalError};
 use ingest::time::{Epoch, Offset};
 use sinks::deliver::Answers;
 use sinks::sink::Receipt;
 
+use super::writing::{Writing, Written};
 use super::{Epochs, Sinks, Wait};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::run::RunError;
@@ -29,6 +30,16 @@ pub(super) struct Closing {
     engine: Vec<u8>,
     receipts: Answers<Receipt>,
     /// Where a mirror compares: hash of the state, and text of the configuration that applied.
+    compared: Option<(String, String)>,
+}
+
+/// An epoch whose checkpoint is being written.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    epoch: Epoch,
+    resume_at: Offset,
+    receipts: BTreeMap<String, Receipt>,
+    writing: Writing,
     compared: Option<(String, String)>,
 }
 
@@ -65,7 +76,10 @@ impl<S: Sinks> Epochs<S> {
     /// What trying again cannot help.
     pub fn go_on(&mut self, wait: Wait<'_>) -> Result<(), RunError> {
         if self.closing.as_mut().is_some_and(|closing| closing.receipts.are_here()) {
-            self.make_safe(wait)?;
+            self.write()?;
+        }
+        if self.keeping.as_mut().is_some_and(|keeping| keeping.writing.is_done()) {
+            self.kept(wait)?;
         }
         while self.showing.as_mut().is_none_or(|showing| showing.done.are_here()) {
             self.shown()?;
@@ -90,20 +104,43 @@ impl<S: Sinks> Epochs<S> {
         }
     }
 
-    /// Waits for the receipts of the epoch that is being closed, if one is, and writes its checkpoint.
+    /// Waits until the epoch that was cut is safe, if one is not yet.
     fn make_safe(&mut self, wait: Wait<'_>) -> Result<(), RunError> {
+        self.write()?;
+        self.kept(wait)
+    }
+
+    /// Waits for the receipts of the epoch that is being closed, if one is, and begins to write its checkpoint.
+    fn write(&mut self) -> Result<(), RunError> {
         let Some(Closing { epoch, resume_at, engine, receipts, compared }) = self.closing.take() else {
             return Ok(());
         };
-        let version = env!("CARGO_PKG_VERSION").to_owned();
         let receipts = receipts.wait()?;
-        let checkpoint = Checkpoint { epoch: epoch.0, resume_at: resume_at.0, version, engine, receipts };
-        self.put(&checkpoint, wait)?;
-        if let (Some(abroad), Some((state_hash, configuration))) = (&mut self.abroad, compared) {
-            abroad.compare(&checkpoint, state_hash, &configuration)?;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let checkpoint = Checkpoint {
+            epoch: epoch.0,
+            resume_at: resume_at.0,
+            version,
+            engine,
+            receipts: receipts.clone(),
+        };
+        let is_for_abroad = compared.is_some() && self.abroad.as_ref().is_some_and(Abroad::leads);
+        let writing = self.writer.write(&self.checkpoints, checkpoint, is_for_abroad)?;
+        self.keeping = Some(Keeping { epoch, resume_at, receipts, writing, compared });
+        Ok(())
+    }
+
+    /// Waits until the checkpoint that is being written is, if one is.
+    fn kept(&mut self, wait: Wait<'_>) -> Result<(), RunError> {
+        let Some(Keeping { epoch, resume_at, receipts, writing, compared }) = self.keeping.take() else {
+            return Ok(());
+        };
+        let Written { bytes, abroad: content, result } = writing.wait();
+        self.put_again(epoch, &bytes, result, wait)?;
+        if let (Some(abroad), Some(compared)) = (&mut self.abroad, compared) {
+            abroad.compare(epoch, resume_at, compared, content);
         }
-        let waiting = Unshown { epoch, receipts: checkpoint.receipts, resume_at };
-        if let Some(let_go) = wait_to_show(&mut self.unshown, waiting) {
+        if let Some(let_go) = wait_to_show(&mut self.unshown, Unshown { epoch, receipts, resume_at }) {
             self.checkpoints.remove(let_go)?;
         }
         Ok(())
@@ -146,15 +183,24 @@ impl<S: Sinks> Epochs<S> {
         Ok(())
     }
 
-    /// Writes a checkpoint; a full disk is waited for, and said. Who asks for the end need not wait for room:
-    /// the journal since the checkpoint before is applied again after the next start.
-    fn put(&self, checkpoint: &Checkpoint, wait: Wait<'_>) -> Result<(), RunError> {
-        let no_space = |path: &PathBuf| format!("checkpoints: no space for {}, waiting", path.display());
+    /// A checkpoint that a full disk has no room for is written again until there is some, which is said. Who asks for
+    /// the end need not wait for room: the journal since the checkpoint before is applied again after the next start.
+    fn put_again(
+        &self,
+        epoch: Epoch,
+        bytes: &[u8],
+        mut result: Result<(), CheckpointError>,
+        wait: Wait<'_>,
+    ) -> Result<(), RunError> {
         loop {
-            match self.checkpoints.put(checkpoint) {
+            match result {
                 Ok(()) => return Ok(()),
                 Err(CheckpointError::Storage { path, source, .. })
-                    if ingest::storage::is_full(&source) && wait(&no_space(&path)) => {}
+                    if ingest::storage::is_full(&source)
+                        && wait(&format!("checkpoints: no space for {}, waiting", path.display())) =>
+                {
+                    result = self.checkpoints.put_bytes(epoch.0, bytes);
+                }
                 Err(error) => return Err(error.into()),
             }
         }

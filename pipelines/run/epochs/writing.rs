@@ -1,0 +1,115 @@
+//! A checkpoint on its way to the disk, while the engine goes on.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use ingest::time::Epoch;
+
+use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
+use crate::run::RunError;
+
+/// Who writes checkpoints.
+#[derive(Clone, Copy, Debug)]
+pub enum CheckpointWriter {
+    /// A thread for each.
+    Thread,
+    /// Whoever asks, at once; yet one must look so often before it is said to be done.
+    Here { looks: fn(Epoch) -> usize },
+}
+
+/// What has become of a checkpoint.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Its file, to be written again if it could not be.
+    pub(super) bytes: Vec<u8>,
+    /// The same without receipts, which speak of files of this region, if it was asked for.
+    pub(super) abroad: Option<Vec<u8>>,
+    pub(super) result: Result<(), CheckpointError>,
+}
+
+/// A checkpoint that is being written. Who lets go of it waits until it is: nothing is written behind the back of whoever
+/// opens the folder next.
+#[derive(Debug)]
+pub(super) enum Writing {
+    Coming(Option<JoinHandle<Written>>),
+    Here { looks: usize, written: Written },
+}
+
+impl CheckpointWriter {
+    /// Encodes and writes.
+    pub(super) fn write(
+        self,
+        folder: &Arc<CheckpointFolder>,
+        checkpoint: Checkpoint,
+        is_for_abroad: bool,
+    ) -> Result<Writing, RunError> {
+        match self {
+            CheckpointWriter::Thread => {
+                let folder = Arc::clone(folder);
+                let thread = std::thread::Builder::new().name("andon-checkpoint".into());
+                let handle = thread.spawn(move || Written::of(&folder, checkpoint, is_for_abroad));
+                Ok(Writing::Coming(Some(handle.map_err(RunError::Threads)?)))
+            }
+            CheckpointWriter::Here { looks } => {
+                let looks = looks(checkpoint.epoch());
+                Ok(Writing::Here { looks, written: Written::of(folder, checkpoint, is_for_abroad) })
+            }
+        }
+    }
+}
+
+impl Written {
+    fn of(folder: &CheckpointFolder, mut checkpoint: Checkpoint, is_for_abroad: bool) -> Written {
+        let epoch = checkpoint.epoch;
+        let mut write = || {
+            let bytes = folder.encode(&checkpoint)?;
+            checkpoint.receipts.clear();
+            let abroad = is_for_abroad.then(|| folder.encode(&checkpoint)).transpose()?;
+            Ok((bytes, abroad))
+        };
+        match write() {
+            Ok((bytes, abroad)) => {
+                let result = folder.put_bytes(epoch, &bytes);
+                Written { bytes, abroad, result }
+            }
+            Err(error) => Written { bytes: Vec::new(), abroad: None, result: Err(error) },
+        }
+    }
+}
+
+impl Writing {
+    /// Whether [`wait`](Self::wait) would not block.
+    pub(super) fn is_done(&mut self) -> bool {
+        match self {
+            Writing::Coming(handle) => handle.as_ref().is_none_or(JoinHandle::is_finished),
+            Writing::Here { looks, .. } if *looks > 0 => {
+                *looks -= 1;
+                false
+            }
+            Writing::Here { .. } => true,
+        }
+    }
+
+    /// Blocks until it is done.
+    pub(super) fn wait(mut self) -> Written {
+        match &mut self {
+            Writing::Coming(handle) => {
+                let handle = handle.take().expect("only this and the end take it");
+                handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }
+            Writing::Here { written, .. } => {
+                std::mem::replace(written, Written { bytes: Vec::new(), abroad: None, result: Ok(()) })
+            }
+        }
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if let Writing::Coming(handle) = self
+            && let Some(handle) = handle.take()
+        {
+            let _ = handle.join();
+        }
+    }
+}
