@@ -141,6 +141,7 @@ fn a_replay_says_the_same(shop: &Shop) -> serde_json::Value {
         "steps",
         "usage",
         "checks",
+        "balances",
         "gaps",
         "exceptions",
         "quarantine",

@@ -10,6 +10,7 @@ use ingest::decode::DecoderState;
 use ingest::readings::Reject;
 use sinks::view::Counts;
 
+use super::balances::Balances;
 use super::bays::Bays;
 use super::bounds::ToolsHeard;
 use super::channels::Channels;
@@ -29,7 +30,7 @@ use crate::config::Config;
 use crate::functions::Functions;
 
 /// Raised with whatever [`State`] holds: `fixtures/formats` has the bytes of each version.
-const VERSION: u32 = 10;
+const VERSION: u32 = 11;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct State {
@@ -51,6 +52,7 @@ struct State {
     hold: Hold,
     bookings: Vec<u8>,
     usage: Usage,
+    balances: Balances,
     exceptions: Exceptions,
     commands: Commands,
     functions: Functions,
@@ -121,6 +123,7 @@ impl Engine {
             hold: self.hold.clone(),
             bookings: described("bookings", &self.bookings)?,
             usage: self.usage.clone(),
+            balances: self.balances.clone(),
             exceptions: self.exceptions.clone(),
             commands: self.commands.clone(),
             functions: self.functions.clone(),
@@ -169,6 +172,7 @@ impl Engine {
         self.bookings = undescribed("bookings", &state.bookings)?;
         self.usage = state.usage;
         self.usage.set_metrics(&config.metrics);
+        self.balances = state.balances;
         self.rejects = state.rejects;
         self.exceptions = state.exceptions.under_settings_of(&self.exceptions);
         self.commands = state.commands;

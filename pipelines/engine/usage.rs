@@ -3,7 +3,7 @@
 //!
 //! Amounts come from readings of consumption metrics, joined to their step, and from bookings by hand.
 //! A register's rise since the reading before belongs to the step that is active at the later reading; a
-//! fall means that the register started again from zero. A booking is final when the bay's watermark has
+//! fall means that the register was set back, or is another one, and is nobody's consumption. A booking is final when the bay's watermark has
 //! passed the finish; what changes it later gives the next revision of the amounts and checks that have changed.
 //! Rework adds to the book of its step, which is due again when that is finished.
 
@@ -14,7 +14,7 @@ mod kinds;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ingest::config::{MetricSettings, UsageKind};
+use ingest::config::{MetricSettings, UsageKind, UsageSettings};
 use ingest::readings::{JobCard, PlannedStep};
 use ingest::series::SeriesTable;
 use ingest::units::Units;
@@ -23,10 +23,23 @@ use rustc_hash::FxHashMap;
 pub(super) use self::book::{Amount, Book, BookKey, Due, Use};
 pub(super) use self::checks::{Check, Subject};
 use self::kinds::Kinds;
+use super::balances::{MeterKind, Shown};
 use super::steps::Run;
 
 /// Books that are kept so that rework adds to them; beyond it the final ones that ended first are forgotten.
 const BOOKS_MAX: usize = 20_000;
+
+/// What a reading of a meter, a dispenser or a tank says.
+#[derive(Clone, Debug)]
+pub(super) struct Metered {
+    pub kind: MeterKind,
+    pub resource: Arc<str>,
+    pub unit: Arc<str>,
+    /// Of a register or a level.
+    pub shown: Option<Shown>,
+    /// Consumption, if it is any.
+    pub used: Option<Use>,
+}
 
 /// All books, and what is needed to write them.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -61,23 +74,25 @@ impl Usage {
         self.kinds.follow(table);
     }
 
-    /// Whether readings of `series` are consumption.
+    /// Whether readings of `series` are of a meter, a dispenser or a tank.
     #[inline]
     #[must_use]
-    pub(super) fn is_consumption(&self, series: u32) -> bool {
-        self.kinds.is_consumption(series)
+    pub(super) fn is_metered(&self, series: u32) -> bool {
+        self.kinds.is_metered(series)
     }
 
     /// The resource that a reading of a consumption metric is booked to, where its tags choose it: the air that a bay
     /// uses is measured in litres as well, and is never of the wrong grade.
     #[must_use]
     pub(super) fn resource_of(&self, series: u32, tags: Option<&str>) -> Option<String> {
-        let settings = self.kinds.usage_of(series).filter(|settings| settings.resource.contains('{'))?;
+        let is_chosen =
+            |settings: &&UsageSettings| settings.resource.contains('{') && settings.kind != UsageKind::Level;
+        let settings = self.kinds.usage_of(series).filter(is_chosen)?;
         Some(super::tags::fill(&settings.resource, tags))
     }
 
-    /// What a reading of a consumption metric says was used; `None` for the first of a register, and for
-    /// one older than the register's newest. Readings of a register must come in event time.
+    /// What a reading of a meter, a dispenser or a tank says; `None` for one that is older than its register's newest.
+    /// Readings of a register must come in event time.
     pub(super) fn measure(
         &mut self,
         series: u32,
@@ -85,25 +100,31 @@ impl Usage {
         value: f64,
         unit: &str,
         tags: Option<&str>,
-    ) -> Option<Use> {
+    ) -> Option<Metered> {
         let settings = self.kinds.usage_of(series)?;
-        let quantity = match settings.kind {
-            UsageKind::Amount => value,
-            UsageKind::Counter => {
+        let shown = match settings.kind {
+            UsageKind::Amount => None,
+            UsageKind::Counter | UsageKind::Level => {
                 let before = self.registers.get(&series).copied();
                 if before.is_some_and(|(before_ms, _)| ts_ms < before_ms) {
                     return None;
                 }
                 self.registers.insert(series, (ts_ms, value));
-                let (_, before) = before?;
-                if value >= before { value - before } else { value }
+                Some(Shown { before: before.map(|(_, before)| before), now: value })
             }
         };
-        Some(Use {
-            resource: super::tags::fill(&settings.resource, tags).into(),
-            quantity,
-            unit: unit.into(),
-        })
+        let quantity = match (settings.kind, shown) {
+            (UsageKind::Amount, _) => Some(value),
+            // Of the first one nobody knows what was before, and a fall is no consumption.
+            (UsageKind::Counter, Some(Shown { before: Some(before), now })) if now >= before => {
+                Some(now - before)
+            }
+            _ => None,
+        };
+        let (resource, unit): (Arc<str>, Arc<str>) =
+            (super::tags::fill(&settings.resource, tags).into(), unit.into());
+        let used = quantity.map(|quantity| Use { resource: resource.clone(), quantity, unit: unit.clone() });
+        Some(Metered { kind: settings.kind.into(), resource, unit, shown, used })
     }
 
     /// Writes a use into the book of `run`.

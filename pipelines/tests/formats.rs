@@ -178,7 +178,11 @@ fn shop() -> (tempfile::TempDir, Config) {
     let folder = tempfile::tempdir().expect("a folder");
     let files = [
         ("andon.toml", "[engine]\nlateness = \"1s\"\n"),
-        ("metrics.toml", "[metrics.torque]\nunit = \"N.m\"\n"),
+        (
+            "metrics.toml",
+            "[metrics.torque]\nunit = \"N.m\"\n[metrics.energy]\nunit = \"kW.h\"\nusage = { resource = \"electricity\", \
+             kind = \"counter\" }\n",
+        ),
         (
             "rules/too_tight.toml",
             "rule = \"too_tight\"\nseverity = \"high\"\nkind = \"condition\"\nsql = \"SELECT ts, site, bay, tool, value \
@@ -230,18 +234,25 @@ fn at_work(config: &Config) -> Engine {
         );
         say(&mut engine, ts_ms, &[("workshop/lyon/bay-01/tq-1/telemetry", payload)]);
     }
+    for (seq, value) in [(1, 40.0), (2, 40.5)] {
+        let ts_ms = AT_MS + 4_500 + seq * 10;
+        let payload = format!(r#"{{"ts":{ts_ms},"metric":"energy","value":{value},"seq":{seq}}}"#);
+        say(&mut engine, ts_ms, &[("workshop/lyon/bay-01/meter/telemetry", payload)]);
+    }
+    let later = format!(r#"{{"ts":{},"metric":"energy","value":41,"seq":3}}"#, AT_MS + 5_600);
+    say(&mut engine, AT_MS + 5_600, &[("workshop/lyon/bay-01/meter/telemetry", later)]);
     let booking = format!(r#"{{"ts":{},"resource":"oil","quantity":4,"unit":"L","seq":1}}"#, AT_MS + 4_000);
     say(&mut engine, AT_MS + 4_900, &[("workshop/lyon/bay-01/usage", booking)]);
     engine
 }
 
-/// Of the state of version 10 the bytes must be what its restoring gives back: what a field means is in them.
+/// Of the state of version 11 the bytes must be what its restoring gives back: what a field means is in them.
 #[test]
 fn the_engines_state() {
     let (_folder, config) = shop();
     let written = at_work(&config).snapshot().expect("a state");
-    is_as_written("state-10/state", &written);
-    let bytes = std::fs::read(fixture("state-10/state")).expect("a state");
+    is_as_written("state-11/state", &written);
+    let bytes = std::fs::read(fixture("state-11/state")).expect("a state");
     let mut restored = wire::engine(&config).expect("the rules compile");
     restored.restore(&config, &bytes).expect("restores");
     assert_eq!(restored.state_hash().expect("a hash"), at_work(&config).state_hash().expect("a hash"));
@@ -253,9 +264,9 @@ fn the_engines_state() {
 fn a_state_of_another_version_is_refused_with_what_to_do() {
     let (_folder, config) = shop();
     let [before, mut newer] =
-        ["state-09/state", "state-10/state"].map(|name| std::fs::read(fixture(name)).expect("a state"));
-    newer[0] = 11;
-    let cases = [(11, newer, "start the Andon that wrote it"), (9, before, "move the checkpoints away")];
+        ["state-10/state", "state-11/state"].map(|name| std::fs::read(fixture(name)).expect("a state"));
+    newer[0] = 12;
+    let cases = [(12, newer, "start the Andon that wrote it"), (10, before, "move the checkpoints away")];
     for (version, bytes, words) in cases {
         let mut engine = wire::engine(&config).expect("the rules compile");
         let error = engine.restore(&config, &bytes).expect_err("another version").to_string();
