@@ -9,6 +9,8 @@ mod andon;
 mod bucket;
 #[path = "support/cut_wire.rs"]
 mod cut_wire;
+#[path = "support/day.rs"]
+mod day;
 #[path = "support/mail_server.rs"]
 mod mail_server;
 #[allow(dead_code, reason = "the intake's own tests use the rest")]
@@ -37,6 +39,8 @@ mod broker_away;
 mod broker_kills;
 #[path = "service/changed_rules.rs"]
 mod changed_rules;
+#[path = "service/day_of_a_shop.rs"]
+mod day_of_a_shop;
 #[path = "service/deliveries.rs"]
 mod deliveries;
 #[path = "service/demo.rs"]
