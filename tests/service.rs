@@ -1,7 +1,7 @@
 //! The built service as people meet it: a configuration folder, Debian's Mosquitto, HTTP, signals.
 //!
 //! One story runs at a time, since some measure how long things take. `ANDON_KILLS` and `ANDON_BROKER_KILLS`
-//! set how often `kills` and `broker_kills` do so; where Mosquitto, Chromium, aiosmtpd or the right to mount is absent, a story says so and is skipped.
+//! set how often `kills` and `broker_kills` do so, `ANDON_DAY_S` in how many seconds the day of a shop goes by; where Mosquitto, Chromium, aiosmtpd or the right to mount is absent, a story says so and is skipped.
 
 #[path = "support/andon.rs"]
 mod andon;

@@ -10,6 +10,7 @@
 mod book;
 mod checks;
 mod kinds;
+mod metered;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,23 +24,11 @@ use rustc_hash::FxHashMap;
 pub(super) use self::book::{Amount, Book, BookKey, Due, Use};
 pub(super) use self::checks::{Check, Subject};
 use self::kinds::Kinds;
-use super::balances::{MeterKind, Shown};
+pub(super) use self::metered::Metered;
 use super::steps::Run;
 
 /// Books that are kept so that rework adds to them; beyond it the final ones that ended first are forgotten.
 const BOOKS_MAX: usize = 20_000;
-
-/// What a reading of a meter, a dispenser or a tank says.
-#[derive(Clone, Debug)]
-pub(super) struct Metered {
-    pub kind: MeterKind,
-    pub resource: Arc<str>,
-    pub unit: Arc<str>,
-    /// Of a register or a level.
-    pub shown: Option<Shown>,
-    /// Consumption, if it is any.
-    pub used: Option<Use>,
-}
 
 /// All books, and what is needed to write them.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -89,42 +78,6 @@ impl Usage {
             |settings: &&UsageSettings| settings.resource.contains('{') && settings.kind != UsageKind::Level;
         let settings = self.kinds.usage_of(series).filter(is_chosen)?;
         Some(super::tags::fill(&settings.resource, tags))
-    }
-
-    /// What a reading of a meter, a dispenser or a tank says; `None` for one that is older than its register's newest.
-    /// Readings of a register must come in event time.
-    pub(super) fn measure(
-        &mut self,
-        series: u32,
-        ts_ms: i64,
-        value: f64,
-        unit: &str,
-        tags: Option<&str>,
-    ) -> Option<Metered> {
-        let settings = self.kinds.usage_of(series)?;
-        let shown = match settings.kind {
-            UsageKind::Amount => None,
-            UsageKind::Counter | UsageKind::Level => {
-                let before = self.registers.get(&series).copied();
-                if before.is_some_and(|(before_ms, _)| ts_ms < before_ms) {
-                    return None;
-                }
-                self.registers.insert(series, (ts_ms, value));
-                Some(Shown { before: before.map(|(_, before)| before), now: value })
-            }
-        };
-        let quantity = match (settings.kind, shown) {
-            (UsageKind::Amount, _) => Some(value),
-            // Of the first one nobody knows what was before, and a fall is no consumption.
-            (UsageKind::Counter, Some(Shown { before: Some(before), now })) if now >= before => {
-                Some(now - before)
-            }
-            _ => None,
-        };
-        let (resource, unit): (Arc<str>, Arc<str>) =
-            (super::tags::fill(&settings.resource, tags).into(), unit.into());
-        let used = quantity.map(|quantity| Use { resource: resource.clone(), quantity, unit: unit.clone() });
-        Some(Metered { kind: settings.kind.into(), resource, unit, shown, used })
     }
 
     /// Writes a use into the book of `run`.
