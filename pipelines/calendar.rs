@@ -101,6 +101,13 @@ impl SiteCalendar {
         Some(Stretch { start_ms: before_ms, end_ms: after_ms, is_window: false })
     }
 
+    /// The date that the calendar shows at a time, as 2026-03-29.
+    #[must_use]
+    pub fn date(&self, ts_ms: i64) -> String {
+        let time = Timestamp::from_millisecond(ts_ms).unwrap_or(Timestamp::MAX);
+        time.to_zoned(self.zone.clone()).date().to_string()
+    }
+
     /// A time as cards and assets write it: ms since 1970, RFC 3339, or a day, which is meant to its end here.
     #[must_use]
     pub fn time_ms(&self, said: &serde_json::Value) -> Option<i64> {

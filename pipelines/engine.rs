@@ -11,6 +11,7 @@
 //! Not here: where entries come from (`run`, `commands::replay`) and where emissions go (`sinks`).
 
 mod aside;
+mod balances;
 mod bays;
 mod belated;
 mod block;
@@ -64,6 +65,7 @@ use ingest::readings::{Decoded, Reject};
 use sinks::emission::Emission;
 use sinks::view::Counts;
 
+use self::balances::Balances;
 use self::bays::Bays;
 use self::belated::Belated;
 use self::block::Block;
@@ -82,7 +84,7 @@ use self::repeats::Repeats;
 use self::rules::Rules;
 use self::steps::Steps;
 use self::usage::Usage;
-use crate::calendar::Calendars;
+use crate::calendar::{CalendarMemo, CalendarUnit, Calendars};
 use crate::config::Config;
 use crate::functions::{Functions, Occasion};
 use crate::schema::TELEMETRY;
@@ -116,6 +118,9 @@ pub struct Engine {
     spare: Vec<Block>,
     bookings: Vec<WaitingBooking>,
     usage: Usage,
+    balances: Balances,
+    /// Which day a time is in, by its site's calendar.
+    days: CalendarMemo,
     rules: Rules,
     exceptions: Exceptions,
     commands: Commands,
@@ -177,6 +182,8 @@ impl Engine {
             spare: Vec::new(),
             bookings: Vec::new(),
             usage: Usage::new(&config.metrics),
+            balances: Balances::default(),
+            days: CalendarMemo::new(&config.calendars, CalendarUnit::Day),
             rules,
             exceptions: Exceptions::new(&config.rules),
             commands: Commands::default(),

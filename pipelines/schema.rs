@@ -8,6 +8,10 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
+mod balances;
+
+pub use self::balances::BALANCES;
+
 /// `Timestamp(Millisecond, "UTC")`.
 #[must_use]
 pub fn time() -> DataType {

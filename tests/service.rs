@@ -1,7 +1,7 @@
 //! The built service as people meet it: a configuration folder, Debian's Mosquitto, HTTP, signals.
 //!
 //! One story runs at a time, since some measure how long things take. `ANDON_KILLS` and `ANDON_BROKER_KILLS`
-//! set how often `kills` and `broker_kills` do so; where Mosquitto, Chromium, aiosmtpd or the right to mount is absent, a story says so and is skipped.
+//! set how often `kills` and `broker_kills` do so, `ANDON_DAY_S` in how many seconds the day of a shop goes by; where Mosquitto, Chromium, aiosmtpd or the right to mount is absent, a story says so and is skipped.
 
 #[path = "support/andon.rs"]
 mod andon;
@@ -9,6 +9,8 @@ mod andon;
 mod bucket;
 #[path = "support/cut_wire.rs"]
 mod cut_wire;
+#[path = "support/day.rs"]
+mod day;
 #[path = "support/mail_server.rs"]
 mod mail_server;
 #[allow(dead_code, reason = "the intake's own tests use the rest")]
@@ -37,6 +39,8 @@ mod broker_away;
 mod broker_kills;
 #[path = "service/changed_rules.rs"]
 mod changed_rules;
+#[path = "service/day_of_a_shop.rs"]
+mod day_of_a_shop;
 #[path = "service/deliveries.rs"]
 mod deliveries;
 #[path = "service/demo.rs"]
@@ -141,6 +145,7 @@ fn a_replay_says_the_same(shop: &Shop) -> serde_json::Value {
         "steps",
         "usage",
         "checks",
+        "balances",
         "gaps",
         "exceptions",
         "quarantine",

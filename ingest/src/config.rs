@@ -106,6 +106,9 @@ pub struct UsageSettings {
 pub enum UsageKind {
     /// An amount used.
     Amount,
-    /// A register that only rises; the rise since the reading before is the amount. A fall is a reset.
+    /// A register that only rises; the rise since the reading before is the amount. A fall is a reset, or another meter:
+    /// nothing was used.
     Counter,
+    /// How much there is of it, as in a tank: no consumption itself, and held against what is.
+    Level,
 }

@@ -29,7 +29,8 @@ impl CalendarMemo {
         rows.map(|(&bay, &ts_ms)| self.window_ms(bay, ts_ms, table)).collect()
     }
 
-    fn window_ms(&mut self, bay: u32, ts_ms: i64, table: &SeriesTable) -> (i64, i64) {
+    /// Start and end of the window of a time on a bay, [`NO_RUN`] where it is in none.
+    pub fn window_ms(&mut self, bay: u32, ts_ms: i64, table: &SeriesTable) -> (i64, i64) {
         let index = bay as usize;
         if index >= self.last.len() {
             self.last.resize(index + 1, None);

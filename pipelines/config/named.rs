@@ -19,7 +19,7 @@ use super::values::Values;
 static METRIC: &[Setting] = &[
     key("unit", Kind::Text, Absent("\"N.m\"")),
     key("usage.resource", Kind::Text, Required("\"electricity\"")),
-    key("usage.kind", Kind::Word(&["amount", "counter"]), Required("\"amount\"")),
+    key("usage.kind", Kind::Word(&["amount", "counter", "level"]), Required("\"amount\"")),
 ];
 
 /// `[assets.NAME]` in `assets.toml`.
@@ -77,6 +77,7 @@ fn usage(values: &Values, reader: &mut Reader<'_>) -> Option<UsageSettings> {
     }
     let kind = match values.text("usage.kind")? {
         "counter" => UsageKind::Counter,
+        "level" => UsageKind::Level,
         _ => UsageKind::Amount,
     };
     Some(UsageSettings { resource: resource.to_owned(), kind })

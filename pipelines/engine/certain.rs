@@ -1,15 +1,17 @@
-//! What the watermark has passed is certain: telemetry with its step, bookings, step events, usage, checks.
+//! What the watermark has passed is certain: telemetry with its step, bookings, step events, usage, checks, what meters
+//! showed.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use sinks::emission::Emission;
 
+use super::balances::{Balance, MeterDay};
 use super::block::{Block, Lateness, Rows};
 use super::hold::Released;
 use super::join::Booked;
 use super::rules::Verdicts;
-use super::usage::Subject;
+use super::usage::{Metered, Subject};
 use super::{Engine, EngineError, expected, rows_error, steps, tables, workshop};
 
 impl Engine {
@@ -36,6 +38,7 @@ impl Engine {
         for &(bay, until_ms) in until {
             self.tell_steps(bay, until_ms, out)?;
             self.tell_books(bay, out)?;
+            self.tell_balances(bay, until_ms == i64::MAX, out)?;
             others.remove(&bay);
         }
         others.into_iter().try_for_each(|bay| self.tell_books(bay, out))
@@ -50,7 +53,7 @@ impl Engine {
         let blocks: Vec<&Block> = released.blocks.iter().map(Arc::as_ref).collect();
         let table = self.decoder.series();
         let usage = &self.usage;
-        let is_booked = |series, is_expected| is_expected || usage.is_consumption(series);
+        let is_booked = |series, is_expected| is_expected || usage.is_metered(series);
         let (mut joined, booked) =
             self.joiner.join(&blocks, &released.stretches, &mut self.steps, table, is_booked);
         let known = (usage, self.decoder.units());
@@ -115,15 +118,27 @@ impl Engine {
                 let subject = Subject::of_reading(&names.metric, tags);
                 self.usage.check(&site, bay, run, subject, (value, unit));
             }
-            if value.is_nan() || !self.usage.is_consumption(series) {
+            if value.is_nan() || !self.usage.is_metered(series) {
                 continue;
             }
-            let Some(used) = self.usage.measure(series, ts_ms, value, unit, tags) else { continue };
-            let written = run.map(|run| self.usage.write(&site, bay, run, used, self.decoder.units()));
+            let Some(metered) = self.usage.measure(series, ts_ms, value, unit, tags) else { continue };
+            let Metered { kind, resource, unit, shown, used } = metered;
+            let quantity = used.as_ref().map(|used| used.quantity);
+            let written = used
+                .zip(run)
+                .map(|(used, run)| self.usage.write(&site, bay, run, used, self.decoder.units()));
             // No step was active, or the resource is booked in a unit of another kind. The reading itself is in
             // `telemetry` either way.
-            if !matches!(written, Some(Ok(()))) {
+            let is_booked = matches!(written, Some(Ok(())));
+            if quantity.is_some() && !is_booked {
                 self.counts.usage_unassigned += 1;
+            }
+            let (started_ms, ended_ms) = self.days.window_ms(bay, ts_ms, self.decoder.series());
+            let day = MeterDay { site, resource, unit, started_ms, series };
+            let fresh = Balance::new(kind, bay, ended_ms);
+            let write = |balance: &mut Balance| balance.write(shown, quantity, is_booked);
+            if !self.balances.take(day, fresh, write) {
+                self.counts.balances_missed += 1;
             }
         }
     }

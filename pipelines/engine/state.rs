@@ -12,6 +12,7 @@ use ingest::decode::DecoderState;
 use ingest::readings::Reject;
 use sinks::view::Counts;
 
+use super::balances::Balances;
 use super::bays::Bays;
 use super::bounds::ToolsHeard;
 use super::channels::Channels;
@@ -57,6 +58,7 @@ struct State<'a> {
     #[serde(with = "ingest::packed")]
     bookings: Vec<u8>,
     usage: Cow<'a, Usage>,
+    balances: Cow<'a, Balances>,
     exceptions: Cow<'a, Exceptions>,
     commands: Cow<'a, Commands>,
     functions: Cow<'a, Functions>,
@@ -128,6 +130,7 @@ impl Engine {
             hold: Cow::Borrowed(&self.hold),
             bookings: described("bookings", &self.bookings)?,
             usage: Cow::Borrowed(&self.usage),
+            balances: Cow::Borrowed(&self.balances),
             exceptions: Cow::Borrowed(&self.exceptions),
             commands: Cow::Borrowed(&self.commands),
             functions: Cow::Borrowed(&self.functions),
@@ -181,6 +184,7 @@ impl Engine {
         self.bookings = undescribed("bookings", &state.bookings)?;
         self.usage = state.usage.into_owned();
         self.usage.set_metrics(&config.metrics);
+        self.balances = state.balances.into_owned();
         self.rejects = state.rejects.into_owned();
         self.exceptions = state.exceptions.into_owned().under_settings_of(&self.exceptions);
         self.commands = state.commands.into_owned();

@@ -1,4 +1,4 @@
-//! Rows of the streams `steps`, `usage`, `checks`, `gaps`, `exceptions` and `quarantine` as batches.
+//! Rows of the streams `steps`, `usage`, `checks`, `balances`, `gaps`, `exceptions` and `quarantine` as batches.
 
 use std::sync::Arc;
 
@@ -18,10 +18,12 @@ use super::steps::Told;
 use super::usage::{Check, Due};
 use crate::schema::{CHECKS, EXCEPTIONS, QUARANTINE, USAGE};
 
+mod balances;
 mod commands;
 mod gaps;
 mod steps;
 
+pub(super) use self::balances::balances;
 pub(super) use self::commands::{AnsweredCommand, command};
 pub(super) use self::gaps::gaps;
 pub(super) use self::steps::steps;

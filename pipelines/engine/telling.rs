@@ -3,6 +3,7 @@
 use ingest::readings::{Decoded, NONE, Reject};
 use sinks::emission::Emission;
 
+use super::balances::Passed;
 use super::rules::Verdicts;
 use super::{Engine, EngineError, rows_error, tables};
 
@@ -21,6 +22,25 @@ impl Engine {
         self.tell_functions_of_exceptions(&changes);
         let rows = tables::exceptions(&changes).map_err(|source| rows_error("exceptions", source))?;
         out.push(Emission { stream: "exceptions".into(), rows });
+        Ok(())
+    }
+
+    /// Balances of meters of `bay` that have something new to say. `is_silent`: it has just fallen silent.
+    pub(super) fn tell_balances(
+        &mut self,
+        bay: u32,
+        is_silent: bool,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        let is_closed = self.bays.all().get(bay as usize).is_some_and(|time| time.closed);
+        let passed = Passed { frontier_ms: self.bays.frontier_ms(bay), is_silent, is_closed };
+        let mut due = self.balances.due(bay, passed);
+        if due.is_empty() {
+            return Ok(());
+        }
+        let rows = tables::balances(&mut due, self.decoder.series(), &self.calendars);
+        let rows = rows.map_err(|source| rows_error("balances", source))?;
+        out.push(Emission { stream: "balances".into(), rows });
         Ok(())
     }
 

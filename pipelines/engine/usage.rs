@@ -3,18 +3,19 @@
 //!
 //! Amounts come from readings of consumption metrics, joined to their step, and from bookings by hand.
 //! A register's rise since the reading before belongs to the step that is active at the later reading; a
-//! fall means that the register started again from zero. A booking is final when the bay's watermark has
+//! fall means that the register was set back, or is another one, and is nobody's consumption. A booking is final when the bay's watermark has
 //! passed the finish; what changes it later gives the next revision of the amounts and checks that have changed.
 //! Rework adds to the book of its step, which is due again when that is finished.
 
 mod book;
 mod checks;
 mod kinds;
+mod metered;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ingest::config::{MetricSettings, UsageKind};
+use ingest::config::{MetricSettings, UsageKind, UsageSettings};
 use ingest::readings::{JobCard, PlannedStep};
 use ingest::series::SeriesTable;
 use ingest::units::Units;
@@ -23,6 +24,7 @@ use rustc_hash::FxHashMap;
 pub(super) use self::book::{Amount, Book, BookKey, Due, Use};
 pub(super) use self::checks::{Check, Subject};
 use self::kinds::Kinds;
+pub(super) use self::metered::Metered;
 use super::steps::Run;
 
 /// Books that are kept so that rework adds to them; beyond it the final ones that ended first are forgotten.
@@ -61,49 +63,21 @@ impl Usage {
         self.kinds.follow(table);
     }
 
-    /// Whether readings of `series` are consumption.
+    /// Whether readings of `series` are of a meter, a dispenser or a tank.
     #[inline]
     #[must_use]
-    pub(super) fn is_consumption(&self, series: u32) -> bool {
-        self.kinds.is_consumption(series)
+    pub(super) fn is_metered(&self, series: u32) -> bool {
+        self.kinds.is_metered(series)
     }
 
     /// The resource that a reading of a consumption metric is booked to, where its tags choose it: the air that a bay
     /// uses is measured in litres as well, and is never of the wrong grade.
     #[must_use]
     pub(super) fn resource_of(&self, series: u32, tags: Option<&str>) -> Option<String> {
-        let settings = self.kinds.usage_of(series).filter(|settings| settings.resource.contains('{'))?;
+        let is_chosen =
+            |settings: &&UsageSettings| settings.resource.contains('{') && settings.kind != UsageKind::Level;
+        let settings = self.kinds.usage_of(series).filter(is_chosen)?;
         Some(super::tags::fill(&settings.resource, tags))
-    }
-
-    /// What a reading of a consumption metric says was used; `None` for the first of a register, and for
-    /// one older than the register's newest. Readings of a register must come in event time.
-    pub(super) fn measure(
-        &mut self,
-        series: u32,
-        ts_ms: i64,
-        value: f64,
-        unit: &str,
-        tags: Option<&str>,
-    ) -> Option<Use> {
-        let settings = self.kinds.usage_of(series)?;
-        let quantity = match settings.kind {
-            UsageKind::Amount => value,
-            UsageKind::Counter => {
-                let before = self.registers.get(&series).copied();
-                if before.is_some_and(|(before_ms, _)| ts_ms < before_ms) {
-                    return None;
-                }
-                self.registers.insert(series, (ts_ms, value));
-                let (_, before) = before?;
-                if value >= before { value - before } else { value }
-            }
-        };
-        Some(Use {
-            resource: super::tags::fill(&settings.resource, tags).into(),
-            quantity,
-            unit: unit.into(),
-        })
     }
 
     /// Writes a use into the book of `run`.

@@ -178,7 +178,11 @@ fn shop() -> (tempfile::TempDir, Config) {
     let folder = tempfile::tempdir().expect("a folder");
     let files = [
         ("andon.toml", "[engine]\nlateness = \"1s\"\n"),
-        ("metrics.toml", "[metrics.torque]\nunit = \"N.m\"\n"),
+        (
+            "metrics.toml",
+            "[metrics.torque]\nunit = \"N.m\"\n[metrics.energy]\nunit = \"kW.h\"\nusage = { resource = \"electricity\", \
+             kind = \"counter\" }\n",
+        ),
         (
             "rules/too_tight.toml",
             "rule = \"too_tight\"\nseverity = \"high\"\nkind = \"condition\"\nsql = \"SELECT ts, site, bay, tool, value \
@@ -230,6 +234,13 @@ fn at_work(config: &Config) -> Engine {
         );
         say(&mut engine, ts_ms, &[("workshop/lyon/bay-01/tq-1/telemetry", payload)]);
     }
+    for (seq, value) in [(1, 40.0), (2, 40.5)] {
+        let ts_ms = AT_MS + 4_500 + seq * 10;
+        let payload = format!(r#"{{"ts":{ts_ms},"metric":"energy","value":{value},"seq":{seq}}}"#);
+        say(&mut engine, ts_ms, &[("workshop/lyon/bay-01/meter/telemetry", payload)]);
+    }
+    let later = format!(r#"{{"ts":{},"metric":"energy","value":41,"seq":3}}"#, AT_MS + 5_600);
+    say(&mut engine, AT_MS + 5_600, &[("workshop/lyon/bay-01/meter/telemetry", later)]);
     let booking = format!(r#"{{"ts":{},"resource":"oil","quantity":4,"unit":"L","seq":1}}"#, AT_MS + 4_000);
     say(&mut engine, AT_MS + 4_900, &[("workshop/lyon/bay-01/usage", booking)]);
     engine

@@ -168,8 +168,8 @@ class Judge:
                 FROM facts f JOIN joined j USING (row_id) WHERE f.metric = 'dispensed'
                 UNION ALL
                 SELECT j.job, j.step, CASE r.metric WHEN 'energy' THEN 'electricity' ELSE 'compressed_air' END,
-                       CASE WHEN r.value >= r.before THEN r.value - r.before ELSE r.value END
-                FROM registers r JOIN joined j USING (row_id) WHERE r.before IS NOT NULL
+                       r.value - r.before
+                FROM registers r JOIN joined j USING (row_id) WHERE r.value >= r.before
                 UNION ALL
                 SELECT r.job, r.step, b.resource, b.quantity
                 FROM booked b JOIN runs r ON b.site = r.site AND b.bay = r.bay

@@ -14,11 +14,11 @@ use crate::standby::{begin, promote, regions};
 use crate::{a_replay_says_the_same, alone};
 
 /// What came in: item, name by which it is known, signature, body.
-type Came = (u64, String, Option<String>, String);
+pub(crate) type Came = (u64, String, Option<String>, String);
 
 /// How the other side answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
+pub(crate) enum Mood {
     Takes,
     /// Too busy: 503.
     Busy,
@@ -31,13 +31,13 @@ enum Mood {
 }
 
 /// A web server outside.
-struct Receiver {
-    address: SocketAddr,
+pub(crate) struct Receiver {
+    pub(crate) address: SocketAddr,
     state: Arc<Mutex<(Mood, Vec<Came>)>>,
 }
 
 impl Receiver {
-    fn start(mood: Mood) -> Receiver {
+    pub(crate) fn start(mood: Mood) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("it has one");
         let state = Arc::new(Mutex::new((mood, Vec::new())));
@@ -55,7 +55,7 @@ impl Receiver {
         self.state.lock().expect("no panic").0 = mood;
     }
 
-    fn came(&self) -> Vec<Came> {
+    pub(crate) fn came(&self) -> Vec<Came> {
         self.state.lock().expect("no panic").1.clone()
     }
 

@@ -26,7 +26,7 @@ use crate::{alone, each_reading_is_there_once, job, until_exported};
 const KEEP_ALL: &str = "[retention]\njournal = \"64GiB\"\n";
 
 /// Has its tables in `database` of the server.
-fn with_store(shop: &Shop, server: &Server, database: &str) {
+pub(crate) fn with_store(shop: &Shop, server: &Server, database: &str) {
     let file = std::fs::read_to_string(shop.config()).expect("just written");
     let url = server.url(database);
     std::fs::write(shop.config(), format!("{file}[store]\nurl = \"{url}\"\n")).expect("written");

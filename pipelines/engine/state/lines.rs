@@ -14,7 +14,7 @@ impl Engine {
         Ok(blake3::hash(self.state_lines()?.join("\n").as_bytes()).to_string())
     }
 
-    /// The state by names and in name order, in lines: counts, bays, open steps, books, registers,
+    /// The state by names and in name order, in lines: counts, bays, open steps, books, registers, balances,
     /// conditions and open exceptions, who was heard when, prints of repeats, numbers that are missing, sums of channels, rows and bookings that wait, job cards, assets, window state.
     ///
     /// # Errors
@@ -61,6 +61,8 @@ impl Engine {
         for (&series, (ts_ms, value)) in self.usage.registers() {
             lines.push(format!("register {:?} {ts_ms} {}", table.get(series), value.to_bits()));
         }
+        let series_name = |series: u32| format!("{:?}", table.get(series));
+        lines.extend(self.balances.state_lines(series_name, bay_name));
         for open in self.exceptions.open() {
             lines.push(format!("open {} {} {:?}", open.rule, open.id, open.state));
         }

@@ -1,4 +1,4 @@
-//! Which series are consumption, and in which units metrics are.
+//! Which series are of meters, dispensers and tanks, and in which units metrics are.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ pub(super) struct Kinds {
     metrics: BTreeMap<String, UsageSettings>,
     by_series: Vec<Option<UsageSettings>>,
     /// The same as one byte a series: it is asked for each reading.
-    is_consumption: Vec<bool>,
+    is_metered: Vec<bool>,
 }
 
 impl Kinds {
@@ -29,18 +29,18 @@ impl Kinds {
     pub(super) fn follow(&mut self, table: &SeriesTable) {
         for series in &table.all()[self.by_series.len()..] {
             let settings = self.metrics.get(series.metric.as_ref()).cloned();
-            self.is_consumption.push(settings.is_some());
+            self.is_metered.push(settings.is_some());
             self.by_series.push(settings);
         }
     }
 
     #[inline]
     #[must_use]
-    pub(super) fn is_consumption(&self, series: u32) -> bool {
-        self.is_consumption.get(series as usize) == Some(&true)
+    pub(super) fn is_metered(&self, series: u32) -> bool {
+        self.is_metered.get(series as usize) == Some(&true)
     }
 
-    /// How readings of a series become quantities; none if they are no consumption.
+    /// How readings of a series become quantities; none if they are of no meter.
     #[must_use]
     pub(super) fn usage_of(&self, series: u32) -> Option<&UsageSettings> {
         self.by_series.get(series as usize)?.as_ref()

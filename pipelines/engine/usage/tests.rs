@@ -29,19 +29,24 @@ fn usage() -> Usage {
 #[test]
 fn a_register_counts_its_rises_and_starts_again_after_a_fall() {
     let mut usage = usage();
-    let mut rise = |ts_ms, value| usage.measure(0, ts_ms, value, "kW.h", None).map(|used| used.quantity);
+    let mut rise = |ts_ms, value| {
+        let used = usage.measure(0, ts_ms, value, "kW.h", None)?.used;
+        used.map(|used| used.quantity)
+    };
     assert_eq!(rise(0, 100.0), None, "the first reading is where counting starts");
     assert_eq!(rise(1, 100.5), Some(0.5));
-    assert_eq!(rise(2, 2.0), Some(2.0));
+    assert_eq!(rise(2, 2.0), None, "another meter, or one that was set back: nobody used anything");
+    assert_eq!(rise(3, 2.25), Some(0.25));
     assert_eq!(rise(1, 1.0), None, "an older reading adds nothing: the newer one held it already");
 }
 
 #[test]
 fn a_shot_of_oil_is_an_amount_of_its_grade() {
     let mut usage = usage();
-    let used = usage.measure(1, 0, 4.2, "L", Some(r#"{"grade":"oil_5w30"}"#)).expect("an amount");
+    let metered = usage.measure(1, 0, 4.2, "L", Some(r#"{"grade":"oil_5w30"}"#)).expect("an amount");
+    let used = metered.used.expect("consumption");
     assert_eq!((&*used.resource, used.quantity), ("oil_5w30", 4.2));
-    assert!(!usage.is_consumption(2));
+    assert!(!usage.is_metered(2));
 }
 
 #[test]

@@ -162,6 +162,17 @@ fn plain(batch: &RecordBatch) -> RecordBatch {
         .expect("columns")
 }
 
+/// What a case was, told if it fails.
+struct Shown(String);
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0);
+        }
+    }
+}
+
 fn write(path: &Path, batch: &RecordBatch) {
     let mut writer =
         ArrowWriter::try_new(File::create(path).expect("a file"), batch.schema(), None).expect("a writer");
@@ -192,7 +203,9 @@ fn stream_batch_and_duckdb_say_the_same_of_random_queries_over_random_histories(
         let readings: Vec<Reading> = history.iter().map(|(reading, _)| reading.clone()).collect();
         let rows = telemetry(&readings, 1, &mut SeriesTable::default()).batch;
         let batch = batch_says(&sql, &rows);
+        let shown = Shown(format!("{sql}\n{history:#?}"));
         let stream = newest(&run(&sql, &history, true, false).closed);
+        drop(shown);
         let stream = stream.unwrap_or_else(|| RecordBatch::new_empty(batch.schema()));
         assert_eq!(encoded(&stream), encoded(&batch), "{sql}: stream and batch");
         let path = |what: &str| folder.path().join(format!("{case}-{what}.parquet"));

@@ -12,7 +12,7 @@ use super::commands::answered;
 use super::problem::{Path, Problem};
 use super::routes::Shared;
 use crate::desk::Wish;
-use crate::store::reader::{ITEMS_MAX, Question};
+use crate::store::reader::{ITEMS_MAX, Question, ROWS_MAX};
 
 /// Names of queues.
 const QUEUES: [&str; 3] = ["billing", "notifications", "audit"];
@@ -111,6 +111,60 @@ pub(super) async fn inspections(
     let question = Question::Inspections { site: query.site, job };
     let records = answered(&board, Wish::Store(question)).await?;
     Ok(axum::Json(json!({ "inspections": records })).into_response())
+}
+
+/// `?site=…&date=…&format=json|csv`.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct BalancesQuery {
+    site: Option<String>,
+    /// Of the site's calendar, as 2026-03-29; the newest that there is, if not given.
+    #[param(pattern = r"^\d{4}-\d{2}-\d{2}$")]
+    date: Option<String>,
+    format: Option<String>,
+}
+
+/// What meters, dispensers and tanks showed in a day, and where it went.
+#[utoipa::path(
+    get,
+    path = "/api/v1/balances",
+    tag = "jobs",
+    params(BalancesQuery),
+    responses((status = 200, description = "Balances of a day; `is_cut` where there are more than an answer holds", content((Object = "application/json"), (String = "text/csv"))))
+)]
+pub(super) async fn balances(
+    State((board, _)): Shared,
+    query: Result<Query<BalancesQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Query(BalancesQuery { site, date, format }) =
+        query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    if let Some(date) = &date
+        && !is_date(date)
+    {
+        return Err(Problem::bad_request(format!("`date` cannot be `{date}`; write it as 2026-03-29")));
+    }
+    let is_csv = is_csv(&headers, format.as_deref())?;
+    let found = answered(&board, Wish::Store(Question::Balances { site, date })).await?;
+    let mut rows = found.as_array().cloned().unwrap_or_default();
+    for row in &mut rows {
+        row["final"] = json!(row["final"] == 1);
+    }
+    if is_csv {
+        return Ok(csv(&rows));
+    }
+    let is_cut = rows.len() >= ROWS_MAX as usize;
+    Ok(axum::Json(json!({ "balances": rows, "is_cut": is_cut })).into_response())
+}
+
+fn is_date(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.len() == 3
+        && parts
+            .iter()
+            .zip([4, 2, 2])
+            .all(|(part, digits)| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn is_csv(headers: &HeaderMap, format: Option<&str>) -> Result<bool, Problem> {

@@ -52,6 +52,7 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .routes(routes!(quarantine::replay).layer(with_messages))
         .routes(routes!(quarantine::import).layer(with_messages))
         .routes(routes!(usage))
+        .routes(routes!(queues::balances))
         .routes(routes!(jobs::jobs, functions::card))
         .routes(routes!(jobs::job))
         .routes(routes!(functions::release))

@@ -7,7 +7,7 @@ pub(super) type Total =
     (&'static str, &'static [(&'static str, &'static str)], &'static str, fn(&Counts) -> u64);
 
 /// Totals since the journal began, set from the view.
-pub(super) const TOTALS: [Total; 24] = [
+pub(super) const TOTALS: [Total; 25] = [
     ("andon_ingest_messages_total", &[], "Messages in the journal: decoded + undecodable", |c| c.messages),
     ("andon_ingest_decoded_total", &[], "Messages that were understood", |c| c.decoded),
     ("andon_ingest_undecodable_total", &[], "Messages that are in quarantine as a whole", |c| c.undecodable),
@@ -42,6 +42,9 @@ pub(super) const TOTALS: [Total; 24] = [
     ),
     ("andon_usage_unassigned_total", &[], "Consumption and bookings that no step accounts for", |c| {
         c.usage_unassigned
+    }),
+    ("andon_balances_missed_total", &[], "Readings of meters of which no balance is kept", |c| {
+        c.balances_missed
     }),
     ("andon_keys_unwatched_total", &[], "Rows of keys that rules with silent_after do not watch", |c| {
         c.keys_unwatched

@@ -1,4 +1,4 @@
-//! What the store is asked over HTTP: queues, lines of bills, inspection records. It reads what is committed, so nothing
+//! What the store is asked over HTTP: queues, lines of bills, inspection records, balances. It reads what is committed, so nothing
 //! that was seen here is ever rolled back.
 
 use serde_json::{Map, Value, json};
@@ -14,8 +14,8 @@ use crate::sink::SinkError;
 
 /// Items of a queue that one answer holds.
 pub const ITEMS_MAX: u32 = 1_000;
-/// Lines and records of one job that an answer holds.
-const ROWS_MAX: u32 = 10_000;
+/// Lines and records of one job, balances of one day, that an answer holds.
+pub const ROWS_MAX: u32 = 10_000;
 /// Connections to a PostgreSQL at one time, which has few to give; whoever asks then waits for one.
 static CONNECTIONS: Semaphore = Semaphore::const_new(4);
 
@@ -30,6 +30,8 @@ pub enum Question {
     Lines { site: Option<String>, job: String },
     /// Inspection records of a job.
     Inspections { site: Option<String>, job: String },
+    /// Balances of meters and tanks of a day, the newest that there is unless one is named (as 2026-03-29).
+    Balances { site: Option<String>, date: Option<String> },
 }
 
 impl Question {
@@ -59,6 +61,13 @@ impl Question {
                  signed_ms, note, revision",
                 "job = $1 AND coalesce($2, site) = site ORDER BY site, step",
             ),
+            Question::Balances { .. } => (
+                "balances",
+                "site, bay, tool, metric, resource, unit, local_date, kind, started_ms, ended_ms, meter_start, meter_end, \
+                 resets, reset_quantity, metered, booked, unassigned, difference, readings, revision, final",
+                "local_date = coalesce($1, (SELECT max(local_date) FROM balances)) AND coalesce($2, site) = site \
+                 ORDER BY site, resource, coalesce(bay, ''), coalesce(tool, ''), metric",
+            ),
         }
     }
 
@@ -82,6 +91,7 @@ macro_rules! asked {
             Question::Lines { site, job } | Question::Inspections { site, job } => {
                 query.bind(job).bind(site).bind(i64::from(ROWS_MAX))
             }
+            Question::Balances { site, date } => query.bind(date).bind(site).bind(i64::from(ROWS_MAX)),
         };
         let rows = query.fetch_all(&mut connection).await?;
         // What is only read needs no end in order.

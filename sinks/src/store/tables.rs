@@ -85,10 +85,21 @@ const fn time(name: &'static str) -> Column {
 }
 
 /// In the order in which commits fill them. A place is part of the hash of an epoch's rows, so new ones stand last.
-pub(super) const TABLES: [Table; 9] = {
+pub(super) const TABLES: [Table; 10] = {
     let [exceptions, usage, steps, checks] = ledgers::LEDGERS;
     let [job_cards, job_steps, inspections, invoice_lines, queue_items] = functions::FUNCTIONS;
-    [exceptions, usage, steps, checks, job_cards, job_steps, inspections, invoice_lines, queue_items]
+    [
+        exceptions,
+        usage,
+        steps,
+        checks,
+        job_cards,
+        job_steps,
+        inspections,
+        invoice_lines,
+        queue_items,
+        ledgers::BALANCES,
+    ]
 };
 
 impl Table {
@@ -124,12 +135,9 @@ impl Table {
 
     /// What stands behind ON CONFLICT and the key.
     fn on_conflict(&self, dialect: Dialect) -> String {
-        let Table { name, key, on_conflict, .. } = self;
-        let is_key = |column: &&Column| {
-            key.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
-                .any(|word| word == column.name)
-        };
-        let others = self.columns.iter().filter(|column| !is_key(column)).map(|column| column.name(dialect));
+        let Table { name, on_conflict, .. } = self;
+        let others = self.columns.iter().filter(|column| !self.is_key(column));
+        let others = others.map(|column| column.name(dialect));
         let set: Vec<String> = others
             .chain(["epoch".to_owned()])
             .map(|column| format!("{column} = excluded.{column}"))
@@ -142,10 +150,17 @@ impl Table {
         }
     }
 
+    /// Whether it is a part of the key.
+    pub(super) fn is_key(&self, column: &Column) -> bool {
+        self.key
+            .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+            .any(|word| word == column.name)
+    }
+
     pub(super) fn key(&self, dialect: Dialect) -> String {
         match dialect {
             Dialect::Sqlite => self.key.to_owned(),
-            Dialect::Postgres => self.key.replace("ifnull", "coalesce"),
+            Dialect::Postgres => self.key.replace("ifnull", "coalesce").replace("_ms", ""),
         }
     }
 

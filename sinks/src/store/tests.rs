@@ -13,6 +13,7 @@ use super::*;
 use crate::contract::steps;
 
 mod alike;
+mod balances;
 mod formats;
 mod postgres;
 #[path = "../../tests/support/postgres.rs"]

@@ -34,6 +34,8 @@ pub struct Counts {
     pub windows_missed: u64,
     /// Bookings and consumption that no step on the bay accounts for: they are in no usage.
     pub usage_unassigned: u64,
+    /// Readings of meters of which no balance is kept, for there are too many.
+    pub balances_missed: u64,
     /// Rows of keys that a rule with `silent_after` does not watch, for it watches too many of their site.
     pub keys_unwatched: u64,
     /// Distinct exceptions raised.

@@ -2,6 +2,37 @@
 
 use super::{OnConflict, Table, flag, integer, json, real, text, time};
 
+/// What meters, dispensers and tanks showed day by day.
+pub(super) const BALANCES: Table = Table {
+    name: "balances",
+    columns: &[
+        text("site"),
+        text("bay"),
+        text("tool"),
+        text("metric"),
+        text("resource"),
+        text("unit"),
+        text("local_date"),
+        text("row_id"),
+        text("kind"),
+        time("started_ms"),
+        time("ended_ms"),
+        real("meter_start"),
+        real("meter_end"),
+        integer("resets"),
+        real("reset_quantity"),
+        real("metered"),
+        real("booked"),
+        real("unassigned"),
+        real("difference"),
+        integer("readings"),
+        integer("revision"),
+        flag("final"),
+    ],
+    key: "site, metric, resource, started_ms, ifnull('=' || bay, ''), ifnull('=' || tool, ''), ifnull('=' || unit, '')",
+    on_conflict: OnConflict::Newer,
+};
+
 /// Exceptions, usage, steps and checks.
 pub(super) const LEDGERS: [Table; 4] = [
     Table {

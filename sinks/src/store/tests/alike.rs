@@ -23,14 +23,15 @@ fn emitted((table, key, revision, salt): &Row) -> Emission {
 }
 
 fn value(table: &Table, column: &Column, key: i64, revision: i64, salt: i64) -> ArrayRef {
-    let is_key = table.key(Dialect::Sqlite).split(", ").any(|word| word == column.streamed());
     let number = match column.streamed() {
         "revision" => revision,
-        _ if is_key => key,
+        _ if table.is_key(column) => key,
         _ => salt,
     };
     match column.kind {
-        Kind::Text if ["joint", "pset", "note"].contains(&column.streamed()) && salt % 3 == 0 => name(None),
+        Kind::Text if ["joint", "pset", "note", "tool"].contains(&column.streamed()) && salt % 3 == 0 => {
+            name(None)
+        }
         Kind::Text => name(Some(&format!("{} {number}", column.streamed()))),
         Kind::Json => name(Some(&format!("{{\"b\": {number},  \"a\":[1.50, \"é\\u0000\"]}}"))),
         Kind::Integer => Arc::new(Int64Array::from(vec![number])),
@@ -43,7 +44,8 @@ fn value(table: &Table, column: &Column, key: i64, revision: i64, salt: i64) -> 
 /// All rows of a table in a stated order.
 async fn all(store: &Store, table: &Table) -> Vec<serde_json::Value> {
     let sql = |dialect: Dialect| {
-        let key = table.key(dialect);
+        // Both are read under the names of SQLite.
+        let key = table.key(Dialect::Sqlite).replace("ifnull", "coalesce");
         AssertSqlSafe(format!("SELECT * FROM {} ORDER BY {key}", table.as_read(dialect)))
     };
     macro_rules! rows {

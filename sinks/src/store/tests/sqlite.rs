@@ -19,7 +19,10 @@ async fn a_store_from_before_checks_gets_their_table_and_keeps_its_rows() {
     committed(&mut sink, 1, &[usage(4.0, 1)]).await;
     drop(sink);
     let mut connection = connect(&store).await;
-    let mut back = "DROP VIEW checks_iso; DROP TABLE checks; DROP TABLE staged_checks;".to_owned();
+    let mut back = String::new();
+    for table in ["checks", "balances"] {
+        back += &format!("DROP VIEW {table}_iso; DROP TABLE {table}; DROP TABLE staged_{table};");
+    }
     back += "DROP VIEW job_steps_waiting; DROP VIEW invoice_totals;";
     for table in ["inspections", "job_steps", "invoice_lines", "job_cards", "queue_items"] {
         back += &format!("DROP TABLE {table}; DROP TABLE staged_{table};");
