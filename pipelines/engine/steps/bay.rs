@@ -166,8 +166,11 @@ impl BaySteps {
     }
 
     /// Forgets told events of runs that ended before `before_ms`, and stray ones that old; and runs that nobody has ended
-    /// since `abandoned_ms`.
+    /// since `abandoned_ms`. What has not been told yet keeps its run, however far the watermark has gone at once.
     pub(crate) fn forget(&mut self, before_ms: i64, abandoned_ms: i64) {
+        let untold_ms =
+            self.events.iter().find(|record| !record.told).map_or(i64::MAX, |record| record.ts_ms);
+        let (before_ms, abandoned_ms) = (before_ms.min(untold_ms), abandoned_ms.min(untold_ms));
         if self.events.first().is_none_or(|first| first.ts_ms >= before_ms) {
             return;
         }

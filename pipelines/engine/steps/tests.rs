@@ -80,3 +80,16 @@ fn old_runs_are_forgotten_and_open_ones_are_not() {
     bay.forget(500, 31);
     assert!(bay.runs.is_empty(), "nobody has ended it for too long");
 }
+
+/// A gateway sent half an hour at once, and the epoch ended before the next second did: the run was forgotten, so its end was
+/// taken for one of a step that nobody had started, and the step was never booked.
+#[test]
+fn an_end_that_was_not_told_before_a_leap_of_the_watermark_finds_its_run() {
+    let mut bay = bay("10 started J1/S1\n20 finished J1/S1\n900 started J1/S2");
+    assert_eq!(bay.tell(15).len(), 1);
+    bay.forget(500, 0);
+    let told = bay.tell(1000);
+    assert_eq!(told.iter().map(Told::is_stray).collect::<Vec<_>>(), [false, false]);
+    bay.forget(500, 0);
+    assert_eq!(active(&mut bay, &[15, 950]), "- J1/S2", "then it goes");
+}
