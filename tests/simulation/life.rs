@@ -197,7 +197,8 @@ impl<'a> Life<'a> {
         }
         if self.starts > 2 && self.rng.u8(..5) == 0 {
             let files = self.storage.files();
-            let (path, bytes) = &files[self.rng.usize(..files.len())];
+            // Those before may have ended before they made any.
+            let (path, bytes) = files.get(self.rng.usize(..files.len().max(1)))?;
             // SQLite has no checksums either: what a disk does to its file is beyond Andon.
             if !bytes.is_empty() && *path != self.plant.ledger() {
                 self.may_split_files |= path.extension().is_some_and(|end| end == "parquet");
@@ -385,7 +386,8 @@ impl<'a> Life<'a> {
                 self.clock_off_ms += self.rng.i64(1_000..600_000);
                 Kind::ClockForwards
             }
-            40..43 => {
+            // Until the journal holds a time, nobody can know that the clock went back: what is ahead of it is quarantined.
+            40..43 if self.entries.iter().any(|entry| entry.at_ms().is_some()) => {
                 self.clock_off_ms -= self.rng.i64(1_000..600_000);
                 Kind::ClockBackwards
             }
