@@ -91,9 +91,7 @@ impl Engine {
 
 impl Lamp {
     fn of(mut open: Vec<&Exception>, run: Option<&Run>) -> Lamp {
-        open.sort_by_key(|exception| {
-            (exception.severity, std::cmp::Reverse(exception.raised_ms), exception.id.clone())
-        });
+        open.sort_by(|left, right| left.urgency().cmp(&right.urgency()));
         let stops = |exception: &&Exception| {
             matches!(exception.severity, Severity::Critical | Severity::High)
                 && exception.operator.state == OperatorState::Unacknowledged

@@ -76,19 +76,6 @@ impl EntrySender {
 }
 
 impl EntryReceiver {
-    /// Entries until there will be none any more, each waited for.
-    pub fn iter(&self) -> impl Iterator<Item = Durable> {
-        std::iter::from_fn(|| {
-            loop {
-                match self.recv_timeout(Duration::MAX) {
-                    Ok(durable) => return Some(durable),
-                    Err(RecvTimeoutError::Disconnected) => return None,
-                    Err(RecvTimeoutError::Timeout) => {}
-                }
-            }
-        })
-    }
-
     /// The next entry, waited for.
     ///
     /// # Errors

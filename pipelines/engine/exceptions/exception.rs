@@ -1,5 +1,6 @@
 //! An exception as it stands in its stream.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::super::ids::row_id;
@@ -65,6 +66,12 @@ impl Exception {
     #[must_use]
     pub(crate) fn is_shelved(&self) -> bool {
         self.operator.state == OperatorState::Shelved
+    }
+
+    /// The least is what matters most: by severity, of these the newest.
+    #[must_use]
+    pub(crate) fn urgency(&self) -> (Severity, Reverse<i64>, &str) {
+        (self.severity, Reverse(self.raised_ms), &self.id)
     }
 
     /// Id of this state of it; what is said anew, on other evidence, is another.

@@ -1,7 +1,5 @@
 //! All exceptions at a glance, in one pass over them: in a flood there are as many as tools.
 
-use std::cmp::Reverse;
-
 use rustc_hash::FxHashMap;
 
 use super::{Exception, Exceptions, State};
@@ -71,10 +69,7 @@ impl Exceptions {
 
 /// Keeps the first `count`, in order.
 fn first(exceptions: &mut Vec<&Exception>, count: usize) {
-    let key = |exception: &&Exception| (exception.severity, Reverse(exception.raised_ms));
-    let order = |left: &&Exception, right: &&Exception| {
-        key(left).cmp(&key(right)).then_with(|| left.id.cmp(&right.id))
-    };
+    let order = |left: &&Exception, right: &&Exception| left.urgency().cmp(&right.urgency());
     if exceptions.len() > count {
         exceptions.select_nth_unstable_by(count, order);
         exceptions.truncate(count);

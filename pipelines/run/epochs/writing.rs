@@ -27,13 +27,17 @@ pub(super) struct Written {
     pub(super) result: Result<(), CheckpointError>,
 }
 
-/// A checkpoint that is being written. Who lets go of it waits until it is: nothing is written behind the back of whoever
-/// opens the folder next.
+/// A checkpoint that is being written.
 #[derive(Debug)]
 pub(super) enum Writing {
-    Coming(Option<JoinHandle<Written>>),
+    Coming(Joined),
     Here { looks: usize, written: Written },
 }
+
+/// A thread that writes. Who lets go of it waits until it has: nothing is written behind the back of whoever opens the
+/// folder next.
+#[derive(Debug)]
+pub(super) struct Joined(Option<JoinHandle<Written>>);
 
 impl CheckpointWriter {
     /// Encodes and writes.
@@ -48,7 +52,7 @@ impl CheckpointWriter {
                 let folder = Arc::clone(folder);
                 let thread = std::thread::Builder::new().name("andon-checkpoint".into());
                 let handle = thread.spawn(move || Written::of(&folder, checkpoint, is_for_abroad));
-                Ok(Writing::Coming(Some(handle.map_err(RunError::Threads)?)))
+                Ok(Writing::Coming(Joined(Some(handle.map_err(RunError::Threads)?))))
             }
             CheckpointWriter::Here { looks } => {
                 let looks = looks(checkpoint.epoch());
@@ -81,7 +85,7 @@ impl Writing {
     /// Whether [`wait`](Self::wait) would not block.
     pub(super) fn is_done(&mut self) -> bool {
         match self {
-            Writing::Coming(handle) => handle.as_ref().is_none_or(JoinHandle::is_finished),
+            Writing::Coming(Joined(handle)) => handle.as_ref().is_none_or(JoinHandle::is_finished),
             Writing::Here { looks, .. } if *looks > 0 => {
                 *looks -= 1;
                 false
@@ -91,24 +95,20 @@ impl Writing {
     }
 
     /// Blocks until it is done.
-    pub(super) fn wait(mut self) -> Written {
-        match &mut self {
-            Writing::Coming(handle) => {
-                let handle = handle.take().expect("only this and the end take it");
+    pub(super) fn wait(self) -> Written {
+        match self {
+            Writing::Coming(mut joined) => {
+                let handle = joined.0.take().expect("only this and the end take it");
                 handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             }
-            Writing::Here { written, .. } => {
-                std::mem::replace(written, Written { bytes: Vec::new(), abroad: None, result: Ok(()) })
-            }
+            Writing::Here { written, .. } => written,
         }
     }
 }
 
-impl Drop for Writing {
+impl Drop for Joined {
     fn drop(&mut self) {
-        if let Writing::Coming(handle) = self
-            && let Some(handle) = handle.take()
-        {
+        if let Some(handle) = self.0.take() {
             let _ = handle.join();
         }
     }
