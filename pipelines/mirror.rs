@@ -61,6 +61,8 @@ pub mod follower;
 
 pub mod opening;
 
+mod regained;
+
 pub mod configured;
 
 pub mod drill;

@@ -39,6 +39,7 @@ use std::time::Duration;
 
 use ingest::entry::Entry;
 use ingest::intake::{Durable, EntryReceiver, IntakeHandle, IntakeSettings, Log, Start, handover};
+use ingest::journal::Maker;
 use ingest::time::{Clock, Offset};
 use sinks::courier::Courier;
 use sinks::deliver::Fanout;
@@ -162,7 +163,10 @@ impl Service {
         if let Some(abroad) = &self.epochs.abroad {
             self.painter.watch_mirror(abroad.leading());
         }
-        let place = self.epochs.journal.with(|journal| journal.place());
+        let place = self.epochs.journal.with(|journal| {
+            journal.make_ahead(Maker::Thread);
+            journal.place()
+        });
         let start = Start {
             next_message: place.next_message,
             last_at_ms: place.last_at_ms,

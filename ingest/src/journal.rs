@@ -43,12 +43,14 @@ mod place;
 mod read;
 mod recover;
 mod segment;
+mod spare;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::spare::Spare;
 use crate::config::JournalSettings;
 use crate::storage::{DiskStorage, Storage, StorageFile};
 use crate::time::{Epoch, Offset};
@@ -59,6 +61,7 @@ pub use error::JournalError;
 pub use hold::{Hold, alone, hold};
 pub use place::Place;
 pub use recover::Recovered;
+pub use spare::Maker;
 
 /// A larger entry is refused, so that a damaged length is not believed.
 const ENTRY_BYTES_MAX: usize = 1 << 30;
@@ -82,6 +85,10 @@ pub struct Journal {
     last_at_ms: Option<i64>,
     last_epoch: Epoch,
     is_poisoned: bool,
+    /// The next segment, where it is made ahead.
+    spare: Option<Spare>,
+    /// Whether `file` was: then all its blocks were written once.
+    is_made_ahead: bool,
     /// A frame's head and the head of its entry.
     scratch: Vec<u8>,
     /// Held until the journal is dropped.
@@ -116,10 +123,19 @@ impl Journal {
             last_at_ms: recovered.last_at_ms,
             last_epoch: recovered.last_epoch,
             is_poisoned: false,
+            spare: None,
+            is_made_ahead: false,
             scratch: Vec::new(),
             _lock: lock,
         };
         Ok((journal, recovered))
+    }
+
+    /// From now on the next segment is made ahead, so that a sync waits for nothing but its own bytes.
+    pub fn make_ahead(&mut self, maker: Maker) {
+        let storage = Arc::clone(&self.storage);
+        let spare = || Spare::new(storage, &self.folder, self.segment_bytes, maker);
+        self.spare.get_or_insert_with(spare).begin();
     }
 
     /// Opens a journal on disk to read it: changes nothing, stops before a torn tail, does not mind a

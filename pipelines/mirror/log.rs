@@ -35,6 +35,7 @@ impl Log for MirroredLog {
     }
 
     fn sync(&mut self) -> Result<(), LogError> {
+        self.status.syncing();
         self.journal.sync()?;
         self.status.synced();
         self.status.wait_until_acknowledgeable()

@@ -12,6 +12,7 @@ use super::chunk::Chunk;
 use super::head::Head;
 use super::identity::{Identity, fresh};
 use super::manifest::Manifest;
+use super::regained::regain;
 use super::standing::Standing;
 use super::store::{Store, list_all};
 use super::{JOURNAL, MirrorError, configured, decoded, node_of};
@@ -129,8 +130,11 @@ impl Region<'_> {
         {
             self.set_aside(&mut journal, fork, &identity.writer)?;
         }
-        let ours = journal.next_offset();
         let did_lead = node_of(&leader) == identity.node && standing.foreign_from.is_none();
+        if did_lead && has_journal && !wants_standby {
+            regain(&*self.store, &mut journal, end).await?;
+        }
+        let ours = journal.next_offset();
         let role =
             if did_lead && ours >= end.offset && !wants_standby { Role::Leader } else { Role::Follower };
         if role == Role::Follower && ours > end.offset {

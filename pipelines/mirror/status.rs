@@ -37,7 +37,8 @@ struct State {
     lag: Lag,
     /// Bytes and end of what was appended and not synced.
     unsynced: (u64, Offset),
-    /// Every entry below is durable here, and in the mirror.
+    /// Every entry below may be put into the mirror, is durable here, and is in the mirror.
+    ready: Offset,
     durable: Offset,
     mirrored: Offset,
     /// By [`Clock::boot_us`]: until then we may acknowledge.
@@ -74,6 +75,7 @@ impl MirrorStatus {
                 tail: Tail::at(durable),
                 lag,
                 unsynced: (0, durable),
+                ready: durable,
                 durable,
                 mirrored,
                 permitted_until_us: 0,
@@ -105,18 +107,28 @@ impl MirrorStatus {
         state.unsynced.1 = offset.next();
     }
 
+    /// All that was appended is about to become durable here. Who waits for the mirror need not wait for both one after
+    /// the other: what is in the log counts, and a power cut leaves it there ([`super::regained`]).
+    pub(super) fn syncing(&self) {
+        if self.ack == Ack::Mirrored {
+            self.make_ready(&mut self.lock());
+        }
+    }
+
     /// All that was appended is durable here.
     pub(super) fn synced(&self) {
-        let now_us = self.clock.boot_us();
         let mut state = self.lock();
+        self.make_ready(&mut state);
+        state.durable = state.ready;
+    }
+
+    fn make_ready(&self, state: &mut State) {
         let (bytes, end) = std::mem::take(&mut state.unsynced);
-        if bytes == 0 {
-            return;
+        if bytes > 0 {
+            state.lag.appended(end, bytes, self.clock.boot_us());
+            state.ready = end;
+            self.work.notify_one();
         }
-        state.lag.appended(end, bytes, now_us);
-        state.durable = end;
-        drop(state);
-        self.work.notify_one();
     }
 
     /// Waits until what is durable may be acknowledged.
@@ -158,12 +170,12 @@ impl MirrorStatus {
     /// What to put behind `from`, of about `bytes_max`.
     pub(super) fn work_from(&self, from: Offset, bytes_max: usize) -> Work {
         let state = self.lock();
-        if from >= state.durable {
+        if from >= state.ready {
             return Work::Nothing;
         }
-        match state.tail.get(from, state.durable, bytes_max) {
+        match state.tail.get(from, state.ready, bytes_max) {
             Some(entries) => Work::Entries(entries),
-            None => Work::Behind(state.durable),
+            None => Work::Behind(state.ready),
         }
     }
 

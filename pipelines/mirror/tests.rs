@@ -15,6 +15,7 @@ use super::follower::{Comparison, Follower};
 use super::head::Head;
 use super::manifest::{Manifest, Offered};
 use super::opening::{Region, Role};
+use super::status::Work;
 use super::store::memory::MemoryStore;
 use super::store::{FolderStore, Store, list_all};
 use super::writer::{Put, Writer};
@@ -233,6 +234,26 @@ fn nothing_is_acknowledged_without_a_lease_nor_before_the_mirror_has_it() {
     assert_eq!(status.not_ready(), ["b.1 leads"]);
 }
 
+#[test]
+fn the_mirror_is_written_while_the_journal_is_synced_if_both_are_waited_for() {
+    for (ack, is_ready) in [(Ack::Mirrored, true), (Ack::Local, false)] {
+        let clock = Arc::new(ManualClock::at(1_000));
+        let status =
+            MirrorStatus::new(&settings(ack, Takeover::Manual), clock.clone(), Offset(5), Offset(5));
+        status.permit(u64::MAX);
+        status.appended(Offset(5), &tick(1));
+        status.syncing();
+        assert_eq!(matches!(status.work_from(Offset(5), 1), Work::Entries(_)), is_ready, "{ack:?}");
+        if is_ready {
+            status.set_mirrored(Offset(6));
+        }
+        status.synced();
+        assert!(is_ready || matches!(status.work_from(Offset(5), 1), Work::Entries(_)), "{ack:?}");
+        assert_eq!(status.lag().0, u64::from(!is_ready));
+        assert_eq!(status.wait_until_acknowledgeable(), Ok(()));
+    }
+}
+
 /// A region of a test: a folder, and the store of all of them.
 fn region<'a>(config: &'a Config, store: &Arc<dyn Store>) -> Region<'a> {
     let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
@@ -295,6 +316,50 @@ fn the_log_says_who_leads_and_a_fork_is_set_aside() {
         Head::new("c9", 1, 1).replace(&*store).await.expect("puts");
         let error = lyon.prepare(false).await.expect_err("another journal");
         assert!(matches!(error, MirrorError::Foreign { .. }), "{error}");
+    });
+}
+
+/// Under `mirrored` a chunk may be in the mirror before a power cut takes its entries from the disk here.
+#[test]
+fn what_the_mirror_alone_has_of_our_own_is_taken_back_before_we_lead_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mirror = tempfile::tempdir().expect("a folder");
+    let store: Arc<dyn Store> = Arc::new(FolderStore::new(mirror.path().join("there")));
+    let config = config(folder.path());
+    let lyon = region(&config, &store);
+    let journal = || {
+        let journal = Journal::open(Arc::new(DiskStorage), &config.journal).expect("opens").0;
+        let entries: Vec<Entry> =
+            journal.read(Offset(0)).expect("reads").map(|entry| entry.expect("whole").1).collect();
+        (journal, entries)
+    };
+    run(async {
+        let first = lyon.prepare(false).await.expect("looks").expect("it begins");
+        let identity =
+            Identity { generation: 1, writer: format!("{}.1", first.identity.node), ..first.identity };
+        identity.write(&lyon.storage, &config.journal.folder).expect("written");
+        let (mut of_lyon, _) = journal();
+        for entry in ticks(0..4) {
+            of_lyon.append(&entry).expect("appended");
+        }
+        of_lyon.sync().expect("synced");
+        drop(of_lyon);
+        let mut writer =
+            Writer::new(Arc::clone(&store), &identity.cluster, 1, &identity.writer, Place::FIRST);
+        for seconds in [0..3, 3..7, 7..8] {
+            assert_eq!(writer.put(ticks(seconds)).await.expect("puts"), Put::Done);
+        }
+        let again = lyon.prepare(false).await.expect("looks").expect("it goes on");
+        assert_eq!((again.role, again.end.map(|end| end.offset)), (Role::Leader, Some(Offset(9))));
+        assert_eq!(journal().1, ticks(0..8));
+
+        // Of a tail whose beginning is gone nothing is taken, and nobody leads without it.
+        assert_eq!(writer.put(ticks(8..9)).await.expect("puts"), Put::Done);
+        assert_eq!(writer.put(ticks(9..10)).await.expect("puts"), Put::Done);
+        store.remove(&Chunk::name(Offset(9))).await.expect("removed");
+        let again = lyon.prepare(false).await.expect("looks").expect("it follows");
+        assert_eq!(again.role, Role::Follower);
+        assert_eq!(journal().1, ticks(0..8));
     });
 }
 

@@ -2,12 +2,16 @@
 
 use super::frame::{self, FrameHead};
 use super::segment::{self, SegmentHead};
+use super::spare::Spare;
 use super::{Journal, JournalError};
 use crate::entry::Entry;
 use crate::time::Offset;
 
 /// Bodies up to here are copied behind their frame's head, to be written at once.
 const COPY_BYTES_MAX: usize = 4096;
+
+/// The next segment is made ahead once this part of the one before is written, a quarter.
+const SPARE_BEGINS_AT: u64 = 4;
 
 impl Journal {
     /// Writes an entry behind all others and tells its place. It is durable after the next
@@ -51,7 +55,7 @@ impl Journal {
             return Err(JournalError::TooLarge { bytes: entry_bytes });
         }
         let frame_bytes = frame::frame_bytes(entry_bytes);
-        if self.position + frame_bytes > self.file_bytes {
+        if self.position + frame_bytes > self.file_bytes || self.has_better_segment() {
             self.begin_segment(frame_bytes)?;
         }
         let head = FrameHead::of(
@@ -69,7 +73,18 @@ impl Journal {
         }
         self.file.write_at(self.position, scratch).map_err(failed)?;
         self.position += frame_bytes;
+        if let Some(spare) = &mut self.spare
+            && self.position > self.file_bytes / SPARE_BEGINS_AT
+        {
+            spare.begin();
+        }
         Ok(())
+    }
+
+    /// Whether this segment's blocks were never written and those of a spare one were: then it goes on there, however
+    /// little is in this one.
+    fn has_better_segment(&mut self) -> bool {
+        !self.is_made_ahead && self.spare.as_mut().is_some_and(Spare::is_ready)
     }
 
     /// Makes everything appended so far durable.
@@ -101,8 +116,14 @@ impl Journal {
             previous: previous.copied().unwrap_or_default(),
         };
         let bytes = self.segment_bytes.max(segment::HEAD_BYTES as u64 + frame_bytes);
-        self.file = segment::create(&*self.storage, &self.folder, &head, bytes)
-            .map_err(|error| JournalError::from_storage(error, &self.folder))?;
+        let failed = |error| JournalError::from_storage(error, &self.folder);
+        let spare = self.spare.as_mut().map(|spare| spare.take(&self.folder, &head, bytes));
+        let spare = spare.transpose().map_err(failed)?.flatten();
+        self.is_made_ahead = spare.is_some();
+        self.file = match spare {
+            Some(file) => file,
+            None => segment::create(&*self.storage, &self.folder, &head, bytes).map_err(failed)?,
+        };
         self.file_bytes = bytes;
         self.position = segment::HEAD_BYTES as u64;
         if self.segments.last() != Some(&head.first) {

@@ -117,25 +117,50 @@ pub(super) fn create(
     bytes: u64,
 ) -> io::Result<Box<dyn StorageFile>> {
     let unfinished = folder.join(format!("{:020}{UNFINISHED_SUFFIX}", head.first.0));
+    let take_room = |file: &dyn StorageFile| {
+        file.set_len(0)?;
+        file.preallocate(bytes.max(HEAD_BYTES as u64))
+    };
+    name_for_good(storage, folder, &unfinished, head, take_room)
+}
+
+/// Makes a segment of a file that is there and full of zeroes: it has a segment's name and head, or no longer is.
+pub(super) fn begin_on(
+    storage: &dyn Storage,
+    folder: &Path,
+    spare: &Path,
+    head: &SegmentHead,
+) -> io::Result<Box<dyn StorageFile>> {
+    name_for_good(storage, folder, spare, head, |_| Ok(()))
+}
+
+fn name_for_good(
+    storage: &dyn Storage,
+    folder: &Path,
+    unfinished: &Path,
+    head: &SegmentHead,
+    take_room: impl FnOnce(&dyn StorageFile) -> io::Result<()>,
+) -> io::Result<Box<dyn StorageFile>> {
     let path = folder.join(name(head.first));
-    let made = fill(storage, &unfinished, head, bytes).and_then(|()| storage.rename(&unfinished, &path));
-    if let Err(error) = made {
+    let made = storage.open_write(unfinished).and_then(|file| {
+        take_room(&*file)?;
+        file.write_at(0, &head.encode())?;
+        file.sync_data()
+    });
+    if let Err(error) = made.and_then(|()| storage.rename(unfinished, &path)) {
         // It must not keep room from others. Should it stay, the next opening removes it.
-        let _ = storage.remove(&unfinished);
+        let _ = storage.remove(unfinished);
         return Err(error);
     }
     storage.open_write(&path)
 }
 
-fn fill(storage: &dyn Storage, path: &Path, head: &SegmentHead, bytes: u64) -> io::Result<()> {
-    let file = storage.open_write(path)?;
-    file.set_len(0)?;
-    file.preallocate(bytes.max(HEAD_BYTES as u64))?;
-    file.write_at(0, &head.encode())?;
-    file.sync_data()
+/// Where a segment is made ahead; what a crash leaves there is removed with the rest that is unfinished.
+pub(super) fn spare_path(folder: &Path) -> PathBuf {
+    folder.join(format!("spare{UNFINISHED_SUFFIX}"))
 }
 
-/// Removes what a crash in [`create`] has left.
+/// Removes what a crash while a segment was made has left.
 pub(super) fn remove_unfinished(storage: &dyn Storage, folder: &Path) -> io::Result<()> {
     let is_unfinished = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str());

@@ -1,14 +1,16 @@
 //! The storage fails, or the power goes, at any of its operations.
 
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 use std::path::Path;
 
 use proptest::prelude::*;
 
 use super::{FOLDER, cut, entries, file, intake, open, tick};
 use crate::entry::Entry;
-use crate::journal::{Journal, JournalError};
-use crate::storage::{CrashStorage, PowerCut, Storage};
+use crate::journal::{Journal, JournalError, Maker};
+use crate::storage::{CrashStorage, DiskStorage, PowerCut, Storage};
 use crate::time::Offset;
 
 const SEGMENT_BYTES: u64 = 1024;
@@ -27,6 +29,7 @@ struct Told {
 /// Some seconds in the life of an intake loop.
 fn live(storage: &CrashStorage, told: &mut Told) -> Result<(), JournalError> {
     let (mut journal, _) = open(storage, SEGMENT_BYTES)?;
+    journal.make_ahead(Maker::Here);
     for second in 0..12 {
         let group = [
             intake(journal.next_message(), 1 + (second * 5) % 17, 1_000 * second as i64),
@@ -120,16 +123,19 @@ fn a_power_cut_while_reopening_loses_nothing_synced() {
 
 #[test]
 fn a_failure_of_any_operation_loses_nothing_synced() {
+    let mut not_felt = 0;
     for call in 1..=calls_of_a_life() {
         let storage = CrashStorage::new(call);
         storage.fail_at(call, io::ErrorKind::Other);
         let mut told = Told::default();
-        assert!(live(&storage, &mut told).is_err(), "operation {call}");
+        // Only the making of a segment ahead may fail unfelt: then it is made when it is needed.
+        not_felt += usize::from(live(&storage, &mut told).is_ok());
         // Process and machine go on, then the power goes.
         storage.cut_power(PowerCut::KeepSome);
         storage.restart();
         check(&storage, &told, &format!("operation {call} failed"));
     }
+    assert!((1..50).contains(&not_felt), "{not_felt} operations failed and nobody was told");
 }
 
 #[test]
@@ -310,6 +316,7 @@ proptest! {
     fn any_life_ends_with_all_that_was_synced(seed: u64, steps in prop::collection::vec(step(), 1..60)) {
         let storage = CrashStorage::new(seed);
         let (mut journal, _) = open(&storage, SEGMENT_BYTES).unwrap();
+        journal.make_ahead(Maker::Here);
         let mut written: Vec<Entry> = Vec::new();
         let mut synced = 0;
         for (second, step) in steps.into_iter().enumerate() {
@@ -341,10 +348,44 @@ proptest! {
                     written.truncate(kept);
                     synced = kept;
                     journal = opened;
+                    journal.make_ahead(Maker::Here);
                 }
             }
             let first = journal.first_offset();
             prop_assert_eq!(entries(&journal, first.0), &written[first.0 as usize - 1..]);
         }
     }
+}
+
+/// Each sync of blocks that were never written waited for what others had on their way to the disk: 0.16 s beside a
+/// checkpoint of 100 MB.
+#[test]
+fn the_journal_goes_on_in_a_segment_that_was_made_ahead() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = super::settings(folder.path(), 3 << 20);
+    let (mut journal, _) = Journal::open(Arc::new(DiskStorage), &settings).unwrap();
+    journal.append(&tick(1)).unwrap();
+    journal.make_ahead(Maker::Thread);
+    let mut written = vec![tick(1)];
+    while journal.segments.len() < 2 {
+        std::thread::sleep(Duration::from_millis(2));
+        written.push(tick(written.len() as i64 + 1));
+        journal.append(written.last().unwrap()).unwrap();
+    }
+    assert!(journal.is_made_ahead, "little is in the first, and its blocks were never written");
+    while journal.segments.len() < 3 {
+        written.push(intake(journal.next_message(), 500, 1_000 * written.len() as i64));
+        journal.append(written.last().unwrap()).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(journal.is_made_ahead, "the next was begun when a quarter of this one was written");
+    journal.sync().unwrap();
+    let spare = folder.path().join("spare.journal.new");
+    journal.make_ahead(Maker::Thread);
+    drop(journal);
+    assert!(!spare.exists(), "what nobody needs any more takes no room");
+    std::fs::write(&spare, "a crash has left it").unwrap();
+    let (journal, _) = Journal::open(Arc::new(DiskStorage), &settings).unwrap();
+    assert!(!spare.exists());
+    assert_eq!(entries(&journal, 1), written);
 }
