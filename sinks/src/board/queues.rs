@@ -119,7 +119,7 @@ pub(super) async fn inspections(
 #[into_params(parameter_in = Query)]
 pub(super) struct BalancesQuery {
     site: Option<String>,
-    /// Of the site's calendar, as 2026-03-29; the newest that there is, if not given.
+    /// Of the site's calendar, as 2026-03-29; the newest of each site, if not given.
     #[param(pattern = r"^\d{4}-\d{2}-\d{2}$")]
     date: Option<String>,
     format: Option<String>,

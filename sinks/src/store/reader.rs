@@ -30,7 +30,7 @@ pub enum Question {
     Lines { site: Option<String>, job: String },
     /// Inspection records of a job.
     Inspections { site: Option<String>, job: String },
-    /// Balances of meters and tanks of a day, the newest that there is unless one is named (as 2026-03-29).
+    /// Balances of meters and tanks of a day, the newest of each site unless one is named (as 2026-03-29).
     Balances { site: Option<String>, date: Option<String> },
 }
 
@@ -65,7 +65,8 @@ impl Question {
                 "balances",
                 "site, bay, tool, metric, resource, unit, local_date, kind, started_ms, ended_ms, meter_start, meter_end, \
                  resets, reset_quantity, metered, booked, unassigned, difference, readings, revision, final",
-                "local_date = coalesce($1, (SELECT max(local_date) FROM balances)) AND coalesce($2, site) = site \
+                "(local_date = $1 OR ($1 IS NULL AND (site, local_date) IN \
+                 (SELECT site, max(local_date) FROM balances GROUP BY site))) AND coalesce($2, site) = site \
                  ORDER BY site, resource, coalesce(bay, ''), coalesce(tool, ''), metric",
             ),
         }

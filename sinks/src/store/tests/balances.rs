@@ -4,16 +4,26 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A revision of what the meter `tool` showed in a day; one without is the site's.
-fn balance(tool: Option<&str>, (date, started_ms): (&str, i64), booked: f64, revision: u32) -> Emission {
+/// A revision of what the meter `tool` of a site in Bern showed in a day; one without is the site's.
+fn balance(tool: Option<&str>, day: (&str, i64), booked: f64, revision: u32) -> Emission {
+    balance_of("bern", tool, day, booked, revision)
+}
+
+fn balance_of(
+    site: &str,
+    tool: Option<&str>,
+    (date, started_ms): (&str, i64),
+    booked: f64,
+    revision: u32,
+) -> Emission {
     let number = |value: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![value])) };
     let count = |value: u32| -> ArrayRef { Arc::new(UInt32Array::from(vec![value])) };
-    let row_id = format!("balance-{}-{date}-{revision}", tool.unwrap_or_default());
+    let row_id = format!("balance-{site}-{}-{date}-{revision}", tool.unwrap_or_default());
     emission(
         "balances",
         vec![
             ("row_id", Arc::new(StringArray::from(vec![row_id]))),
-            ("site", name(Some("bern"))),
+            ("site", name(Some(site))),
             ("bay", name(tool.map(|_| "bay-1"))),
             ("tool", name(tool)),
             ("metric", name(Some("energy"))),
@@ -64,5 +74,27 @@ async fn the_newest_revision_of_a_meters_day_is_read_by_its_date() {
         let starts = store.texts("SELECT started FROM balances_iso ORDER BY started, tool NULLS LAST").await;
         assert_eq!(starts.len(), 3);
         assert_eq!(starts[0], "2026-11-22T23:00:00.000Z");
+    }
+}
+
+#[tokio::test]
+async fn the_newest_day_is_that_of_each_site_for_days_do_not_begin_everywhere_at_once() {
+    let (monday, tuesday) = (("2026-11-23", 1_795_388_400_000), ("2026-11-24", 1_795_474_800_000));
+    for store in Store::each() {
+        let mut sink = store.open().await;
+        let west = [balance(None, monday, 2.0, 1), balance(None, ("2026-11-22", 1_795_302_000_000), 1.0, 2)];
+        committed(&mut sink, 1, &west).await;
+        committed(&mut sink, 2, &[balance_of("tokyo", None, tuesday, 3.0, 1)]).await;
+
+        let asked = async |site: Option<&str>, date: Option<&str>| {
+            let (site, date) = (site.map(str::to_owned), date.map(str::to_owned));
+            let rows = reader::ask(&store.address, &reader::Question::Balances { site, date }).await;
+            let rows = rows.expect("answers").into_iter();
+            rows.map(|row| json!([row["site"], row["local_date"]])).collect::<Vec<Value>>()
+        };
+        let (bern, tokyo) = (json!(["bern", "2026-11-23"]), json!(["tokyo", "2026-11-24"]));
+        assert_eq!(asked(None, None).await, [bern.clone(), tokyo.clone()]);
+        assert_eq!(asked(Some("bern"), None).await, [bern], "though it is tomorrow already in Tokyo");
+        assert_eq!(asked(None, Some("2026-11-24")).await, [tokyo], "a day that is named is that day");
     }
 }
