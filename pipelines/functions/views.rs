@@ -84,6 +84,7 @@ impl Functions {
             released_by: text(&head.released_by),
             reason: text(&head.reason),
             in_the_way: if open { job.in_the_way() } else { Vec::new() },
+            lines_held: job.bill.lines.iter().filter(|line| line.held.is_some()).count() as u64,
             steps: job.steps.iter().map(|step| self.step_view(step)).collect(),
         }
     }

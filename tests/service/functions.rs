@@ -194,6 +194,7 @@ fn handed_over_in_spite_of_all(andon: &mut Andon, work: &mut Work) {
     });
     let why = lines["lines"][0]["reason"].as_str().expect("a reason");
     assert!(why.contains("handed over with something open"), "{why}");
+    assert_eq!(lines_held(andon), lines["lines"].as_array().map(Vec::len).map(Value::from));
     let id = latched["id"].as_str().expect("an id");
     let reset = format!("/api/v1/exceptions/{id}/reset");
     let reason = json!({"actor": "T17", "reason": "called back, inspected"});
@@ -209,6 +210,15 @@ fn handed_over_in_spite_of_all(andon: &mut Andon, work: &mut Work) {
         let posted = billed.iter().filter(|item| item["key"] == "lyon/J2/1").count();
         if posted == 1 { Ok(()) } else { Err(billed) }
     });
+    let held = lines["lines"].as_array().map_or(0, Vec::len) - 1;
+    assert_eq!(lines_held(andon), Some(Value::from(held)), "one of them waits for nobody any more");
+}
+
+/// What the board says of the bill of J2.
+fn lines_held(andon: &mut Andon) -> Option<Value> {
+    let released = andon.json("/api/v1/jobs?state=released");
+    let all = released["jobs"].as_array().expect("a list");
+    all.iter().find(|job| job["job"] == "J2").map(|job| job["lines_held"].clone())
 }
 
 fn the_audit_shows_what_is_changed_and_what_is_missing(shop: &Shop) {

@@ -31,6 +31,8 @@ pub struct JobView {
     pub reason: Option<String>,
     /// Why it may not be handed over now, a fragment each.
     pub in_the_way: Vec<String>,
+    /// Lines of its bill that wait for somebody to post them.
+    pub lines_held: u64,
     /// In the order of the card.
     pub steps: Vec<JobStepView>,
 }
