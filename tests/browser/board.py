@@ -8,6 +8,8 @@
     select=CSS         waits for an element
     gone=CSS           waits until there is none
     click=CSS          clicks one
+    prompt=TEXT        what is typed when the page next asks for something; asked without one it is an error
+    key=NAME           presses a key (Enter, Tab, Escape) where the focus is
     text=CSS           prints its text
     count=CSS          prints how many there are
     eval=JAVASCRIPT    prints a value
@@ -86,23 +88,28 @@ class Browser:
         self.number = 0
         self.session = None
         self.errors = []
-        self.navigated = False
+        self.typed = []
 
     def call(self, method, seconds, **parameters):
         """One command; its result. Events that come meanwhile are looked at."""
+        number = self.send(method, **parameters)
+        until = time.monotonic() + seconds
+        while True:
+            answer = self.read(until, method)
+            if answer.get("id") == number:
+                if "error" in answer:
+                    raise Failed(f"{method}: {answer['error']['message']}")
+                return answer["result"]
+            self.note(answer)
+
+    def send(self, method, **parameters):
+        """A command, whose answer is for whoever looks for its number."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": parameters}
         if self.session:
             message["sessionId"] = self.session
         os.write(self.commands, json.dumps(message).encode() + b"\0")
-        until = time.monotonic() + seconds
-        while True:
-            answer = self.read(until, method)
-            if answer.get("id") == self.number:
-                if "error" in answer:
-                    raise Failed(f"{method}: {answer['error']['message']}")
-                return answer["result"]
-            self.note(answer)
+        return self.number
 
     def read(self, until, method):
         while b"\0" not in self.buffer:
@@ -121,6 +128,13 @@ class Browser:
         if method == "Runtime.exceptionThrown":
             details = parameters["exceptionDetails"]
             self.errors.append(details.get("exception", {}).get("description") or details["text"])
+        elif method == "Page.javascriptDialogOpening":
+            # The page stands still until it is answered.
+            if self.typed:
+                self.send("Page.handleJavaScriptDialog", accept=True, promptText=self.typed.pop(0))
+            else:
+                self.send("Page.handleJavaScriptDialog", accept=False)
+                self.errors.append(f"it asked `{parameters['message']}`, and no prompt= says what is typed")
         elif method == "Log.entryAdded" and parameters["entry"]["level"] == "error":
             entry = parameters["entry"]
             # A broken stream is what the page is there to survive; it says so itself. And whatever it asks a
@@ -158,6 +172,16 @@ class Browser:
             details = result["exceptionDetails"]
             raise Failed(details.get("exception", {}).get("description") or details["text"])
         return result["result"].get("value")
+
+    def press(self, key, seconds):
+        """A key that is pressed and let go."""
+        codes = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, "")}
+        if key not in codes:
+            raise Failed(f"no key `{key}`; there are {', '.join(codes)}")
+        code, text = codes[key]
+        of_key = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        self.call("Input.dispatchKeyEvent", seconds, type="keyDown", text=text, **of_key)
+        self.call("Input.dispatchKeyEvent", seconds, type="keyUp", **of_key)
 
     def close(self):
         try:
@@ -205,6 +229,12 @@ def take(browser, step, seconds):
         return {"at_ms": found["at_ms"], "found": found["found"]}
     if name in reads:
         return {"value": browser.evaluate(reads[name], seconds)}
+    if name == "prompt":
+        browser.typed.append(value)
+        return {}
+    if name == "key":
+        browser.press(value, seconds)
+        return {}
     if name == "sleep":
         browser.evaluate(f"new Promise((done) => setTimeout(done, {float(value) * 1000}))", float(value) + seconds)
         return {}

@@ -4,15 +4,27 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 /// (path, media type, content).
-pub(super) const FILES: [(&str, &str, &str); 10] = [
+pub(super) const FILES: [(&str, &str, &str); 22] = [
     ("/", HTML, include_str!("page/page.html")),
     ("/page/page.css", CSS, include_str!("page/page.css")),
     ("/page/tiles.css", CSS, include_str!("page/tiles.css")),
+    ("/page/views.css", CSS, include_str!("page/views.css")),
+    ("/page/jobs.css", CSS, include_str!("page/jobs.css")),
     ("/page/page.js", SCRIPT, include_str!("page/page.js")),
     ("/page/tiles.js", SCRIPT, include_str!("page/tiles.js")),
     ("/page/exceptions.js", SCRIPT, include_str!("page/exceptions.js")),
     ("/page/commands.js", SCRIPT, include_str!("page/commands.js")),
     ("/page/figures.js", SCRIPT, include_str!("page/figures.js")),
+    ("/page/views.js", SCRIPT, include_str!("page/views.js")),
+    ("/page/asking.js", SCRIPT, include_str!("page/asking.js")),
+    ("/page/jobs.js", SCRIPT, include_str!("page/jobs.js")),
+    ("/page/steps.js", SCRIPT, include_str!("page/steps.js")),
+    ("/page/floods.js", SCRIPT, include_str!("page/floods.js")),
+    ("/page/balances.js", SCRIPT, include_str!("page/balances.js")),
+    ("/page/waiting.js", SCRIPT, include_str!("page/waiting.js")),
+    ("/page/bills.js", SCRIPT, include_str!("page/bills.js")),
+    ("/page/queues.js", SCRIPT, include_str!("page/queues.js")),
+    ("/page/moment.js", SCRIPT, include_str!("page/moment.js")),
     ("/page/words.js", SCRIPT, include_str!("page/words.js")),
     ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
 ];

@@ -225,6 +225,38 @@ async fn the_page_asks_only_for_files_that_are_there() {
 }
 
 #[test]
+fn every_file_of_the_page_is_served_and_what_scripts_look_for_is_on_it() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/board/page");
+    let mut files: Vec<String> = std::fs::read_dir(folder)
+        .expect("the page")
+        .map(|file| file.expect("a file").file_name().into_string().expect("a plain name"))
+        .map(|name| if name == "page.html" { "/".to_owned() } else { format!("/page/{name}") })
+        .collect();
+    files.sort_unstable();
+    let mut served: Vec<&str> = page::FILES.iter().map(|(path, ..)| *path).collect();
+    served.sort_unstable();
+    assert_eq!(served, files);
+
+    let (_, _, html) = page::FILES.iter().find(|(path, ..)| *path == "/").expect("the page");
+    let has = |id: &str| html.contains(&format!("id=\"{id}\""));
+    let mut looked_for = 0;
+    for (path, _, content) in page::FILES.iter().filter(|(path, ..)| path.ends_with(".js")) {
+        for id in content.split("getElementById(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(has(id), "{path} looks for #{id}");
+            looked_for += 1;
+        }
+    }
+    assert!(looked_for > 30, "{looked_for}");
+    // Each tab names a view that is there.
+    let views: Vec<&str> =
+        html.split("data-view=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(views, ["bays", "jobs", "balances", "waiting"], "the bays are shown first");
+    for view in views {
+        assert!(has(view) && html.contains(&format!("href=\"#{view}\"")), "{view}");
+    }
+}
+
+#[test]
 fn the_page_never_turns_data_into_markup_and_loads_nothing_from_elsewhere() {
     for (path, _, content) in page::FILES {
         for forbidden in

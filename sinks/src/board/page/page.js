@@ -1,9 +1,10 @@
-// Holds the line to the service and shows each picture that comes. Between pictures the times run on by
-// the browser's own counter, never by its clock: a screen whose clock is wrong shows right ages.
+// Holds the line to the service and shows each picture that comes. Between pictures the times run on.
 
 import { onShowBay, runTiles, showTiles } from "./tiles.js";
 import { runExceptions, showExceptions, showOnly } from "./exceptions.js";
 import { showFigures, showSummary } from "./figures.js";
+import { hearMoment, momentNow } from "./moment.js";
+import { runViews, showSite, startViews } from "./views.js";
 import { element, setAttribute, setText, time } from "./words.js";
 
 /** Without a sign of life for so long the line counts as lost; the service gives one each 5 s. */
@@ -57,6 +58,7 @@ function connect() {
       location.reload();
     }
     picture = next;
+    hearMoment(picture.at_ms);
     received = performance.now();
     show();
   };
@@ -113,8 +115,9 @@ function run() {
   const connection = lost ? "lost" : picture === null ? "connecting" : stale ? "stale" : "live";
   setAttribute(root, "data-connection", connection);
   showBar(connection);
+  runViews();
   if (picture === null) return;
-  const now_ms = picture.at_ms + (now - received);
+  const now_ms = momentNow();
   setText(document.getElementById("as-of"), time(picture.at_ms, now_ms));
   setText(document.getElementById("link"), { live: "live", lost: "connection lost", stale: "no new picture", connecting: "connecting" }[connection]);
   // What nobody has confirmed does not run on; how old it is does.
@@ -144,9 +147,11 @@ for (const button of document.querySelectorAll("[data-sort]")) {
 }
 document.getElementById("site").addEventListener("change", (event) => {
   site = event.target.value;
+  showSite(site);
   if (picture) show();
 });
 onShowBay((of_site, bay) => showOnly(of_site, bay, show));
 
+startViews(site);
 connect();
 setInterval(run, 1000);

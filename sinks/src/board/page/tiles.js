@@ -83,7 +83,7 @@ function update(tile, bay, severalSites) {
   setAttribute(tile, "data-state", bay.state);
   setAttribute(tile, "data-working", working ? "yes" : "no");
   setAttribute(tile, "data-over", over ? "yes" : "no");
-  setText(parts.bay, severalSites && bay.bay ? `${bay.site} ${bay.bay}` : bay.bay || bay.site);
+  setText(parts.bay, severalSites && bay.bay ? `${bay.bay} ${bay.site}` : bay.bay || bay.site);
   setAttribute(parts.bay, "title", `${bay.site} ${bay.bay}`);
   setIcon(parts.icon, `state-${bay.state}`);
   setText(parts.word, STATE_WORD[bay.state] ?? bay.state);
@@ -163,6 +163,8 @@ function updateTrend(item, trend) {
  * read, and on a phone, the list scrolls instead.
  */
 function layOut(tiles) {
+  // Another view is shown: it is laid out when this one is shown again.
+  if (list.clientWidth === 0) return;
   const style = getComputedStyle(list);
   const gap = parseFloat(style.columnGap) || 8;
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);

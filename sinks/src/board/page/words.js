@@ -23,6 +23,7 @@ export const unit = (code) => UNITS[code] ?? code;
 const counting = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
 const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+const exact = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
 
 /** 12,345; from ten million on 12.35M. */
 export const count = (value) => (value < 1e7 ? counting : compact).format(value);
@@ -62,6 +63,15 @@ export function time(ms, today_ms = ms) {
   const text = date.toLocaleTimeString("en-GB");
   if (date.toDateString() === new Date(today_ms).toDateString()) return text;
   return `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${text}`;
+}
+
+/** 12:03, with the date in front when it is not today's. */
+export const hour = (ms, today_ms = ms) => time(ms, today_ms).slice(0, -3);
+
+/** What a meter shows, to the thousandth; what is less and not nothing is never written as 0. */
+export function quantity(value) {
+  if (value !== 0 && Math.abs(value) < 0.0005) return value < 0 ? "> −0.001" : "< 0.001";
+  return exact.format(value).replace("-", "−");
 }
 
 /** An element with classes, text and children. */
@@ -127,4 +137,9 @@ export function keep(list, items, keyOf, make, update) {
   }
   for (const gone of known.values()) gone.remove();
   if (focused && focused !== document.activeElement && list.contains(focused)) focused.focus({ preventScroll: true });
+}
+
+/** Says in `list` what is shown beside it in sum: (name, words) each. */
+export function showSum(list, said) {
+  keep(list, said, (part) => JSON.stringify(part), ([name, words]) => element("li", `sum-${name}`, words), () => {});
 }

@@ -1,0 +1,62 @@
+// A step of a job, as a chip: its state in colour and in words, what is done, where, by whom and for how long.
+
+import { clock, element, setAttribute, setText } from "./words.js";
+
+export const STEP_WORD = {
+  planned: "planned",
+  ready: "ready",
+  assigned: "assigned",
+  active: "active",
+  paused: "paused",
+  done: "done",
+  qa_hold: "QA hold",
+  reworked: "rework",
+  closed: "closed",
+};
+
+export function makeStep() {
+  const parts = {
+    state: element("b", "step-state"),
+    operation: element("span", "step-operation"),
+    who: element("span", "step-who"),
+    time: element("span", "step-time"),
+    why: element("span", "step-why"),
+  };
+  const item = element(
+    "li", "step-of-job",
+    element("div", "", parts.state, parts.operation),
+    element("div", "", parts.who, parts.time),
+    parts.why,
+  );
+  item.parts = parts;
+  return item;
+}
+
+export function updateStep(item, step) {
+  const { parts } = item;
+  item.shown = step;
+  setAttribute(item, "data-step", step.step);
+  setAttribute(item, "data-state", step.state);
+  setText(parts.state, STEP_WORD[step.state] ?? step.state);
+  setText(parts.operation, [step.step, step.operation?.replaceAll("_", " ")].filter((part) => part).join(" "));
+  const who = [step.bay, step.technician].filter((part) => part).join(" · ");
+  setText(parts.who, who || (step.state === "closed" ? "" : "nobody yet"));
+  const why = step.reason ?? (step.waits_for && `waits for ${step.waits_for}`) ?? "";
+  setText(parts.why, why);
+  parts.why.hidden = !why;
+  const all = [parts.operation, parts.state, parts.who, parts.why].map((part) => part.textContent);
+  setAttribute(item, "title", all.filter((text) => text).join(", "));
+}
+
+/** What was worked, of what is standard, up to `now_ms`. */
+export function runStep(item, now_ms) {
+  const { parts, shown: step } = item;
+  const running_s = step.active_since_ms === null ? 0 : Math.max(0, now_ms - step.active_since_ms) / 1000;
+  const worked_s = step.worked_s + running_s;
+  const standard_s = step.standard_s ?? 0;
+  const has_begun = step.started_ms !== null;
+  const of = standard_s > 0 ? clock(standard_s) : "";
+  setText(parts.time, has_begun ? `${clock(worked_s)}${of && ` of ${of}`}` : of && `takes ${of}`);
+  const is_open = step.state === "active" || step.state === "paused";
+  setAttribute(item, "data-over", is_open && standard_s > 0 && worked_s > standard_s ? "yes" : "no");
+}
