@@ -8,6 +8,9 @@ use crate::shop::{Shop, ask};
 use crate::work::Work;
 use crate::{a_replay_says_the_same, alone};
 
+/// For the replay in the end, which begins at the first message.
+const KEEP_ALL: &str = "[retention]\njournal = \"64GiB\"\n";
+
 const FUNCTIONS: &str = r#"
 [assignment.sites.lyon]
 bays = ["bay-01", "bay-02"]
@@ -68,7 +71,7 @@ fn done(andon: &mut Andon, path: &str, key: &str, body: &Value) -> Value {
 fn a_job_is_assigned_worked_signed_handed_over_and_billed_once_across_a_kill() {
     let _alone = alone();
     let Some(broker) = Mosquitto::start("") else { return };
-    let shop = Shop::new(broker.port, "");
+    let shop = Shop::new(broker.port, KEEP_ALL);
     std::fs::write(shop.folder().join("functions.toml"), FUNCTIONS).expect("written");
     let mut andon = Andon::run(&shop);
     andon.until_ready();
