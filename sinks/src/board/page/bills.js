@@ -57,7 +57,7 @@ async function showLines(item) {
     found = [{ line: 0, reason: `The lines cannot be read: ${error.message}` }];
   }
   keep(item.parts.lines, found, (line) => String(line.line), () => element("li"), (entry, line) => {
-    const what = () => `${quantity(line.quantity)} ${unit(line.unit)} ${line.item.replaceAll("_", " ")}`;
+    const what = () => `${quantity(line.quantity)} ${unit(line.unit ?? "")} ${line.item.replaceAll("_", " ")}`.replace("  ", " ");
     setText(entry, line.line === 0 ? line.reason : `${line.line}: ${what()}: ${line.reason}`);
   });
 }

@@ -9,7 +9,10 @@ const QUEUES = [
   ["notifications", "Notifications", "What customers and those who answer for exceptions are told."],
   ["billing", "Bills", "Lines of jobs that were handed over."],
 ];
+/** Items that are shown. */
 const NEWEST = 5;
+/** More are asked for, as those that have their number already may not be there yet. */
+const ASKED = 25;
 
 /** By queue: its newest number when it was asked, and its items. They change only when one is added. */
 const known = new Map();
@@ -19,10 +22,10 @@ export const queues = {
     const asked = QUEUES.map(async ([name]) => {
       const last = newest[name] ?? 0;
       if (known.get(name)?.last === last) return;
-      const from = Math.max(1, last - NEWEST + 1);
-      const { items } = last === 0 ? { items: [] } : await get(`api/v1/queues/${name}?from=${from}&limit=${NEWEST}`);
-      // What is numbered is durable a moment later: until then it is asked for again.
-      known.set(name, { last: items.at(-1)?.offset ?? 0, items });
+      const from = Math.max(1, last - ASKED + 1);
+      const { items } = last === 0 ? { items: [] } : await get(`api/v1/queues/${name}?from=${from}&limit=${ASKED}`);
+      // The newest are there a moment after they have their number: until then they are asked for again.
+      known.set(name, { last: items.at(-1)?.offset ?? 0, items: items.slice(-NEWEST) });
     });
     await Promise.all(asked);
     return new Map([...known].map(([name, { items }]) => [name, items]));

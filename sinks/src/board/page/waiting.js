@@ -26,11 +26,12 @@ export const waiting = {
 
   show({ open, released, deliveries, items }, site) {
     const { unsigned, others } = showRecords(open, site);
+    const held_back = queues.show(deliveries, items);
     const said = [
       ["held", unsigned, "to be signed"],
       ["held", others, "not in order"],
       ["lines", bills.show(released), "held lines of bills"],
-      ["late", queues.show(deliveries, items), "deliveries held"],
+      ["late", held_back, held_back === 1 ? "courier waits for a person" : "couriers wait for a person"],
     ].filter(([, amount]) => amount > 0);
     const parts = said.map(([name, amount, words]) => [name, `${amount} ${words}`]);
     showSum(sum, parts.length > 0 ? parts : [["nothing", "Nothing waits for a person"]]);
