@@ -142,6 +142,8 @@ pub struct Engine {
     /// Ordinal of the newest message.
     last_message: u64,
     past: Option<Box<dyn Past>>,
+    /// Of the newest snapshot.
+    snapshot_bytes: usize,
     /// Compiled ahead of its entry.
     prepared: Option<Box<Engine>>,
 }
@@ -200,6 +202,7 @@ impl Engine {
             config: Arc::new(config.clone()),
             last_message: 0,
             past: None,
+            snapshot_bytes: 0,
             prepared: None,
         }
     }

@@ -1,9 +1,9 @@
 //! The service: journal, engine, sinks, cuts.
 //!
 //! Intake and journal run on threads of their own; this loop takes the durable entries and applies them. [`epochs`]
-//! hands emissions to the sinks and, at a cut, makes the epoch safe: snapshot, sinks prepare, checkpoint, sinks
-//! commit, trim, in this order, since a crash may come between any two. After a start the newest
-//! checkpoint's epoch is committed again and the journal is applied from there on by the same code.
+//! hands emissions to the sinks and, at a cut, makes the epoch safe: snapshot, sinks prepare, checkpoint, sinks commit,
+//! trim, in this order, since a crash may come between any two. After a start the newest checkpoint's epoch is committed
+//! again and the journal is applied from there on by the same code.
 
 mod abroad;
 
@@ -28,7 +28,6 @@ mod shared_journal;
 pub mod standby;
 
 mod stationery;
-
 mod stop;
 
 use std::collections::VecDeque;

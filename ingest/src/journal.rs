@@ -43,6 +43,7 @@ mod place;
 mod read;
 mod recover;
 mod segment;
+mod skim;
 mod spare;
 #[cfg(test)]
 mod tests;
@@ -89,6 +90,8 @@ pub struct Journal {
     spare: Option<Spare>,
     /// Whether `file` was: then all its blocks were written once.
     is_made_ahead: bool,
+    /// Whether it was begun before the one before was full.
+    is_early: bool,
     /// A frame's head and the head of its entry.
     scratch: Vec<u8>,
     /// Held until the journal is dropped.
@@ -125,6 +128,7 @@ impl Journal {
             is_poisoned: false,
             spare: None,
             is_made_ahead: false,
+            is_early: false,
             scratch: Vec::new(),
             _lock: lock,
         };
@@ -177,13 +181,14 @@ impl Journal {
     }
 
     /// Removes the oldest segments, all of whose entries are before `before`, while there are more than `bytes` in all;
-    /// never the newest. Bytes that were removed.
+    /// never the newest, nor the one before it where that is not full. Bytes that were removed.
     ///
     /// # Errors
     /// When the storage fails. What is left is whole.
     pub fn trim(&mut self, before: Offset, bytes: u64) -> Result<u64, JournalError> {
         let (mut removed, mut kept) = (0, None);
-        while self.segments.len() > 1 && self.segments[1] <= before {
+        let least = 1 + usize::from(self.is_early);
+        while self.segments.len() > least && self.segments[1] <= before {
             let kept_bytes = match kept {
                 Some(kept) => kept,
                 None => self

@@ -107,8 +107,8 @@ impl MirrorStatus {
         state.unsynced.1 = offset.next();
     }
 
-    /// All that was appended is about to become durable here. Who waits for the mirror need not wait for both one after
-    /// the other: what is in the log counts, and a power cut leaves it there ([`super::regained`]).
+    /// All that was appended is about to become durable here, and in the mirror meanwhile if both are waited for: what a
+    /// power cut leaves there alone is taken back ([`super::regained`]).
     pub(super) fn syncing(&self) {
         if self.ack == Ack::Mirrored {
             self.make_ready(&mut self.lock());
@@ -173,10 +173,8 @@ impl MirrorStatus {
         if from >= state.ready {
             return Work::Nothing;
         }
-        match state.tail.get(from, state.ready, bytes_max) {
-            Some(entries) => Work::Entries(entries),
-            None => Work::Behind(state.ready),
-        }
+        let entries = state.tail.get(from, state.ready, bytes_max);
+        entries.map_or(Work::Behind(state.ready), Work::Entries)
     }
 
     /// The mirror has all entries below `end`.
@@ -296,9 +294,6 @@ impl MirrorStatus {
     pub fn lag(&self) -> (u64, u64, f64) {
         let state = self.lock();
         let entries = state.durable.0.saturating_sub(state.mirrored.0);
-        if entries == 0 {
-            return (0, 0, 0.0);
-        }
         (entries, state.lag.bytes(), state.lag.us(self.clock.boot_us()) as f64 / 1e6)
     }
 }

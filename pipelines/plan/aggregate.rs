@@ -147,8 +147,12 @@ impl AggregateUDFImpl for Exact {
         self.inner.return_type(arguments)
     }
 
+    /// Whole numbers are added as DECIMAL(30, 0): as BIGINT a sum would go over without a word, and be wrong.
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
-        self.inner.coerce_types(arguments)
+        match (self.of, arguments) {
+            (Of::Sum, [kind]) if kind.is_integer() => Ok(vec![DataType::Decimal128(20, 0)]),
+            _ => self.inner.coerce_types(arguments),
+        }
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {

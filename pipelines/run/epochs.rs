@@ -2,6 +2,7 @@
 //!
 //! The service and the simulation of its crashes drive the same code; they differ in what is plugged in.
 
+mod ahead;
 mod closing;
 mod outlets;
 mod writing;
@@ -15,6 +16,7 @@ use ingest::journal::{Journal, Recovered};
 use ingest::time::{Clock, Epoch, Offset};
 use sinks::emission::Emission;
 
+use self::ahead::Ahead;
 use self::closing::{Closing, Keeping, Showing};
 pub use self::outlets::Sinks;
 pub use self::writing::CheckpointWriter;
@@ -132,6 +134,10 @@ impl<S: Sinks> Epochs<S> {
         // The entries are read from the files, so the journal need not stay locked.
         let from = self.applied.next();
         let entries = self.journal.with(|journal| journal.read(from))?;
+        let entries: Box<dyn Iterator<Item = _>> = match self.writer {
+            CheckpointWriter::Thread => Box::new(Ahead::of(entries).map_err(RunError::Threads)?),
+            CheckpointWriter::Here { .. } => Box::new(entries),
+        };
         let mut applied: u64 = 0;
         for entry in entries {
             let (offset, entry) = entry?;

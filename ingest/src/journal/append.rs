@@ -55,8 +55,10 @@ impl Journal {
             return Err(JournalError::TooLarge { bytes: entry_bytes });
         }
         let frame_bytes = frame::frame_bytes(entry_bytes);
-        if self.position + frame_bytes > self.file_bytes || self.has_better_segment() {
+        let is_full = self.position + frame_bytes > self.file_bytes;
+        if is_full || self.has_better_segment() {
             self.begin_segment(frame_bytes)?;
+            self.is_early = !is_full;
         }
         let head = FrameHead::of(
             self.next_offset,

@@ -66,6 +66,14 @@ impl SegmentReader {
         Ok(SegmentReader { file, path, head, file_bytes, position, piece, piece_position: 0 })
     }
 
+    pub(super) fn file(&self) -> &dyn StorageFile {
+        &*self.file
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The frame of entry `expected`; goes on only if it is there.
     pub(super) fn next(&mut self, expected: Offset) -> Result<Found, JournalError> {
         let failed = |source| JournalError::Storage { source };

@@ -273,3 +273,34 @@ fn the_bytes_of_version_01_stay_readable() {
     let read: Vec<Entry> = journal.read(Offset(40)).unwrap().map(|item| item.unwrap().1).collect();
     assert_eq!(read, [tick(6)]);
 }
+
+#[test]
+fn who_looks_for_small_entries_reads_the_large_ones_not_and_tells_their_messages() {
+    let storage = CrashStorage::new(1);
+    let (mut journal, _) = open(&storage, 2048).unwrap();
+    for second in 1..=30 {
+        journal.append(&intake(journal.next_message(), 10, second * 1_000)).unwrap();
+        journal.append(&tick(second)).unwrap();
+        journal.append(&cut(second as u64, second * 1_000)).unwrap();
+    }
+    journal.sync().unwrap();
+    assert!(journal.segments.len() > 3);
+    let mut seen = Vec::new();
+    journal.skim(Offset(60), |offset, before, entry| seen.push((offset.0, before, entry.clone()))).unwrap();
+    let expected: Vec<(u64, u64, Entry)> = (1..=20_u64)
+        .flat_map(|second| {
+            let (place, messages) = (3 * second, 10 * second + 1);
+            let at = second as i64;
+            [(place - 1, messages, tick(at)), (place, messages, cut(second, at * 1_000))]
+        })
+        .filter(|(offset, ..)| *offset < 60)
+        .collect();
+    assert_eq!(seen, expected);
+    let bytes = storage.read(&file(1)).unwrap().len() as u64;
+    let mut refused = 0;
+    for bit in 64 * 8..bytes * 8 {
+        storage.flip(&file(1), bit);
+        refused += u64::from(journal.skim(Offset(60), |_, _, _| {}).is_err());
+    }
+    assert!(refused > 1_000, "what leads from frame to frame and what is small is checked: {refused}");
+}

@@ -72,6 +72,7 @@ struct ChunkColumns {
 impl Columns {
     fn of(repeats: &Repeats) -> Columns {
         let mut columns = Columns { missing: repeats.missing.clone(), ..Columns::default() };
+        columns.reserve(repeats);
         for (number, channel) in (0..).zip(&repeats.channels) {
             columns.channels.push(channel);
             columns.open.extend_from_slice(channel.prints.first(channel.len));
@@ -87,6 +88,23 @@ impl Columns {
             }
         }
         columns
+    }
+
+    /// Makes room in the long ones: they are many megabytes, and would be copied again and again as they grow.
+    fn reserve(&mut self, repeats: &Repeats) {
+        let (mut open, mut halves, mut wholes) = (0, 0, 0);
+        for channel in &repeats.channels {
+            open += usize::from(channel.len);
+            for full in &channel.past.full {
+                match &full.prints {
+                    Prints::Numbered { .. } => halves += CHUNK,
+                    Prints::Whole(_) => wholes += CHUNK,
+                }
+            }
+        }
+        self.open.reserve_exact(open);
+        self.halves.reserve_exact(halves);
+        self.wholes.reserve_exact(wholes);
     }
 
     /// `None` where the columns do not fit each other.

@@ -1,11 +1,16 @@
 //! Windows in a checkpoint.
 
+use std::sync::{Mutex, PoisonError};
+
 use ingest::series::SeriesTable;
 
 use super::window_rule::WindowRule;
 use super::{Rules, window_error};
 use crate::engine::EngineError;
 use crate::window::WindowOperator;
+
+/// Series from which on a thread is worth its start.
+const SERIES_BESIDE: usize = 10_000;
 
 /// A window operator's state in a checkpoint.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -30,7 +35,7 @@ impl Rules {
             let hash = rule.operator.plan().hash().to_owned();
             Ok(WindowState { name: rule.life.name.to_string(), hash, opens_ms: rule.opens_ms, state })
         };
-        self.windows.iter_mut().map(state).collect()
+        beside(&mut self.windows, table.all().len(), state)
     }
 
     pub(in crate::engine) fn restore(
@@ -40,7 +45,7 @@ impl Rules {
         empty_from_ms: i64,
         table: &SeriesTable,
     ) -> Result<(), EngineError> {
-        for rule in &mut self.windows {
+        let restore = |rule: &mut WindowRule| {
             let hash = rule.operator.plan().hash();
             let same = |state: &&WindowState| state.name == *rule.life.name && state.hash == hash;
             if let Some(state) = states.iter().find(same) {
@@ -51,8 +56,9 @@ impl Rules {
             } else {
                 rule.open_at(empty_from_ms);
             }
-        }
-        Ok(())
+            Ok(())
+        };
+        beside(&mut self.windows, table.all().len(), restore).map(drop)
     }
 
     pub(in crate::engine) fn state_lines(&mut self, table: &SeriesTable) -> Result<Vec<String>, EngineError> {
@@ -63,6 +69,33 @@ impl Rules {
                 if rule.opens_ms == i64::MIN { String::new() } else { format!(" from {}", rule.opens_ms) };
             Ok(format!("window {} {}{opens}", rule.life.name, blake3::Hash::from_bytes(hash)))
         };
-        self.windows.iter_mut().map(line).collect()
+        beside(&mut self.windows, table.all().len(), line)
     }
+}
+
+/// Works on each rule, on two threads where there is much to do; what comes of them is in their order.
+fn beside<T: Send>(
+    rules: &mut [WindowRule],
+    series: usize,
+    work: impl Fn(&mut WindowRule) -> Result<T, EngineError> + Sync,
+) -> Result<Vec<T>, EngineError> {
+    if series < SERIES_BESIDE {
+        return rules.iter_mut().map(work).collect();
+    }
+    let waiting = Mutex::new(rules.iter_mut().enumerate());
+    let take = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let done = || -> Vec<(usize, Result<T, EngineError>)> {
+        std::iter::from_fn(take).map(|(place, rule)| (place, work(rule))).collect()
+    };
+    let mut results = std::thread::scope(|scope| {
+        let other = scope.spawn(done);
+        let mut results = done();
+        match other.join() {
+            Ok(others) => results.extend(others),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        results
+    });
+    results.sort_unstable_by_key(|(place, _)| *place);
+    results.into_iter().map(|(_, result)| result).collect()
 }

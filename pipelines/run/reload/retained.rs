@@ -44,18 +44,12 @@ struct Held {
 impl Retained {
     /// What stands before `until` in a journal.
     pub(in crate::run) fn of(journal: &Journal, until: Offset) -> Result<Self, JournalError> {
-        let (mut retained, mut messages) = (Retained::default(), 0);
-        for entry in journal.read(journal.first_offset())? {
-            let (offset, entry) = entry?;
-            if offset >= until {
-                break;
+        let mut retained = Retained::default();
+        journal.skim(until, |offset, next_message, entry| {
+            if let Entry::Cut { at_ms, .. } = entry {
+                retained.cut(offset.next(), *at_ms, next_message - 1);
             }
-            match entry {
-                Entry::Intake(intake) => messages = intake.first_message + u64::from(intake.messages()) - 1,
-                Entry::Cut { at_ms, .. } => retained.cut(offset.next(), at_ms, messages),
-                _ => {}
-            }
-        }
+        })?;
         Ok(retained)
     }
 
