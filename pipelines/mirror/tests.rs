@@ -238,8 +238,7 @@ fn nothing_is_acknowledged_without_a_lease_nor_before_the_mirror_has_it() {
 fn the_mirror_is_written_while_the_journal_is_synced_if_both_are_waited_for() {
     for (ack, is_ready) in [(Ack::Mirrored, true), (Ack::Local, false)] {
         let clock = Arc::new(ManualClock::at(1_000));
-        let status =
-            MirrorStatus::new(&settings(ack, Takeover::Manual), clock.clone(), Offset(5), Offset(5));
+        let status = MirrorStatus::new(&settings(ack, Takeover::Manual), clock.clone(), Offset(5), Offset(5));
         status.permit(u64::MAX);
         status.appended(Offset(5), &tick(1));
         status.syncing();
