@@ -49,7 +49,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::audit::Occasion;
 use self::deliveries::Deliveries;
 use self::flood::Floods;
-pub(crate) use self::inference::{Asks, Evidence, Parts, Sign, Trace, Watch};
+pub(crate) use self::inference::{Asks, Evidence, Parts, Sign, Sought, Trace, Watch};
 pub(crate) use self::input::{Checked, ExceptionChange, Input, Measured, Used};
 pub(crate) use self::job::CardPlan;
 use self::job::{Job, JobKey};

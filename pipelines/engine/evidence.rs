@@ -17,7 +17,7 @@ use super::block::{Block, Lateness};
 use super::join::Booked;
 use super::usage::Usage;
 use super::{Engine, tags, workshop};
-use crate::functions::{Evidence, Sign, Trace, Watch};
+use crate::functions::{Evidence, Sign, Sought, Trace, Watch};
 
 const PENDING_MAX: usize = 16_384;
 /// How a set of tags begins to name a job: quotes within names and values stand behind a backslash.
@@ -48,14 +48,17 @@ impl Lookout {
     fn follow(&mut self, watch: Arc<Watch>, table: &SeriesTable, usage: &Usage) {
         let is_same = self.watch.as_ref().is_some_and(|known| Arc::ptr_eq(known, &watch));
         let known = if is_same { self.flags.len() } else { 0 };
+        if is_same && known == table.all().len() {
+            return;
+        }
         self.flags.truncate(known);
         self.flags.resize(table.all().len(), Flag::Nothing);
-        if !watch.bays.is_empty() {
-            for (place, series) in table.all().iter().enumerate().skip(known) {
-                let number = u32::try_from(place).expect("series are numbered in u32");
-                self.flags[place] =
-                    flag(&watch, &series.site, &series.bay, &series.metric, usage.is_amount(number));
-            }
+        let bays: Vec<Option<&Sought>> = table.bays().iter().map(|place| watch.bays.get(place)).collect();
+        for (place, series) in table.all().iter().enumerate().skip(known) {
+            let Some(sought) = bays[table.bay_of()[place] as usize] else { continue };
+            let is_amount = usage.is_amount(u32::try_from(place).expect("series are numbered in u32"));
+            let of_work = watch.of_work.get(&series.site);
+            self.flags[place] = flag(sought, of_work, &series.metric, is_amount);
         }
         self.is_any = watch.any;
         self.watch = Some(watch);
@@ -69,12 +72,10 @@ impl Lookout {
     }
 }
 
-fn flag(watch: &Watch, site: &Box<str>, bay: &Box<str>, metric: &str, is_amount: bool) -> Flag {
-    let Some(sought) = watch.bays.get(&(site.clone(), bay.clone())) else { return Flag::Nothing };
-    let of_work = |metrics: &BTreeSet<Box<str>>| metrics.contains(metric);
+fn flag(sought: &Sought, of_work: Option<&BTreeSet<Box<str>>>, metric: &str, is_amount: bool) -> Flag {
     if sought.metrics.contains(metric) || (is_amount && sought.resources) {
         Flag::Asked
-    } else if sought.work && (is_amount || watch.of_work.get(site).is_some_and(of_work)) {
+    } else if sought.work && (is_amount || of_work.is_some_and(|metrics| metrics.contains(metric))) {
         Flag::Work
     } else {
         Flag::Nothing

@@ -42,7 +42,7 @@ pub(crate) use self::evidence::{Evidence, Sign, Trace};
 use self::inferred::{EXPECTED, Inference, NAMED, OF_NAMED_JOB, TOOL_USE};
 pub(crate) use self::inferred::{Inferred, Parts, Unclocked};
 use self::standing::Standing;
-pub(crate) use self::watch::Watch;
+pub(crate) use self::watch::{Sought, Watch};
 use super::Functions;
 use super::job::{JobKey, JobState, Step};
 
