@@ -4,12 +4,14 @@
 //! waits: planned, ready, assigned, or to be done again. The engine hands it in once it is certain, with what arrived
 //! before looked at already. Which step it speaks of, the first that says so:
 //!
-//! | word                | which step                                                                      | weight |
-//! |---------------------|---------------------------------------------------------------------------------|--------|
-//! | `tags`              | the one that the reading's tags name by job and step                            | 0.9    |
-//! | `tags`              | of the job that they name, the one that may be on ([`standing`])                | 0.8    |
-//! | `expected readings` | of those that may be on on that bay, the only job's one whose card asks for it, and has not had all | 0.7 |
-//! | `tool use`          | the only one that was assigned to that bay by then                              | 0.3    |
+//! | word                | which step                                                              | weight |
+//! |---------------------|-------------------------------------------------------------------------|--------|
+//! | `tags`              | the one that the reading's tags name by job and step                    | 0.9    |
+//! | `tags`              | of the job that they name, the first that may be on and asks for it     | 0.8    |
+//! | `expected readings` | of the only job on that bay with one that may be on and asks for it, the first such | 0.7 |
+//! | `tool use`          | the only one that was assigned to that bay by then                      | 0.3    |
+//!
+//! [`standing`] says which may be on. To ask for something is to expect readings, or plan a resource, and not have had all.
 //!
 //! A booking by hand is evidence as a reading is, and says `booking`. Where two jobs' steps are equally likely nothing is
 //! inferred, and nothing is of what names a job or a step that does not wait.

@@ -1,6 +1,5 @@
 //! What the card of a step asks of tools, and how much of it has been seen.
-//!
-//! Bound: [`ITEMS_MAX`] things of a step; further ones of its card are not looked at here.
+//! As large as the card, and kept as long as the job is open.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Trace;
 use crate::engine::converted;
-
-const ITEMS_MAX: usize = 64;
 
 /// Expected readings and planned resources of a step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -103,8 +100,7 @@ impl Asks {
                     unit: units.resolve(unit).unwrap_or(unit).into(),
                 }
             });
-            steps
-                .insert(step.step.as_str().into(), Asks(readings.chain(resources).take(ITEMS_MAX).collect()));
+            steps.insert(step.step.as_str().into(), Asks(readings.chain(resources).collect()));
         }
         steps.retain(|_, asks: &mut Asks| asks.len() > 0);
         steps
