@@ -23,6 +23,7 @@ mod clock;
 pub mod commands;
 mod error;
 mod events;
+mod evidence;
 mod exceptions;
 mod expected;
 mod fresh;
@@ -74,6 +75,7 @@ use self::bounds::Bounds;
 use self::channels::Channels;
 use self::clock::ClockCheck;
 use self::commands::Commands;
+use self::evidence::Lookout;
 use self::exceptions::Exceptions;
 use self::hold::Hold;
 use self::join::Joiner;
@@ -84,9 +86,10 @@ use self::repeats::Repeats;
 use self::rules::Rules;
 use self::steps::Steps;
 use self::usage::Usage;
+pub(crate) use self::usage::converted;
 use crate::calendar::{CalendarMemo, CalendarUnit, Calendars};
 use crate::config::Config;
-use crate::functions::{Functions, Occasion};
+use crate::functions::{Evidence, Functions, Occasion};
 use crate::schema::TELEMETRY;
 
 /// Job cards that are kept; beyond it those without an open step are forgotten, by name.
@@ -125,6 +128,9 @@ pub struct Engine {
     exceptions: Exceptions,
     commands: Commands,
     functions: Functions,
+    lookout: Lookout,
+    /// Gathered while something becomes certain; empty between two entries.
+    evidence: Vec<Evidence>,
     belated: Belated,
     rejects: Vec<Reject>,
     live: live::Live,
@@ -190,6 +196,8 @@ impl Engine {
             exceptions: Exceptions::new(&config.rules),
             commands: Commands::default(),
             functions: Functions::new(&config.functions, &config.calendars),
+            lookout: Lookout::default(),
+            evidence: Vec::new(),
             belated: Belated::new(Repeats::new(settings.repeat_messages, millis(settings.repeat_age))),
             rejects: Vec::new(),
             live: live::Live::default(),

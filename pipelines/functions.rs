@@ -10,6 +10,7 @@
 //! |--------------|-------------------------------------------------------------|
 //! | `cards`      | which steps a job has, and which of them is next            |
 //! | `progress`   | what a step event makes of a step                           |
+//! | `inference`  | when a step was worked on though nobody has clocked it      |
 //! | `assignment` | who does the next step, and where                           |
 //! | `inspection` | whether a record is complete, and whether it needs a name   |
 //! | `billing`    | what is priced and what is held                             |
@@ -26,6 +27,7 @@ mod billing;
 mod cards;
 mod deliveries;
 mod flood;
+mod inference;
 mod input;
 mod inspection;
 mod job;
@@ -47,6 +49,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::audit::Occasion;
 use self::deliveries::Deliveries;
 use self::flood::Floods;
+pub(crate) use self::inference::{Asks, Evidence, Parts, Sign, Sought, Trace, Watch};
 pub(crate) use self::input::{Checked, ExceptionChange, Input, Measured, Used};
 pub(crate) use self::job::CardPlan;
 use self::job::{Job, JobKey};
@@ -89,6 +92,9 @@ pub(crate) struct Functions {
     at_ms: i64,
     #[serde(skip)]
     told: Told,
+    /// What to look for, until something changes.
+    #[serde(skip)]
+    watch: Option<Arc<Watch>>,
     /// How often something was told, for who shows it.
     #[serde(skip)]
     changes: u64,
@@ -130,7 +136,13 @@ impl Functions {
         self.exceptions.push(change);
     }
 
-    /// A second has passed.
+    /// A second has passed: what has arrived in it is taken in, before what becomes certain by it.
+    pub(crate) fn hear(&mut self, at_ms: i64) {
+        self.at_ms = at_ms;
+        self.take_inputs();
+    }
+
+    /// What the second has made certain is known as well.
     pub(crate) fn tick(&mut self, at_ms: i64) {
         self.at_ms = at_ms;
         self.look();
@@ -153,9 +165,12 @@ impl Functions {
         seconds_ms.filter(|&ms| ms > at_ms).min()
     }
 
-    /// Takes in what has happened.
-    fn look(&mut self) {
-        for input in std::mem::take(&mut self.inputs) {
+    fn take_inputs(&mut self) {
+        let inputs = std::mem::take(&mut self.inputs);
+        if !inputs.is_empty() {
+            self.watch = None;
+        }
+        for input in inputs {
             match input {
                 Input::Card { site, card, ts_ms } => self.take_card(&site, card, ts_ms),
                 Input::Step { site, event, ts_ms } => self.take_step(&site, &event, ts_ms),
@@ -165,8 +180,14 @@ impl Functions {
                 Input::Booked { site, job, step, checks, measured, used } => {
                     self.take_book((&site, &job, &step), checks, measured, used);
                 }
+                Input::Asked { site, job, steps } => self.take_asks(&(site, job), steps),
             }
         }
+    }
+
+    /// Takes in what has happened.
+    fn look(&mut self) {
+        self.take_inputs();
         let mut changes = std::mem::take(&mut self.exceptions);
         changes.sort_by(by_id);
         for change in changes {
@@ -179,6 +200,7 @@ impl Functions {
 
     /// Something has changed of a job: what follows for its steps, for itself, and for its bill.
     fn follow(&mut self, key: &JobKey) {
+        self.watch = None;
         self.inspect(key);
         self.advance(key);
         self.bill(key);
@@ -212,6 +234,7 @@ impl Functions {
         }
         // Some more than needed, so that it is not done for each new one.
         let surplus = self.jobs.len() - JOBS_MAX + JOBS_MAX / 100;
+        self.watch = None;
         let rank = |job: &Job| (job.head.released_ms.is_none(), job.head.released_ms, job.number);
         let mut oldest: Vec<_> = self.jobs.iter().map(|(key, job)| (rank(job), key.clone())).collect();
         oldest.sort_unstable();
@@ -232,7 +255,8 @@ impl Functions {
         exceptions.sort_by(|one, other| by_id(one, other));
         let rest = (self.accepted, &self.inputs, exceptions, &self.touched, self.is_to_assign);
         let rest = (rest, &self.outbox, &self.queues, &self.deliveries, &self.calls, &self.floods);
-        jobs.chain([format!("functions {}", hash(postcard::to_allocvec(&rest)))])
+        let unclocked = self.unclocked_lines();
+        jobs.chain([format!("functions {}", hash(postcard::to_allocvec(&rest)))]).chain(unclocked)
     }
 }
 

@@ -36,6 +36,8 @@ enum What {
         value: f64,
         seq: Option<u8>,
         joint: Option<u8>,
+        /// As its tags name it.
+        job: Option<u8>,
     },
     Several {
         values: Vec<f64>,
@@ -77,12 +79,13 @@ enum What {
 
 fn what() -> impl Strategy<Value = What> {
     let joint = || proptest::option::of(0..2_u8);
-    let torque = (0..3_u8, 70.0..100.0_f64, proptest::option::of(0..20_u8), joint());
+    let job = proptest::option::weighted(0.2, 0..3_u8);
+    let torque = (0..3_u8, 70.0..100.0_f64, proptest::option::of(0..20_u8), joint(), job);
     let card = (0..3_u8, 75.0..90.0_f64, proptest::option::of(0..4_u8), joint());
     let step =
         (0..3_u8, 0..2_u8, prop::sample::select(vec!["started", "finished", "paused", "resumed", "failed"]));
     prop_oneof![
-        8 => torque.prop_map(|(tool, value, seq, joint)| What::Torque { tool, value, seq, joint }),
+        8 => torque.prop_map(|(tool, value, seq, joint, job)| What::Torque { tool, value, seq, joint, job }),
         2 => prop::collection::vec(70.0..100.0_f64, 1..6).prop_map(|values| What::Several { values }),
         3 => (0.0..50.0_f64).prop_map(|value| What::Energy { value }),
         5 => step.prop_map(|(job, step, event)| What::Step { job, step, event }),
@@ -111,10 +114,17 @@ fn message(sent: &Sent, at_ms: i64) -> Message {
     let (ts_ms, bay) = (at_ms - sent.age_ms, BAYS[sent.bay]);
     let site = &bay[..4];
     let (topic, payload) = match &sent.what {
-        What::Torque { tool, value, seq, joint } => {
+        What::Torque { tool, value, seq, joint, job } => {
             let seq = seq.map(|seq| format!(r#","seq":{seq}"#)).unwrap_or_default();
-            let tags = joint.map(|joint| format!(r#","tags":{{"joint":"A{joint}"}}"#)).unwrap_or_default();
-            let payload = format!(r#"{{"ts":{ts_ms},"metric":"torque","value":{value}{seq}{tags}}}"#);
+            let tags = [
+                joint.map(|joint| format!(r#""joint":"A{joint}""#)),
+                job.map(|job| format!(r#""job":"J{job}""#)),
+            ];
+            let tags: Vec<String> = tags.into_iter().flatten().collect();
+            let payload = format!(
+                r#"{{"ts":{ts_ms},"metric":"torque","value":{value}{seq},"tags":{{{}}}}}"#,
+                tags.join(",")
+            );
             (format!("workshop/{bay}/tq-{tool}/telemetry"), payload)
         }
         What::Several { values } => {

@@ -22,7 +22,8 @@ use crate::simulate::{DEFAULT_START_MS, Faults, LIVE_SPEED, RATES, SPEEDS, Simul
 #[command(after_help = "Examples:\n  \
     andon simulate --broker mqtt://localhost:1883 --bays 12 --rate 500 --faults all --for 10m\n  \
     andon simulate --out day.ndjson.zst --for 8h --faults nok_torque,duplicate\n\n\
-    Faults: nok_torque stuck_sensor fast_clock offline_gateway duplicate malformed overrun silent_tool over_dispense")]
+    Faults: nok_torque stuck_sensor fast_clock offline_gateway duplicate malformed overrun silent_tool \
+    over_dispense missed_joint unclocked")]
 #[command(group(clap::ArgGroup::new("target").required(true).args(["broker", "out"])))]
 pub struct SimulateArgs {
     /// Broker to publish to: mqtt://[user:password@]host[:port].

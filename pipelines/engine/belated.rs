@@ -282,7 +282,9 @@ impl Engine {
             let rows = stretches.iter().map(|stretch| stretch.to).sum();
             self.certain(&Released { blocks, stretches, rows }, out)?;
         }
-        self.tell_certain(&until, out)
+        self.tell_certain(&until, out)?;
+        // No checkpoint keeps what functions have to tell.
+        self.tell_functions(out)
     }
 }
 

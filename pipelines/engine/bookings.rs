@@ -79,7 +79,10 @@ impl Engine {
                     touched.push(bay);
                     continue;
                 }
-                Ok(None) => waiting.reject(&booking, None),
+                Ok(None) => {
+                    self.gather_booking(&waiting.event, &booking);
+                    waiting.reject(&booking, None)
+                }
                 Err(booked_in) => waiting.reject(&booking, Some(&booked_in)),
             };
             self.take_back(wrong);

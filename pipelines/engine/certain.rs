@@ -41,6 +41,7 @@ impl Engine {
             self.tell_balances(bay, until_ms == i64::MAX, out)?;
             others.remove(&bay);
         }
+        self.infer();
         others.into_iter().try_for_each(|bay| self.tell_books(bay, out))
     }
 
@@ -51,11 +52,14 @@ impl Engine {
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
         let blocks: Vec<&Block> = released.blocks.iter().map(Arc::as_ref).collect();
+        self.look_out();
         let table = self.decoder.series();
         let usage = &self.usage;
         let is_booked = |series, is_expected| is_expected || usage.is_metered(series);
-        let (mut joined, booked) =
-            self.joiner.join(&blocks, &released.stretches, &mut self.steps, table, is_booked);
+        let lookout = &self.lookout;
+        let is_evidence = |block: &Block, row| lookout.wants(block, row);
+        let (stretches, steps) = (&released.stretches, &mut self.steps);
+        let (mut joined, booked) = self.joiner.join(&blocks, stretches, steps, table, is_booked, is_evidence);
         let known = (usage, self.decoder.units());
         expected::resources(&mut joined, &booked, &blocks, &mut self.steps, known);
         for run in &joined.runs {
@@ -92,6 +96,7 @@ impl Engine {
             out.push(Emission { stream: "telemetry".into(), rows: batch });
         }
         self.joiner.recycle(joined);
+        self.gather(&blocks, &booked);
         self.book_readings(&blocks, booked);
         Ok(())
     }
@@ -155,9 +160,12 @@ impl Engine {
             self.take_back(tables::stray_reject(&bay_name, &stray));
         }
         for told in &told {
-            use ingest::readings::StepEventKind::{Failed, Finished};
+            use ingest::readings::StepEventKind::{Failed, Finished, Started};
             if told.record.is_imported {
                 continue;
+            }
+            if told.record.event == Started {
+                self.evidence.push(workshop::started(&site, &bay_name, &told.record));
             }
             if let (Some(run), Finished | Failed) = (&told.run, told.record.event) {
                 let plan = self.steps.newest_plan(&site, run);

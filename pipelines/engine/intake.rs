@@ -261,7 +261,8 @@ impl Engine {
         let table = self.decoder.series();
         let usage = &self.usage;
         let is_metered = |series, _| usage.is_metered(series);
-        let (mut joined, used) = self.joiner.join(&blocks, stretches, &mut self.steps, table, is_metered);
+        let (mut joined, used) =
+            self.joiner.join(&blocks, stretches, &mut self.steps, table, is_metered, |_, _| false);
         let known = (usage, self.decoder.units());
         expected::resources(&mut joined, &used, &blocks, &mut self.steps, known);
         let rows = Rows { stretches, joined: Some(&joined), ..rows };

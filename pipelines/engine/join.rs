@@ -79,7 +79,7 @@ impl Joiner {
     }
 
     /// Joins rows with the steps as known now. Rows are listed as well for which `is_booked` holds of their series and of
-    /// whether their step expects it.
+    /// whether their step expects it, and those of no step for which `is_evidence` holds.
     pub(super) fn join(
         &mut self,
         blocks: &[&Block],
@@ -87,6 +87,7 @@ impl Joiner {
         steps: &mut Steps,
         table: &SeriesTable,
         is_booked: impl Fn(u32, bool) -> bool,
+        is_evidence: impl Fn(&Block, usize) -> bool,
     ) -> (Joined, Vec<Booked>) {
         let rows = stretches.iter().map(|stretch| stretch.to - stretch.from).sum();
         let mut joined = std::mem::take(&mut self.spare);
@@ -127,7 +128,7 @@ impl Joiner {
                 }
                 joined.spec_min.push(limits.min);
                 joined.spec_max.push(limits.max);
-                if is_booked(series, is_expected) {
+                if is_booked(series, is_expected) || (memo.run.is_none() && is_evidence(block, row)) {
                     let (stretch_block, run) = (stretch.block, memo.run);
                     booked.push(Booked { at, ts_ms, stretch_block, row, run, is_expected });
                 }

@@ -1,7 +1,8 @@
 //! The engine's state as bytes for a checkpoint, and as a hash that two engines can compare ([`lines`]).
 //!
 //! The bytes are [`State`] in postcard, its fields in their order, the version first (a varint), the configuration's text
-//! second. They hold numbers (of series, bays, channels) as they are, with the tables that give them; the
+//! second, and behind it, in postcard as well, what is inferred of steps that nobody clocks ([`Parts`]): version 11 is the
+//! same without it. They hold numbers (of series, bays, channels) as they are, with the tables that give them; the
 //! hash speaks in names alone, so that it does not depend on the order in which names were first seen.
 
 mod lines;
@@ -29,10 +30,12 @@ use super::switch::nature::Nature;
 use super::usage::Usage;
 use super::{Engine, EngineError};
 use crate::config::Config;
-use crate::functions::Functions;
+use crate::functions::{Functions, Parts};
 
 /// Raised with whatever [`State`] holds: `fixtures/formats` has the bytes of each version.
-const VERSION: u32 = 11;
+const VERSION: u32 = 12;
+/// The version before, which is still read: it lacks what steps have beside their state.
+const BEFORE: u32 = 11;
 
 /// Borrowed from the engine where it is written.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -97,7 +100,7 @@ pub fn configuration_of(bytes: &[u8]) -> Result<String, EngineError> {
 }
 
 fn check_version(version: u32) -> Result<(), EngineError> {
-    if version == VERSION {
+    if [BEFORE, VERSION].contains(&version) {
         return Ok(());
     }
     Err(EngineError::StateVersion { found: version, known: VERSION })
@@ -140,10 +143,11 @@ impl Engine {
             silences: self.rules.silences.snapshot(),
             at_ms: self.at_ms,
         };
+        let wrong = |error: postcard::Error| EngineError::State { reason: error.to_string() };
         // About as much as before: of a hundred megabytes that grow, twice as many are copied.
         let bytes = Vec::with_capacity(self.snapshot_bytes + self.snapshot_bytes / 16);
-        let written = postcard::to_extend(&state, bytes);
-        let bytes = written.map_err(|error| EngineError::State { reason: error.to_string() })?;
+        let bytes = postcard::to_extend(&state, bytes).map_err(wrong)?;
+        let bytes = postcard::to_extend(&self.functions.unclocked(), bytes).map_err(wrong)?;
         self.snapshot_bytes = bytes.len();
         Ok(bytes)
     }
@@ -169,7 +173,12 @@ impl Engine {
         let (version, _) =
             postcard::take_from_bytes::<u32>(bytes).map_err(|error| wrong(error.to_string()))?;
         check_version(version)?;
-        let state: State = postcard::from_bytes(bytes).map_err(|error| wrong(error.to_string()))?;
+        let (state, rest): (State, &[u8]) =
+            postcard::take_from_bytes(bytes).map_err(|error| wrong(error.to_string()))?;
+        let unclocked = match version {
+            BEFORE => None,
+            _ => Some(postcard::from_bytes::<Parts>(rest).map_err(|error| wrong(error.to_string()))?),
+        };
         self.decoder.restore(&state.decoder).map_err(|error| wrong(error.to_string()))?;
         self.counts = state.counts;
         self.repeats = state.repeats.into_owned().under_settings_of(&self.repeats);
@@ -194,6 +203,10 @@ impl Engine {
         self.exceptions = state.exceptions.into_owned().under_settings_of(&self.exceptions);
         self.commands = state.commands.into_owned();
         self.functions = state.functions.into_owned().under_settings_of(&self.functions);
+        match unclocked {
+            Some(unclocked) => self.functions.set_unclocked(unclocked),
+            None => self.ask_anew(),
+        }
         self.belated.repeats = state.belated.into_owned().under_settings_of(&self.repeats);
         self.at_ms = state.at_ms;
         let is_there = |name: &str| config.rules.iter().any(|rule| !rule.is_view && rule.name == name);

@@ -39,6 +39,7 @@ impl Engine {
         self.seal()?;
         self.at_ms = at_ms;
         self.clock.tick(at_ms);
+        self.functions.hear(at_ms);
         self.settle_belated(out)?;
         let ticked = self.bays.tick(at_ms);
         let until = self.bays.until(&ticked);
@@ -92,6 +93,7 @@ impl Engine {
     /// As [`Engine::apply`].
     pub fn end_of_input(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         self.seal()?;
+        self.functions.hear(self.at_ms);
         self.settle_belated(out)?;
         let bays = u32::try_from(self.decoder.series().bays().len()).expect("bays are numbered in u32");
         let all: Vec<(u32, i64)> = (0..bays).map(|bay| (bay, i64::MAX)).collect();

@@ -21,6 +21,7 @@ use ingest::series::SeriesTable;
 use ingest::units::Units;
 use rustc_hash::FxHashMap;
 
+pub(crate) use self::book::converted;
 pub(super) use self::book::{Amount, Book, BookKey, Due, Use};
 pub(super) use self::checks::{Check, Subject};
 use self::kinds::Kinds;
@@ -78,6 +79,19 @@ impl Usage {
             |settings: &&UsageSettings| settings.resource.contains('{') && settings.kind != UsageKind::Level;
         let settings = self.kinds.usage_of(series).filter(is_chosen)?;
         Some(super::tags::fill(&settings.resource, tags))
+    }
+
+    /// The resource of which a reading is an amount that was used.
+    #[must_use]
+    pub(super) fn amount_of(&self, series: u32, tags: Option<&str>) -> Option<String> {
+        let settings = self.kinds.usage_of(series).filter(|settings| settings.kind == UsageKind::Amount)?;
+        Some(super::tags::fill(&settings.resource, tags))
+    }
+
+    /// Whether readings of a series are amounts that were used.
+    #[must_use]
+    pub(super) fn is_amount(&self, series: u32) -> bool {
+        self.kinds.usage_of(series).is_some_and(|settings| settings.kind == UsageKind::Amount)
     }
 
     /// Writes a use into the book of `run`.

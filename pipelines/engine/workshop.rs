@@ -1,15 +1,18 @@
 //! What the engine tells the workshop's functions, and what these put out.
 
 use ingest::readings::{Event, JobCard, StepEvent};
+use ingest::units::Units;
 use sinks::emission::Emission;
 use sinks::view::{ExpectedView, FloodView};
 
 use super::exceptions::{Exception, Operator, State};
 use super::limits::fits;
-use super::steps::Run;
+use super::steps::{Record, Run};
 use super::usage::{BookKey, Due};
 use super::{Engine, EngineError, rows_error};
-use crate::functions::{CardPlan, Checked, ExceptionChange, Functions, Input, Measured, Occasion, Used};
+use crate::functions::{
+    Asks, CardPlan, Checked, Evidence, ExceptionChange, Functions, Input, Measured, Occasion, Sign, Used,
+};
 
 impl Engine {
     /// The workshop's functions.
@@ -48,8 +51,9 @@ impl Engine {
     }
 
     pub(super) fn tell_functions_of_card(&mut self, event: &Event, card: &JobCard) {
-        let card = CardPlan::new(card, self.calendars.of(&event.site));
-        self.functions.take(Input::Card { site: event.site.clone(), card, ts_ms: event.ts_ms });
+        let plan = CardPlan::new(card, self.calendars.of(&event.site));
+        self.functions.take(Input::Card { site: event.site.clone(), card: plan, ts_ms: event.ts_ms });
+        self.functions.take(asked(&event.site, card, self.decoder.units()));
     }
 
     pub(super) fn tell_functions_of_step(&mut self, event: &Event, step: &StepEvent) {
@@ -80,6 +84,22 @@ impl Engine {
     /// Puts out what the functions have to say.
     pub(super) fn tell_functions(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         self.functions.tell(out).map_err(|source| rows_error("the functions", source))
+    }
+}
+
+/// What a card asks of tools.
+pub(super) fn asked(site: &str, card: &JobCard, units: &Units) -> Input {
+    Input::Asked { site: site.into(), job: card.job.as_str().into(), steps: Asks::of(card, units) }
+}
+
+/// A clocked start that is certain.
+pub(super) fn started(site: &str, bay: &str, record: &Record) -> Evidence {
+    Evidence {
+        site: site.into(),
+        bay: bay.into(),
+        ts_ms: record.ts_ms,
+        place: (record.message, record.index),
+        sign: Sign::Started { job: (&*record.job).into(), step: (&*record.step).into() },
     }
 }
 

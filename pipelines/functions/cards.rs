@@ -62,6 +62,7 @@ impl Functions {
             if step.head.state.is_before_work() {
                 step.head.state = StepState::Closed;
                 step.head.reason = Some(OFF_THE_CARD.into());
+                step.end_inference();
             }
             job.steps.push(step);
         }

@@ -1,8 +1,11 @@
 //! What the engine tells the functions.
 
+use std::collections::BTreeMap;
+
 use ingest::readings::{JobCard, StepEvent};
 use serde::{Deserialize, Serialize};
 
+use super::inference::Asks;
 use super::job::{CardPlan, StepPlan};
 use crate::calendar::SiteCalendar;
 
@@ -25,6 +28,8 @@ pub(crate) enum Input {
         measured: Vec<Measured>,
         used: Vec<Used>,
     },
+    /// What a job card asks of tools, by step; with the card.
+    Asked { site: Box<str>, job: Box<str>, steps: BTreeMap<Box<str>, Asks> },
 }
 
 /// An expectation of a card, held against what was measured.

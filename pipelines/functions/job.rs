@@ -7,6 +7,7 @@ use ingest::readings::Contact;
 use serde::{Deserialize, Serialize};
 
 use super::billing::Bill;
+use super::inference::Unclocked;
 use super::inspection::Inspection;
 
 /// Site and job.
@@ -89,6 +90,9 @@ pub(crate) struct Step {
     pub runs: BTreeMap<i64, i64>,
     /// The newest finish is certain: its bay's watermark has passed it.
     pub is_certain: bool,
+    /// Stands behind all else in a checkpoint, so that those from before it was kept are read.
+    #[serde(skip)]
+    pub unclocked: Unclocked,
 }
 
 /// How a step stands.
@@ -202,7 +206,14 @@ impl Step {
             since_ms: None,
             revision: 0,
         };
-        Step { head, plan, inspection: Inspection::default(), runs: BTreeMap::new(), is_certain: false }
+        Step {
+            head,
+            plan,
+            inspection: Inspection::default(),
+            runs: BTreeMap::new(),
+            is_certain: false,
+            unclocked: Unclocked::default(),
+        }
     }
 
     /// Worked over all runs, as far as it is known.

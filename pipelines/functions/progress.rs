@@ -70,6 +70,7 @@ impl Functions {
             head.ended_ms = Some(ended_ms);
             head.since_ms = None;
             head.reason = None;
+            step.unclocked.inference = None;
         }
         if head.ended_ms == Some(ended_ms) {
             step.is_certain = true;
@@ -97,7 +98,10 @@ impl Functions {
         job.head.released_ms = Some(ts_ms);
         job.head.released_by = by.map(Box::from);
         for place in 0..job.steps.len() {
-            let head = &mut job.steps[place].head;
+            let step = &mut job.steps[place];
+            step.end_inference();
+            step.unclocked.asks = None;
+            let head = &mut step.head;
             if head.state.is_before_work() {
                 head.state = StepState::Closed;
                 head.reason = Some("not done before the hand-over".into());
@@ -163,6 +167,7 @@ impl Step {
                 head.ended_ms = Some(ts_ms);
                 let is_failed = event.event == Failed;
                 head.state = if is_failed { StepState::Reworked } else { StepState::Done };
+                self.unclocked.inference = None;
                 head.reason = is_failed.then(|| "failed".into());
             }
             (Reworked, _) if is_over => {

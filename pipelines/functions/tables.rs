@@ -40,7 +40,8 @@ pub(crate) static JOB_CARDS: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 /// The newest word on a step of a job, `ordinal` in the order of the card. `worked_s` is worked time, pauses subtracted, of
-/// all its runs up to `ts`.
+/// all its runs up to `ts`. Where nobody clocks, `inferred_started` and `inferred_ended` say when it was worked on by what
+/// its tools say (`inferred_from`), with a `confidence` from 0 to 1; until its clocked end.
 pub(crate) static JOB_STEPS: LazyLock<SchemaRef> = LazyLock::new(|| {
     schema(&[
         ("row_id", DataType::Utf8, false),
@@ -60,6 +61,10 @@ pub(crate) static JOB_STEPS: LazyLock<SchemaRef> = LazyLock::new(|| {
         ("ended", time(), true),
         ("worked_s", DataType::Float64, false),
         ("standard_s", DataType::Float64, true),
+        ("inferred_started", time(), true),
+        ("inferred_ended", time(), true),
+        ("confidence", DataType::Float64, true),
+        ("inferred_from", name(), true),
         ("revision", DataType::UInt32, false),
     ])
 });

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::billing::Line;
+use super::inference::Inferred;
 use super::inspection::{Signature, Verdict};
 use super::job::{Job, JobHead, StepHead, StepPlan, StepState};
 use super::queues::Item;
@@ -37,6 +38,7 @@ pub(super) struct StepRow {
     pub head: StepHead,
     pub plan: Arc<StepPlan>,
     pub worked_ms: i64,
+    pub inferred: Option<Inferred>,
 }
 
 /// The record of a step.
@@ -91,6 +93,7 @@ impl Told {
             head: step.head.clone(),
             plan: Arc::clone(&step.plan),
             worked_ms: step.worked_ms(),
+            inferred: step.inferred(),
         });
     }
 

@@ -91,7 +91,7 @@ impl Functions {
 
     fn step_view(&self, step: &Step) -> JobStepView {
         let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
-        let (head, record) = (&step.head, &step.inspection);
+        let (head, record, inferred) = (&step.head, &step.inspection, step.inferred());
         JobStepView {
             step: step.plan.step.to_string(),
             operation: text(&step.plan.operation),
@@ -106,6 +106,10 @@ impl Functions {
             active_since_ms: head.since_ms,
             worked_s: step.worked_ms() as f64 / 1000.0,
             standard_s: step.plan.standard_ms.map(|ms| ms as f64 / 1000.0),
+            inferred_started_ms: inferred.as_ref().map(|inferred| inferred.started_ms),
+            inferred_ended_ms: inferred.as_ref().and_then(|inferred| inferred.ended_ms),
+            confidence: inferred.as_ref().map(|inferred| inferred.confidence),
+            inferred_from: inferred.map(|inferred| inferred.from),
             verdict: record.verdict.as_str().to_owned(),
             needs_signature: head.state != StepState::Closed
                 && record.is_to_sign(&step.plan, &self.settings.qa),

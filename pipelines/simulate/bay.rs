@@ -32,6 +32,8 @@ pub(super) struct Bay {
     /// Which step of the job is on.
     pub(super) step: usize,
     pub(super) technician: Option<usize>,
+    /// Nobody clocks that step.
+    pub(super) is_unclocked: bool,
     /// What the next message of the supply will suffer.
     pub(super) spoil: Option<Malformation>,
     /// How long messages take to the broker.
@@ -63,6 +65,7 @@ impl Bay {
             jobs: 0,
             step: 0,
             technician: None,
+            is_unclocked: false,
             spoil: None,
             transit_us: (seed.between(3.0, 40.0) * 1000.0) as i64,
             name,

@@ -28,10 +28,12 @@ pub enum Fault {
     OverDispense,
     /// A joint of a step is left out.
     MissedJoint,
+    /// Nobody clocks a step: it is assigned and done, and its start, pauses and end are not told.
+    Unclocked,
 }
 
 impl Fault {
-    pub const ALL: [Fault; 10] = [
+    pub const ALL: [Fault; 11] = [
         Fault::NokTorque,
         Fault::StuckSensor,
         Fault::FastClock,
@@ -42,6 +44,7 @@ impl Fault {
         Fault::SilentTool,
         Fault::OverDispense,
         Fault::MissedJoint,
+        Fault::Unclocked,
     ];
 
     #[must_use]
@@ -57,6 +60,7 @@ impl Fault {
             Fault::SilentTool => "silent_tool",
             Fault::OverDispense => "over_dispense",
             Fault::MissedJoint => "missed_joint",
+            Fault::Unclocked => "unclocked",
         }
     }
 
@@ -67,6 +71,7 @@ impl Fault {
             Fault::Overrun => Occurrence::Share(0.08),
             Fault::OverDispense => Occurrence::Share(0.06),
             Fault::MissedJoint => Occurrence::Share(0.04),
+            Fault::Unclocked => Occurrence::Share(0.05),
             Fault::Malformed => Occurrence::Every(15.0 * 60.0),
             Fault::Duplicate => Occurrence::Every(20.0 * 60.0),
             Fault::StuckSensor | Fault::SilentTool => Occurrence::Every(4.0 * 3600.0),

@@ -84,6 +84,8 @@ struct StepStory {
     assigned_ms: Option<i64>,
     started_ms: Option<i64>,
     finished_ms: Option<i64>,
+    /// A tool was used before it was started: nobody clocks it.
+    is_unclocked: bool,
     paused_ms: i64,
     technician: String,
     /// Torque readings while it was on.
@@ -141,6 +143,7 @@ fn steps(heard: &[Heard]) -> Vec<StepStory> {
                     assigned_ms: None,
                     started_ms: None,
                     finished_ms: None,
+                    is_unclocked: false,
                     paused_ms: 0,
                     technician: message.text("technician").to_owned(),
                     torques: Vec::new(),
@@ -154,14 +157,19 @@ fn steps(heard: &[Heard]) -> Vec<StepStory> {
             let ts_ms = message.integer("ts");
             match message.text("event") {
                 "assigned" => story.assigned_ms = Some(ts_ms),
-                "started" => story.started_ms = Some(ts_ms),
+                "started" => {
+                    assert!(!story.is_unclocked, "tools are used within steps");
+                    story.started_ms = Some(ts_ms);
+                }
                 "paused" => story.paused_ms -= ts_ms,
                 "resumed" => story.paused_ms += ts_ms,
                 "finished" => story.finished_ms = Some(ts_ms),
                 other => panic!("there is no event {other}"),
             }
         } else if let Some(story) = on.get(&bay).map(|place| &mut stories[*place]) {
-            let is_on = story.started_ms.is_some() && story.finished_ms.is_none();
+            let is_on = story.finished_ms.is_none();
+            let is_used = ["tq", "fluid"].iter().any(|tool| message.is_tool(tool)) || message.is("usage");
+            story.is_unclocked |= is_used && story.started_ms.is_none();
             if message.is_tool("tq") {
                 assert!(is_on, "tools are used within steps");
                 story.torques.push(message.payload["metrics"]["torque"].as_f64().unwrap());

@@ -137,7 +137,11 @@ impl Workshop {
                 }
             }
             // Those strike by chance where they belong: at a tightening, a step, a filling.
-            Fault::NokTorque | Fault::Overrun | Fault::OverDispense | Fault::MissedJoint => {}
+            Fault::NokTorque
+            | Fault::Overrun
+            | Fault::OverDispense
+            | Fault::MissedJoint
+            | Fault::Unclocked => {}
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::agenda::Act;
 use super::catalogue::Part;
 use super::device::Tool;
+use super::fault::Fault;
 use super::step;
 use super::workshop::Workshop;
 
@@ -65,6 +66,7 @@ impl Workshop {
             // Nobody with the skill is free: ask again.
             return self.later(bay, 10.0, 20.0, Act::Assign);
         }
+        self.bays[bay].is_unclocked = false;
         self.send_step_event(bay, "assigned");
         self.later(bay, 3.0, 25.0, Act::Start);
     }
@@ -75,6 +77,7 @@ impl Workshop {
         let planned = &job.steps[station.step];
         station.condition.working = true;
         station.condition.support = planned.operation.support;
+        station.is_unclocked = self.fate.strikes(Fault::Unclocked, &mut self.seed);
         let acts = step::plan(planned, &mut self.fate, &mut self.seed);
         for (at_s, act) in acts {
             // The plan is in seconds at the pace of this shop already.
@@ -173,7 +176,7 @@ impl Workshop {
     fn send_step_event(&mut self, bay: usize, event: &str) {
         let ts_ms = self.bays[bay].ts_ms(self.now_us);
         let station = &mut self.bays[bay];
-        let Some(job) = &station.job else { return };
+        let Some(job) = station.job.as_ref().filter(|_| !station.is_unclocked) else { return };
         let mut message =
             station.steps.message(ts_ms).text("job", &job.name).text("step", &job.steps[station.step].name);
         if let Some(technician) = station.technician {

@@ -246,28 +246,75 @@ fn at_work(config: &Config) -> Engine {
     engine
 }
 
-/// Of the state of version 11 the bytes must be what its restoring gives back: what a field means is in them.
+/// The same, and on another bay somebody who does not clock.
+fn with_nobody_clocked(config: &Config) -> Engine {
+    let mut engine = at_work(config);
+    let mut intake = IntakeBuilder::new();
+    let at_ms = AT_MS + 6_000;
+    let card = format!(
+        r#"{{"ts":{at_ms},"job":"J2","steps":[{{"step":"S1","expect":[{{"metric":"torque","count":2}}]}}]}}"#
+    );
+    intake.push("workshop/lyon/jobs", card.as_bytes(), at_ms);
+    for (ts_ms, tags) in [(at_ms, r#","tags":{"job":"J2","step":"S1"}"#), (at_ms + 2_000, "")] {
+        let payload = format!(r#"{{"ts":{ts_ms},"metric":"torque","value":86{tags}}}"#);
+        intake.push("workshop/lyon/bay-02/tq-2/telemetry", payload.as_bytes(), ts_ms);
+    }
+    engine.apply(&Entry::Intake(intake.finish(100)), &mut Vec::new()).expect("applies");
+    tick(&mut engine, AT_MS + 8_000);
+    engine
+}
+
+fn tick(engine: &mut Engine, at_ms: i64) {
+    let tick = Entry::Tick { first_ms: at_ms, last_ms: at_ms };
+    engine.apply(&tick, &mut Vec::new()).expect("applies");
+}
+
+fn restored(config: &Config, version: u8) -> Engine {
+    let bytes = std::fs::read(fixture(&format!("state-{version}/state"))).expect("a state");
+    let mut restored = wire::engine(config).expect("the rules compile");
+    restored.restore(config, &bytes).expect("restores");
+    restored
+}
+
+/// The bytes must be what their restoring gives back: what a field means is in them.
 #[test]
 fn the_engines_state() {
     let (_folder, config) = shop();
-    let written = at_work(&config).snapshot().expect("a state");
-    is_as_written("state-11/state", &written);
-    let bytes = std::fs::read(fixture("state-11/state")).expect("a state");
-    let mut restored = wire::engine(&config).expect("the rules compile");
-    restored.restore(&config, &bytes).expect("restores");
-    assert_eq!(restored.state_hash().expect("a hash"), at_work(&config).state_hash().expect("a hash"));
+    let written = with_nobody_clocked(&config).snapshot().expect("a state");
+    is_as_written("state-12/state", &written);
+    let mut restored = restored(&config, 12);
+    let hash = with_nobody_clocked(&config).state_hash().expect("a hash");
+    assert_eq!(restored.state_hash().expect("a hash"), hash);
     assert_eq!(restored.missing().missing, 2);
     assert_eq!(restored.exceptions_open(), 1);
+    let jobs = restored.functions().job_views();
+    let inferred = jobs.iter().flat_map(|job| &job.steps).find_map(|step| step.inferred_from.as_deref());
+    assert_eq!(inferred, Some("tags"));
+}
+
+/// Version 11 did not keep what cards ask of tools, for whom nobody clocks: its cards say it at the next tick.
+#[test]
+fn a_state_of_the_version_before_is_read_still() {
+    let (_folder, config) = shop();
+    let (mut restored, mut written) = (restored(&config, 11), at_work(&config));
+    assert_eq!(restored.missing().missing, 2);
+    assert_eq!(restored.exceptions_open(), 1);
+    for engine in [&mut restored, &mut written] {
+        tick(engine, AT_MS + 7_000);
+    }
+    assert_eq!(restored.state_hash().expect("a hash"), written.state_hash().expect("a hash"));
+    let bytes = std::fs::read(fixture("state-11/state")).expect("a state");
+    assert_eq!(crate::engine::configuration_of(&bytes).expect("a configuration"), config.text);
 }
 
 #[test]
 fn a_state_of_another_version_is_refused_with_what_to_do() {
     let (_folder, config) = shop();
     let bytes = |version: u8| std::fs::read(fixture(&format!("state-{version:02}/state"))).expect("a state");
-    let mut newer = bytes(11);
-    newer[0] = 12;
+    let mut newer = bytes(12);
+    newer[0] = 13;
     let before = [9, 10].map(|version| (version, bytes(version), "move the checkpoints away"));
-    let cases = before.into_iter().chain([(12, newer, "start the Andon that wrote it")]);
+    let cases = before.into_iter().chain([(13, newer, "start the Andon that wrote it")]);
     for (version, bytes, words) in cases {
         let mut engine = wire::engine(&config).expect("the rules compile");
         let error = engine.restore(&config, &bytes).expect_err("another version").to_string();

@@ -127,7 +127,7 @@ impl Book {
 }
 
 /// `quantity` of `unit` in `own`; none if the two measure different things. What has no unit is in the other's.
-fn converted(quantity: f64, unit: &str, own: &str, units: &Units) -> Option<f64> {
+pub(crate) fn converted(quantity: f64, unit: &str, own: &str, units: &Units) -> Option<f64> {
     if unit.is_empty() || own.is_empty() || unit == own {
         return Some(quantity);
     }

@@ -67,6 +67,10 @@ pub(super) fn job_steps(rows: &[StepRow]) -> Result<RecordBatch, ArrowError> {
         times(rows, |row| row.head.ended_ms),
         floats(rows, |row| Some(row.worked_ms as f64 / 1000.0)),
         floats(rows, |row| row.plan.standard_ms.map(|ms| ms as f64 / 1000.0)),
+        times(rows, |row| row.inferred.as_ref().map(|inferred| inferred.started_ms)),
+        times(rows, |row| row.inferred.as_ref().and_then(|inferred| inferred.ended_ms)),
+        floats(rows, |row| row.inferred.as_ref().map(|inferred| inferred.confidence)),
+        names(rows, |row| row.inferred.as_ref().map(|inferred| inferred.from.as_str())),
         revisions(rows, |row| row.head.revision),
     ];
     batch(&JOB_STEPS, columns)

@@ -23,6 +23,7 @@ fn hears(fault: Fault, heard: &[Heard]) -> bool {
         Fault::SilentTool => !silences(heard).is_empty(),
         Fault::OverDispense => !overfull(&steps(heard)).is_empty(),
         Fault::MissedJoint => !missed(&steps(heard)).is_empty(),
+        Fault::Unclocked => !unclocked(heard).is_empty(),
     }
 }
 
@@ -102,6 +103,20 @@ fn silences(heard: &[Heard]) -> Vec<(&str, i64, i64)> {
         }
     }
     silences
+}
+
+/// Steps that were assigned and not begun before the next was: bay, and places of both messages.
+fn unclocked(heard: &[Heard]) -> Vec<(String, usize, usize)> {
+    let mut last: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
+    let mut unclocked = Vec::new();
+    for (place, message) in heard.iter().enumerate().filter(|(_, message)| message.is("steps")) {
+        let is_assigned = message.text("event") == "assigned";
+        let before = last.insert(message.bay(), (place, is_assigned));
+        if let Some((from, true)) = before.filter(|_| is_assigned) {
+            unclocked.push((message.bay().to_owned(), from, place));
+        }
+    }
+    unclocked
 }
 
 /// Steps with a shot that is alone more than the card plans.
@@ -267,6 +282,20 @@ fn an_over_dispense_is_one_shot_far_above_the_plan() {
 }
 
 #[test]
+fn a_step_that_nobody_clocks_is_done_all_the_same() {
+    let heard = listen(with_fault(Fault::Unclocked), 8 * 60);
+    let assigned = heard.iter().filter(|message| message.is("steps") && message.text("event") == "assigned");
+    let (assigned, unclocked) = (assigned.count(), unclocked(&heard));
+    assert!(unclocked.len() * 8 < assigned, "{} of {assigned}", unclocked.len());
+    let has_tightened = |(bay, from, to): &(String, usize, usize)| {
+        heard[*from..*to].iter().any(|message| message.bay() == bay && message.is_tool("tq"))
+    };
+    assert!(unclocked.iter().any(has_tightened), "tools are used in some of {unclocked:?}");
+    let clocked = listen(SimulateSettings { rate: 10.0, ..SimulateSettings::default() }, 8 * 60);
+    assert!(steps(&clocked).iter().all(|step| !step.is_unclocked));
+}
+
+#[test]
 fn a_missed_joint_is_one_of_a_few_steps() {
     let steps = steps(&listen(with_fault(Fault::MissedJoint), 8 * 60));
     let missed = missed(&steps);
@@ -290,7 +319,7 @@ fn faults_are_named_as_on_the_command_line() {
 
 proptest! {
     #[test]
-    fn a_list_of_faults_is_read_as_it_is_written(which in 0_u16..1024) {
+    fn a_list_of_faults_is_read_as_it_is_written(which in 0_u16..2048) {
         let faults = Fault::ALL
             .into_iter()
             .filter(|fault| which & 1 << *fault as u16 != 0)

@@ -15,11 +15,12 @@ pub(super) const NAME: &str = "postgres";
 
 /// Scripts in order; the table `_sqlx_migrations` says which the database has seen. A script that has been shipped never
 /// changes, for its hash is kept there.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("ledgers", include_str!("../../migrations/postgres/0001_ledgers.sql")),
     ("functions", include_str!("../../migrations/postgres/0002_functions.sql")),
     ("by_job", include_str!("../../migrations/postgres/0003_by_job.sql")),
     ("balances", include_str!("../../migrations/postgres/0004_balances.sql")),
+    ("inferred", include_str!("../../migrations/postgres/0005_inferred.sql")),
 ];
 
 /// Held by the session of the one program that writes to a database. The letters say whose it is.

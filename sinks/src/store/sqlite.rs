@@ -13,13 +13,14 @@ use super::tables::{Table, Value};
 pub(super) const NAME: &str = "sqlite";
 
 /// Scripts in order; the database's `user_version` says how many it has seen.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0001_ledgers.sql"),
     include_str!("../../migrations/sqlite/0002_checks.sql"),
     include_str!("../../migrations/sqlite/0003_operators.sql"),
     include_str!("../../migrations/sqlite/0004_functions.sql"),
     include_str!("../../migrations/sqlite/0005_by_job.sql"),
     include_str!("../../migrations/sqlite/0006_balances.sql"),
+    include_str!("../../migrations/sqlite/0007_inferred.sql"),
 ];
 
 /// How long a statement waits for another program's lock before the sink says that the store is busy.

@@ -58,6 +58,13 @@ pub struct JobStepView {
     /// Over all runs, pauses subtracted.
     pub worked_s: f64,
     pub standard_s: Option<f64>,
+    /// When it was worked on by what its tools say, where nobody clocks; until its clocked end.
+    pub inferred_started_ms: Option<i64>,
+    pub inferred_ended_ms: Option<i64>,
+    /// How sure that is, from 0 to 1.
+    pub confidence: Option<f64>,
+    /// What it is inferred from: `tags`, `booking`, `expected readings`, `tool use`, with commas between them.
+    pub inferred_from: Option<String>,
     /// `open`, `passed`, `unsigned`, `failed` or `accepted`.
     pub verdict: String,
     pub needs_signature: bool,
