@@ -13,7 +13,7 @@ use bytes::Bytes;
 use ingest::entry::Entry;
 use ingest::intake::Durable;
 use ingest::intake::by_hand::IntakeByHand;
-use ingest::journal::Journal;
+use ingest::journal::{Journal, Maker};
 use ingest::storage::{CrashStorage, Storage};
 use ingest::time::{Epoch, Offset};
 use pipelines::checkpoint::CheckpointFolder;
@@ -234,7 +234,7 @@ impl<'a> Life<'a> {
         let shared: Arc<dyn Storage> = Arc::new(storage.clone());
         let mut wait = room(&storage);
         let config = &plant.config;
-        let (journal, recovered) = loop {
+        let (mut journal, recovered) = loop {
             match Journal::open(Arc::clone(&shared), &config.journal) {
                 Err(error) if error.is_passing() && wait("") => {}
                 opened => break opened?,
@@ -251,6 +251,7 @@ impl<'a> Life<'a> {
             ]),
             storage: storage.clone(),
         };
+        journal.make_ahead(Maker::Here);
         #[expect(clippy::arc_with_non_send_sync, reason = "a simulation has one thread")]
         let opened = Opened {
             engine: plant.engine(),
