@@ -9,9 +9,9 @@ use bytes::Bytes;
 
 use super::{Storage, StorageFile, failed, folder_of};
 
-/// A large file becomes durable slice by slice: a file system makes whoever syncs wait for all that others have written
-/// since the last sync, so the journal would wait for a whole checkpoint.
-const SLICE_BYTES: usize = 4 << 20;
+/// A large file becomes durable slice by slice: whoever syncs meanwhile waits for what others have on their way to the
+/// disk, so the journal would wait for a whole checkpoint.
+const SLICE_BYTES: usize = 1 << 20;
 
 /// Files and folders of the machine.
 #[derive(Clone, Copy, Debug, Default)]
