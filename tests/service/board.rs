@@ -133,7 +133,7 @@ fn an_exception_injected_by_mqtt_is_on_the_board_within_two_seconds() {
 }
 
 /// What a supervisor looks up in the course of a day, and what the page says of it.
-const ROUND: [&str; 36] = [
+const ROUND: [&str; 38] = [
     "tiles=1",
     // Nothing of a view is asked for before somebody looks at it.
     "eval=performance.getEntriesByType('resource').filter((one) => one.name.includes('/api/v1/jobs')).length",
@@ -147,6 +147,8 @@ const ROUND: [&str; 36] = [
     "select=#job-list [data-job=J7][data-held=yes] [data-state=qa_hold]",
     "text=#job-list [data-job=J7] [data-step=S01]",
     "text=#jobs-sum",
+    "select=#job-list [data-job=J8] [data-step=S01]",
+    "text=#job-list [data-job=J8] [data-step=S01]",
     "select=#flood-list [data-flood=yes]",
     "text=#flood-list",
     // By address.
@@ -185,6 +187,7 @@ fn each_view_of_the_board_shows_what_it_is_for_and_a_button_does_what_it_says() 
     andon.until_ready();
     let mut work = Work::on(broker.port);
     a_late_job_is_in_work(&mut work);
+    nobody_clocks(&mut andon, &mut work);
     a_bill_is_held(&mut work);
     a_balance_is_told(&mut andon, &mut work);
     tools_go_offline(&mut andon, &mut work);
@@ -198,7 +201,8 @@ fn each_view_of_the_board_shows_what_it_is_for_and_a_button_does_what_it_says() 
     work.step("bay-01", "J7", "finished");
     work.settle();
     says(&screen.text(), &["QA hold", "5 of 5 good readings of torque lack"]);
-    says(&screen.text(), &["1 open", "1 late", "1 held"]);
+    says(&screen.text(), &["2 open", "1 late", "1 held"]);
+    says(&screen.text(), &["S01 wheel", "not clocked, and worked on from", "80 % sure, by tags"]);
     says(&screen.text(), &["Flood of exceptions", "in 10 min, more than 10 are a flood", "tool offline"]);
     says(&screen.text(), &["electricity", "kWh", "bay-09", "100", "102.5", "2.5"]);
     says(&screen.text(), &["not in order", "J7 S01", "5 of 5 good readings of torque lack"]);
@@ -218,7 +222,7 @@ fn each_view_of_the_board_shows_what_it_is_for_and_a_button_does_what_it_says() 
     screen.until("select=#jobs-age[data-age=fresh]");
     andon.stop();
     says(&screen.text(), &["Old: as of", "The service does not answer"]);
-    assert_eq!(screen.until("count=")["value"], 1, "the job is still shown");
+    assert_eq!(screen.until("count=")["value"], 2, "the jobs are still shown");
     screen.end();
 }
 
@@ -242,6 +246,37 @@ fn a_late_job_is_in_work(work: &mut Work) {
     work.message("workshop/lyon/jobs", card.to_string().as_bytes());
     work.step("bay-01", "J7", "started");
     work.settle();
+}
+
+/// A job is worked on, its wrench says so, and nobody has clocked it.
+fn nobody_clocks(andon: &mut Andon, work: &mut Work) {
+    let now_ms = work.now_ms();
+    let card = json!({
+        "ts": now_ms - HOUR_MS, "job": "J8", "customer": "C8", "vehicle": "V8", "promised": now_ms + HOUR_MS,
+        "steps": [{
+            "step": "S01", "operation": "wheel", "standard_s": 600,
+            "expect": [{"metric": "torque", "min": 80, "max": 95, "count": 2}],
+        }],
+    });
+    work.events += 1;
+    work.message("workshop/lyon/jobs", card.to_string().as_bytes());
+    let reading = |work: &mut Work, metric: &str, ago_ms: i64, seq: u64| {
+        let payload = json!({
+            "ts": now_ms - ago_ms, "metric": metric, "value": 87.5, "seq": seq, "tags": {"job": "J8"},
+        });
+        work.readings += 1;
+        work.message("workshop/lyon/bay-08/wrench_8/telemetry", payload.to_string().as_bytes());
+    };
+    reading(work, "torque", 120_000, 1);
+    reading(work, "torque", 90_000, 2);
+    reading(work, "current", 0, 3);
+    work.settle();
+    until("it is seen", 30, || {
+        let jobs = andon.json("/api/v1/jobs")["jobs"].clone();
+        let of_j8 = jobs.as_array().into_iter().flatten().find(|job| job["job"] == "J8");
+        let is_seen = of_j8.is_some_and(|job| job["steps"][0]["inferred_ended_ms"].is_i64());
+        if is_seen { Ok(()) } else { Err(jobs) }
+    });
 }
 
 /// A job is handed over in spite of all, so somebody has to look at its bill.

@@ -1,6 +1,6 @@
 // A step of a job, as a chip: its state in colour and in words, what is done, where, by whom and for how long.
 
-import { clock, element, setAttribute, setText } from "./words.js";
+import { clock, element, hour, setAttribute, setText } from "./words.js";
 
 export const STEP_WORD = {
   planned: "planned",
@@ -41,11 +41,20 @@ export function updateStep(item, step) {
   setText(parts.operation, [step.step, step.operation?.replaceAll("_", " ")].filter((part) => part).join(" "));
   const who = [step.bay, step.technician].filter((part) => part).join(" · ");
   setText(parts.who, who || (step.state === "closed" ? "" : "nobody yet"));
-  const why = step.reason ?? (step.waits_for && `waits for ${step.waits_for}`) ?? "";
+  const waits = step.reason ?? (step.waits_for && `waits for ${step.waits_for}`);
+  const why = [waits, inferred(step)].filter((part) => part).join("; ");
   setText(parts.why, why);
   parts.why.hidden = !why;
   const all = [parts.operation, parts.state, parts.who, parts.why].map((part) => part.textContent);
   setAttribute(item, "title", all.filter((text) => text).join(", "));
+}
+
+/** When it was worked on by what its tools say, where nobody has clocked it, and how sure that is. */
+function inferred({ started_ms, inferred_started_ms, inferred_ended_ms, confidence, inferred_from }) {
+  if (started_ms !== null || inferred_started_ms === null) return "";
+  const from = hour(inferred_started_ms, inferred_ended_ms ?? inferred_started_ms);
+  const when = inferred_ended_ms === null ? `since ${from}` : `from ${from} to ${hour(inferred_ended_ms)}`;
+  return `not clocked, and worked on ${when}: ${Math.round(confidence * 100)} % sure, by ${inferred_from}`;
 }
 
 /** What was worked, of what is standard, up to `now_ms`. */
