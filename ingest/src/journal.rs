@@ -79,6 +79,8 @@ pub struct Journal {
     /// Length of `file`, and where in it the next frame goes.
     file_bytes: u64,
     position: u64,
+    /// Where in it this process wrote its first.
+    began_at: u64,
     next_offset: Offset,
     /// Every entry below is durable.
     durable: Offset,
@@ -120,6 +122,7 @@ impl Journal {
             file,
             file_bytes,
             position,
+            began_at: position,
             next_offset: recovered.next_offset,
             durable: recovered.next_offset,
             next_message: recovered.next_message,
@@ -135,11 +138,12 @@ impl Journal {
         Ok((journal, recovered))
     }
 
-    /// From now on the next segment is made ahead, so that a sync waits for nothing but its own bytes.
+    /// From now on the next segment is made ahead, once there is much to write, so that a sync waits for nothing but its
+    /// own bytes.
     pub fn make_ahead(&mut self, maker: Maker) {
         let storage = Arc::clone(&self.storage);
         let spare = || Spare::new(storage, &self.folder, self.segment_bytes, maker);
-        self.spare.get_or_insert_with(spare).begin();
+        self.spare.get_or_insert_with(spare);
     }
 
     /// Opens a journal on disk to read it: changes nothing, stops before a torn tail, does not mind a

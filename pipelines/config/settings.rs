@@ -109,7 +109,8 @@ pub(super) static ANDON: &[Setting] = &[
         "journal.segment_bytes",
         size("1MiB", "4GiB"),
         Is("\"64MiB\""),
-        "Segments are allocated at this size, and deleted whole.",
+        "Segments are allocated at this size, and deleted whole; the next one is made ahead, so there is one more than is \
+         kept.",
     ),
     set(
         "journal.commit_interval",

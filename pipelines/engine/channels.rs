@@ -26,57 +26,53 @@ pub(super) struct Channels {
     differs: bool,
 }
 
-/// What has become of the readings of a message, but for how late they are.
+/// What has become of readings, but for how late they are. Counted by itself for each message and added to the total
+/// later: a total that is read right after it was written makes the processor wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Became {
-    readings: u64,
-    applied: u64,
-    duplicates: u64,
-    quarantined: u64,
+    pub readings: u64,
+    pub applied: u64,
+    pub duplicates: u64,
+    pub quarantined: u64,
 }
 
 impl Became {
-    /// In all.
     #[inline]
-    pub(super) fn of(counts: &Counts) -> Self {
-        let &Counts { readings, applied, duplicates, quarantined, .. } = counts;
-        Became { readings, applied, duplicates, quarantined }
+    pub(super) fn add(&mut self, other: Became) {
+        self.readings += other.readings;
+        self.applied += other.applied;
+        self.duplicates += other.duplicates;
+        self.quarantined += other.quarantined;
     }
 
-    #[inline]
-    pub(super) fn since(self, before: &Became) -> Self {
-        Became {
-            readings: self.readings - before.readings,
-            applied: self.applied - before.applied,
-            duplicates: self.duplicates - before.duplicates,
-            quarantined: self.quarantined - before.quarantined,
-        }
+    pub(super) fn add_to(self, counts: &mut Counts) {
+        counts.readings += self.readings;
+        counts.applied += self.applied;
+        counts.duplicates += self.duplicates;
+        counts.quarantined += self.quarantined;
     }
 }
 
 /// How late those are that were applied.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HowLate {
-    on_time: u64,
-    corrections: u64,
-    late: u64,
+    pub on_time: u64,
+    pub corrections: u64,
+    pub late: u64,
 }
 
 impl HowLate {
-    /// In all.
     #[inline]
-    pub(super) fn of(counts: &Counts) -> Self {
-        let &Counts { on_time, corrections, late, .. } = counts;
-        HowLate { on_time, corrections, late }
+    pub(super) fn add(&mut self, other: HowLate) {
+        self.on_time += other.on_time;
+        self.corrections += other.corrections;
+        self.late += other.late;
     }
 
-    #[inline]
-    pub(super) fn since(self, before: &HowLate) -> Self {
-        HowLate {
-            on_time: self.on_time - before.on_time,
-            corrections: self.corrections - before.corrections,
-            late: self.late - before.late,
-        }
+    pub(super) fn add_to(self, counts: &mut Counts) {
+        counts.on_time += self.on_time;
+        counts.corrections += self.corrections;
+        counts.late += self.late;
     }
 }
 

@@ -113,8 +113,9 @@ impl Engine {
         let seen = self.seen(taken);
         let mut seen = seen.into_iter();
         let mut placed = Vec::with_capacity(taken.len());
+        let mut all_became = Became::default();
         for Taken { message, channel, elements } in taken.drain(..) {
-            let (start, before) = (kept, Became::of(&self.counts));
+            let (start, mut became) = (kept, Became::default());
             let mut copied_bytes = 0;
             let mut has_time = true;
             for place in elements {
@@ -124,10 +125,10 @@ impl Engine {
                     continue;
                 }
                 let rows = element.readings.len() as u64;
-                self.counts.readings += rows;
+                became.readings += rows;
                 match verdict {
                     Seen::Repeat => {
-                        self.counts.duplicates += rows;
+                        became.duplicates += rows;
                         continue;
                     }
                     Seen::Conflict => self.counts.sequence_conflicts += 1,
@@ -139,7 +140,7 @@ impl Engine {
                 let (ts_ms, arrived_ms, ahead_max_ms) =
                     (element.ts_ms, message.arrived_ms, bounds.ahead_max_ms);
                 if let Some(reason) = self.clock.judge(channel, ts_ms, own, arrived_ms, ahead_max_ms) {
-                    self.counts.quarantined += rows;
+                    became.quarantined += rows;
                     let raw = &message.payload[element.raw.clone()];
                     for row in element.readings.clone() {
                         let series = self.decoded.readings.series[row];
@@ -152,7 +153,7 @@ impl Engine {
                     }
                     continue;
                 }
-                self.counts.applied += rows;
+                became.applied += rows;
                 has_time &= element.has_time;
                 if kept != element.readings.start {
                     for row in element.readings.clone() {
@@ -161,7 +162,7 @@ impl Engine {
                 }
                 kept += element.readings.len();
             }
-            let became = Became::of(&self.counts).since(&before);
+            all_became.add(became);
             if kept > start {
                 let arrived_ms = message.arrived_ms;
                 placed.push(Placed { rows: start..kept, has_time, arrived_ms, channel, became });
@@ -169,19 +170,22 @@ impl Engine {
                 self.channels.readings(&mut self.repeats, channel, became, HowLate::default());
             }
         }
+        all_became.add_to(&mut self.counts);
         self.decoded.readings.truncate(kept);
         self.decoded.elements.clear();
         let bay_of = self.decoder.series().bay_of();
         let series = &self.decoded.readings.series[first..kept];
         self.open_bay.extend(series.iter().map(|&series| bay_of[series as usize]));
-        placed.into_iter().for_each(|placed| self.place(placed));
+        let mut how_late = HowLate::default();
+        placed.into_iter().for_each(|placed| how_late.add(self.place(placed)));
+        how_late.add_to(&mut self.counts);
         self.live.arrived(&self.decoded.readings, first..kept);
     }
 
     /// Lateness of the rows of a message against what their bays had before it. A message with a time that is its arrival
     /// tells nothing of how far its bay has come: the bay's backlog may still be on the way.
-    fn place(&mut self, Placed { rows, has_time, arrived_ms, channel, became }: Placed) {
-        let before = HowLate::of(&self.counts);
+    fn place(&mut self, Placed { rows, has_time, arrived_ms, channel, became }: Placed) -> HowLate {
+        let mut how_late = HowLate::default();
         let table = self.decoder.series();
         let (ts_ms, series) = (&self.decoded.readings.ts_ms, &self.decoded.readings.series);
         if !self.bounds.is_uniform() {
@@ -191,13 +195,13 @@ impl Engine {
         for row in rows.clone() {
             let late_ms = self.bays.watermark_ms(self.open_bay[row]).saturating_sub(ts_ms[row]);
             let lateness = if late_ms <= 0 {
-                self.counts.on_time += 1;
+                how_late.on_time += 1;
                 Lateness::OnTime
             } else if late_ms <= self.bounds.of_series(series[row], table, &self.assets).horizon_ms {
-                self.counts.corrections += 1;
+                how_late.corrections += 1;
                 Lateness::Correction
             } else {
-                self.counts.late += 1;
+                how_late.late += 1;
                 Lateness::Late
             };
             self.open_lateness.push(lateness as u8);
@@ -206,8 +210,8 @@ impl Engine {
             let ts_ms = if has_time { ts_ms[row] } else { i64::MIN };
             self.bays.heard(self.open_bay[row], ts_ms, arrived_ms);
         }
-        let how_late = HowLate::of(&self.counts).since(&before);
         self.channels.readings(&mut self.repeats, channel, became, how_late);
+        how_late
     }
 
     /// Takes in what series are new: at most once a block, for a rule's scope is evaluated for all of them at once.

@@ -1,9 +1,6 @@
 //! sum, avg, stddev and var over fractions, for batch queries: the states that windows of the stream have, so that
 //! history gives the same bits, whatever files and threads rows come from.
 
-mod summand;
-mod total;
-
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Float64Array, UInt64Array};
@@ -16,9 +13,8 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature,
 };
 
-use self::total::Total;
 use super::percentile::Percentile;
-use crate::window::exact::{ExactSquares, ExactSum, cut};
+use crate::window::exact::{Cut, ExactSquares, ExactSum, cut};
 use crate::window::fused::{Fold, Spread};
 
 /// Puts them in the place of DataFusion's own, whose sums depend on the order of rows; and `percentile` beside them.
@@ -70,6 +66,42 @@ pub(super) trait State: Fold + Clone + std::fmt::Debug + Send + Sync + 'static {
     fn decode(count: u64, bytes: &[u8]) -> Option<Self>;
 }
 
+/// Number of values, and their sum.
+#[derive(Clone, Debug, Default)]
+struct Total {
+    count: u64,
+    sum: ExactSum,
+}
+
+impl Fold for Total {
+    fn fold(&mut self, cut: Cut, value: f64) {
+        self.count += 1;
+        self.sum.add_cut(cut, value);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum.merge(&other.sum);
+    }
+}
+
+impl State for Total {
+    fn result(&self, of: Of) -> Option<f64> {
+        let sum = (self.count > 0).then(|| self.sum.value())?;
+        #[expect(clippy::cast_precision_loss, reason = "counts of rows are far below 2^53")]
+        Some(if of == Of::Average { sum / self.count as f64 } else { sum })
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) -> u64 {
+        self.sum.encode(bytes);
+        self.count
+    }
+
+    fn decode(count: u64, bytes: &[u8]) -> Option<Self> {
+        Some(Total { count, sum: ExactSum::decode(bytes)? })
+    }
+}
+
 impl State for Spread {
     fn result(&self, of: Of) -> Option<f64> {
         let Of::Spread { sample, root } = of else { return None };
@@ -108,7 +140,7 @@ impl AggregateUDFImpl for Exact {
     }
 
     fn signature(&self) -> &Signature {
-        if self.of == Of::Sum { &summand::SIGNATURE } else { self.inner.signature() }
+        self.inner.signature()
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
@@ -116,7 +148,7 @@ impl AggregateUDFImpl for Exact {
     }
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
-        if self.of == Of::Sum { summand::of(arguments) } else { self.inner.coerce_types(arguments) }
+        self.inner.coerce_types(arguments)
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {

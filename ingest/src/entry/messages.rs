@@ -150,16 +150,11 @@ pub struct Messages<'a> {
 }
 
 impl<'a> Messages<'a> {
-    #[inline]
+    /// Inlined wherever it is called: handed over in memory, a message costs more than all the rest here.
+    #[inline(always)]
     fn advance(&mut self) -> Result<MessageRef<'a>, EntryError> {
         let (topic, topic_index) = match self.varint("the topic of a message")? {
-            0 => {
-                let topic = self.sized("the topic of a message")?;
-                let not_utf8 = EntryError::Impossible { what: "topic", why: "not UTF-8" };
-                let topic = std::str::from_utf8(topic).map_err(|_| not_utf8)?;
-                self.topics.push(topic);
-                (topic, self.topics.len() - 1)
-            }
+            0 => self.new_topic()?,
             tag => {
                 let index = usize::try_from(tag - 1).unwrap_or(usize::MAX);
                 let unseen = EntryError::Impossible { what: "topic", why: "no message before had it" };
@@ -175,6 +170,15 @@ impl<'a> Messages<'a> {
         self.ordinal = self.ordinal.wrapping_add(1);
         self.arrived_ms = arrived_ms;
         Ok(message)
+    }
+
+    #[cold]
+    fn new_topic(&mut self) -> Result<(&'a str, usize), EntryError> {
+        let topic = self.sized("the topic of a message")?;
+        let not_utf8 = EntryError::Impossible { what: "topic", why: "not UTF-8" };
+        let topic = std::str::from_utf8(topic).map_err(|_| not_utf8)?;
+        self.topics.push(topic);
+        Ok((topic, self.topics.len() - 1))
     }
 
     #[inline]

@@ -10,8 +10,9 @@ use crate::time::Offset;
 /// Bodies up to here are copied behind their frame's head, to be written at once.
 const COPY_BYTES_MAX: usize = 4096;
 
-/// The next segment is made ahead once this part of the one before is written, a quarter.
-const SPARE_BEGINS_AT: u64 = 4;
+/// The next segment is made ahead once this part of one is written, an eighth: who writes little needs none, and has all
+/// of it in one segment.
+const SPARE_BEGINS_AT: u64 = 8;
 
 impl Journal {
     /// Writes an entry behind all others and tells its place. It is durable after the next
@@ -76,7 +77,7 @@ impl Journal {
         self.file.write_at(self.position, scratch).map_err(failed)?;
         self.position += frame_bytes;
         if let Some(spare) = &mut self.spare
-            && self.position > self.file_bytes / SPARE_BEGINS_AT
+            && self.position - self.began_at > self.file_bytes / SPARE_BEGINS_AT
         {
             spare.begin();
         }
@@ -128,6 +129,7 @@ impl Journal {
         };
         self.file_bytes = bytes;
         self.position = segment::HEAD_BYTES as u64;
+        self.began_at = self.position;
         if self.segments.last() != Some(&head.first) {
             self.segments.push(head.first);
         }

@@ -88,7 +88,9 @@ fn a_power_cut_at_any_operation_loses_nothing_synced() {
                 let storage = CrashStorage::new(seed * 7919 + call);
                 storage.cut_power_at(call, cut);
                 let mut told = Told::default();
-                assert!(live(&storage, &mut told).is_err(), "{story}");
+                // What makes a segment ahead tells nobody what it could not do.
+                let _ = live(&storage, &mut told);
+                assert!(storage.is_cut(), "{story}");
                 storage.restart();
                 check(&storage, &told, &story);
             }
@@ -364,13 +366,18 @@ fn the_journal_goes_on_in_a_segment_that_was_made_ahead() {
     let folder = tempfile::tempdir().unwrap();
     let settings = super::settings(folder.path(), 3 << 20);
     let (mut journal, _) = Journal::open(Arc::new(DiskStorage), &settings).unwrap();
-    journal.append(&tick(1)).unwrap();
     journal.make_ahead(Maker::Thread);
-    let mut written = vec![tick(1)];
-    while journal.segments.len() < 2 {
+    let mut written = Vec::new();
+    let write = |journal: &mut Journal, written: &mut Vec<Entry>| {
         std::thread::sleep(Duration::from_millis(2));
-        written.push(tick(written.len() as i64 + 1));
+        written.push(intake(journal.next_message(), 500, 1_000 * written.len() as i64));
         journal.append(written.last().unwrap()).unwrap();
+    };
+    write(&mut journal, &mut written);
+    let spare = folder.path().join("spare.journal.new");
+    assert!(!spare.exists(), "who writes little needs none");
+    while journal.segments.len() < 2 {
+        write(&mut journal, &mut written);
     }
     assert!(journal.is_made_ahead, "little is in the first, and its blocks were never written");
     assert_eq!(
@@ -379,16 +386,16 @@ fn the_journal_goes_on_in_a_segment_that_was_made_ahead() {
         "who replays what is kept needs more than that"
     );
     while journal.segments.len() < 3 {
-        written.push(intake(journal.next_message(), 500, 1_000 * written.len() as i64));
-        journal.append(written.last().unwrap()).unwrap();
-        std::thread::sleep(Duration::from_millis(2));
+        write(&mut journal, &mut written);
     }
-    assert!(journal.is_made_ahead, "the next was begun when a quarter of this one was written");
+    assert!(journal.is_made_ahead, "the next was begun while this one was written");
     journal.sync().unwrap();
     assert_eq!(entries(&journal, 1), written);
     assert!(journal.trim(journal.next_offset(), 0).unwrap() > 0);
-    let spare = folder.path().join("spare.journal.new");
-    journal.make_ahead(Maker::Thread);
+    while journal.position - journal.began_at < 1 << 20 {
+        write(&mut journal, &mut written);
+    }
+    journal.sync().unwrap();
     drop(journal);
     assert!(!spare.exists(), "what nobody needs any more takes no room");
     std::fs::write(&spare, "a crash has left it").unwrap();
