@@ -180,7 +180,7 @@ async fn names_and_messages_are_shown_and_never_obeyed() {
         "text=#open .message",
         "text=#bar-text",
         "select=.raw:not(:empty)",
-        "count=main script, main img, main b:not(.where):not(#open-count)",
+        "count=main script, main img, main b:not(.where):not(#open-count):not(#jump-count)",
         "eval=document.title",
     ];
     let mut browser = Browser::open(served.address, &steps);
