@@ -10,38 +10,35 @@ use super::chunk::Chunk;
 use super::store::{Store, list_all};
 use super::{JOURNAL, MirrorError, decoded};
 
-/// Appends what is missing in `journal` up to `end`; whether nothing is missing any more. Where the mirror has no longer
-/// what comes next, nothing is appended.
+/// Appends what is missing in `journal` up to `end`, as far as the mirror has it without a gap.
 ///
 /// # Errors
 /// A mirror that is not reachable, or a chunk in it that is damaged; a journal that cannot be written.
-pub(super) async fn regain(
-    store: &dyn Store,
-    journal: &mut Journal,
-    end: Place,
-) -> Result<bool, MirrorError> {
+pub(super) async fn regain(store: &dyn Store, journal: &mut Journal, end: Place) -> Result<(), MirrorError> {
     let before = journal.next_offset();
     if before >= end.offset {
-        return Ok(true);
+        return Ok(());
     }
     let chunks = list_all(store, JOURNAL, "").await?;
     let firsts: Vec<Offset> = chunks.iter().filter_map(|found| Chunk::first_of(&found.name)).collect();
-    let Some(from) = firsts.iter().rposition(|first| *first <= before) else { return Ok(false) };
+    let from = firsts.iter().rposition(|first| *first <= before).unwrap_or(firsts.len());
     for &first in &firsts[from..] {
-        let name = Chunk::name(first);
-        let Some(bytes) = store.get(&name).await? else { return Ok(false) };
+        let Some(known) = journal.next_offset().0.checked_sub(first.0) else { break };
+        let Some(bytes) = store.get(&Chunk::name(first)).await? else { break };
         let chunk = decoded(store, first, &bytes)?;
-        let Some(known) = journal.next_offset().0.checked_sub(first.0) else { return Ok(false) };
         let known = usize::try_from(known).unwrap_or(usize::MAX);
         for entry in chunk.entries.iter().skip(known) {
             journal.append(entry)?;
         }
     }
     journal.sync()?;
-    tracing::warn!(
-        from = before.0,
-        entries = journal.next_offset().0 - before.0,
-        "what the mirror has of our own and the journal here had not is taken back from there"
-    );
-    Ok(journal.next_offset() >= end.offset)
+    let entries = journal.next_offset().0 - before.0;
+    if entries > 0 {
+        tracing::warn!(
+            from = before.0,
+            entries,
+            "what the mirror has of our own and the journal here had not is taken back from there"
+        );
+    }
+    Ok(())
 }
