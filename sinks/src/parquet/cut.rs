@@ -1,7 +1,7 @@
 //! The service's way: an epoch's rows are staged at its cut and shown together.
 //!
 //! ```text
-//! DIR/.staging/00000017.parquet   written and synced by `prepare`; the receipt says where each file belongs
+//! DIR/.staging/00000017-0003.parquet    of epoch 17: written and synced by `prepare`; the receipt says where it belongs
 //! DIR/.staging/shown              which epochs were shown, see `marker`
 //! DIR/telemetry/date=…/site=…/part-000003.parquet
 //! ```
@@ -61,7 +61,8 @@ pub(super) struct Cut {
     /// The epoch in the making.
     making: Epoch,
     shown: Marker,
-    /// Names staged files; counts from the last opening on.
+    /// Names staged files, with their epoch: a receipt of an earlier process may be shown again while files are staged,
+    /// and must not find one of these in the place of its own.
     staged_count: u64,
     /// Whether what an earlier process left in staging is gone.
     is_swept: bool,

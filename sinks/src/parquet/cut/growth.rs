@@ -50,7 +50,7 @@ impl Cut {
             let bytes = write_grown(stream, grown.take(), &held.slices(done, count), is_full, epoch)
                 .map_err(made_badly(&stream.name))?;
             self.staged_count += 1;
-            let staged = format!("{STAGING}/{:08}.parquet", self.staged_count);
+            let staged = format!("{STAGING}/{:08}-{:04}.parquet", epoch.0, self.staged_count);
             let path = self.folder.join(&staged);
             self.storage.write(&path, &bytes).map_err(file_failed(&path))?;
             self.has_grown(bytes.len() as u64);

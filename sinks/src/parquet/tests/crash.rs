@@ -131,6 +131,38 @@ async fn a_stop_between_any_two_steps_leaves_each_row_once() {
     }
 }
 
+/// What a killed process wrote may be seen by the next, and be gone with the power after all: so it was with the marker,
+/// and the epoch before was shown again from files of the one that had begun meanwhile.
+#[tokio::test]
+async fn a_power_cut_soon_after_a_kill_shows_no_file_in_the_place_of_another() {
+    let mut stories = 0;
+    for call in 1.. {
+        let is_over = {
+            let storage = CrashStorage::new(0);
+            storage.cut_power_at(call, PowerCut::KeepAll);
+            run(&storage, &mut Checkpoint::default(), false).await.is_ok()
+        };
+        if is_over {
+            break;
+        }
+        for later in (1..60).step_by(4) {
+            let story = format!("killed at operation {call}, without power {later} operations later");
+            let storage = CrashStorage::new(call * 61 + later);
+            let mut checkpoint = Checkpoint::default();
+            storage.cut_power_at(call, PowerCut::KeepAll);
+            run(&storage, &mut checkpoint, false).await.expect_err("it is killed");
+            storage.restart();
+            storage.cut_power_at(storage.calls() + later, PowerCut::KeepSome);
+            let _ = run(&storage, &mut checkpoint, false).await;
+            storage.restart();
+            run(&storage, &mut checkpoint, false).await.expect("goes on");
+            assert_eq!(shown(&storage), expected(8), "{story}");
+            stories += 1;
+        }
+    }
+    assert!(stories > 2_000, "only {stories}");
+}
+
 #[tokio::test]
 async fn a_machine_that_stops_again_and_again_gets_there() {
     let storage = CrashStorage::new(1);
