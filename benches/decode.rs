@@ -118,6 +118,7 @@ fn decode(load: &Load) -> (f64, f64, f64) {
                     topic_index: tool as u32,
                     arrived_ms: 1_795_332_840_000 + number as i64,
                     payload: payload.as_bytes(),
+                    from_payload: payload.as_bytes(),
                 };
                 decoder.decode(message, &mut out);
                 black_box(&out.elements);

@@ -99,10 +99,10 @@ const CARDS_MAX: usize = 10_000;
 #[derive(Debug)]
 pub struct Engine {
     decoder: Decoder,
-    /// Its readings are the open block.
+    /// Of the messages that are being taken in, and the texts and tag sets of the open block.
     decoded: Decoded,
-    open_bay: Vec<u32>,
-    open_lateness: Vec<u8>,
+    /// What has been applied since the last block was full.
+    open: Block,
     /// First row of the open block that fast rules have not seen.
     unseen: usize,
     names: Names,
@@ -172,8 +172,7 @@ impl Engine {
         Engine {
             decoder,
             decoded: Decoded::default(),
-            open_bay: Vec::new(),
-            open_lateness: Vec::new(),
+            open: Block::default(),
             unseen: 0,
             names: Names::new(),
             counts: Counts::default(),

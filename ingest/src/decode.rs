@@ -18,10 +18,10 @@ use channel::{Channel, Channels};
 use fast::{Fast, Measured};
 use members::Member;
 use names::Names;
-use padded::Padded;
 use scan::{Scan, Scanner, Syntax};
 use shape::{Seen, Shapes};
 use tags::TagSets;
+use words::Copied;
 use work::Work;
 
 mod channel;
@@ -33,7 +33,6 @@ mod json;
 mod members;
 mod names;
 pub(crate) mod number;
-mod padded;
 mod plain;
 mod reject;
 pub(crate) mod scan;
@@ -50,6 +49,7 @@ pub(crate) mod text;
 pub(crate) mod timestamp;
 mod topic_table;
 mod unlike;
+mod words;
 mod work;
 
 pub use reject::REJECT_BYTES_MAX;
@@ -93,7 +93,7 @@ pub struct Decoder {
     measured: Vec<Measured>,
     seen: Vec<Seen>,
     shapes: Shapes,
-    padded: Padded,
+    copied: Copied,
     /// Messages that took the short way.
     #[cfg(test)]
     short_ways: u64,
@@ -116,7 +116,7 @@ impl Decoder {
             measured: Vec::new(),
             seen: Vec::new(),
             shapes: Shapes::default(),
-            padded: Padded::default(),
+            copied: Copied::default(),
             #[cfg(test)]
             short_ways: 0,
             topics,
@@ -170,7 +170,7 @@ impl Decoder {
         out.channel = Decoded::NO_CHANNEL;
         out.kind = None;
         let Decoder {
-            topics, limits, channels, names, tags, members, measured, seen, shapes, padded, ..
+            topics, limits, channels, names, tags, members, measured, seen, shapes, copied, ..
         } = self;
         let (number, channel) = match channels.find(&message, topics) {
             Ok(found) => found,
@@ -195,7 +195,7 @@ impl Decoder {
                 tags,
                 out,
                 measured,
-                padded,
+                copied,
                 shapes,
                 shape,
                 seen,

@@ -110,6 +110,21 @@ impl Readings {
         self.tags[to] = self.tags[from];
     }
 
+    /// Moves all rows of `other` behind these. Its texts and tag sets stay, and the rows mean those.
+    pub fn take_rows(&mut self, other: &mut Readings) {
+        self.message.append(&mut other.message);
+        self.index.append(&mut other.index);
+        self.ts_ms.append(&mut other.ts_ms);
+        self.arrived_ms.append(&mut other.arrived_ms);
+        self.series.append(&mut other.series);
+        self.boot.append(&mut other.boot);
+        self.seq.append(&mut other.seq);
+        self.value.append(&mut other.value);
+        self.text.append(&mut other.text);
+        self.unit.append(&mut other.unit);
+        self.tags.append(&mut other.tags);
+    }
+
     /// Keeps the first `len` readings. Their texts and tag sets stay.
     pub fn truncate(&mut self, len: usize) {
         self.message.truncate(len);

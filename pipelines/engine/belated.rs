@@ -247,8 +247,8 @@ impl Engine {
         match lane {
             // Of an element with one metric refused, each record is of another metric.
             Lane::Replay { metric: Some(_) } => false,
-            Lane::Replay { metric: None } => self.belated.repeats.see(print) == Seen::Repeat,
-            Lane::Import => self.repeats.holds(&print) || self.belated.repeats.see(print) == Seen::Repeat,
+            Lane::Replay { metric: None } => self.belated.repeats.see(&print) == Seen::Repeat,
+            Lane::Import => self.repeats.holds(&print) || self.belated.repeats.see(&print) == Seen::Repeat,
         }
     }
 

@@ -62,13 +62,6 @@ pub(super) struct HowLate {
 }
 
 impl HowLate {
-    #[inline]
-    pub(super) fn add(&mut self, other: HowLate) {
-        self.on_time += other.on_time;
-        self.corrections += other.corrections;
-        self.late += other.late;
-    }
-
     pub(super) fn add_to(self, counts: &mut Counts) {
         counts.on_time += self.on_time;
         counts.corrections += self.corrections;
@@ -86,7 +79,6 @@ impl Usual {
 
 impl Channels {
     /// A message with readings has been taken in: this has become of them.
-    #[inline]
     pub(super) fn readings(
         &mut self,
         repeats: &mut Repeats,
@@ -96,13 +88,20 @@ impl Channels {
     ) {
         let Became { readings, applied, duplicates, quarantined } = became;
         let HowLate { on_time, corrections, late } = how_late;
-        let rest = duplicates | quarantined | corrections | late;
-        let is_usual = applied == readings && on_time == readings && rest == 0 && readings < 1 << 14;
-        if !is_usual {
-            let common = Sums { messages: 1, decoded: 1, ..Sums::default() };
-            let added =
-                Sums { readings, applied, duplicates, quarantined, on_time, corrections, late, ..common };
-            return self.take(channel, &added);
+        if applied == readings && on_time == readings && duplicates | quarantined | corrections | late == 0 {
+            return self.usual(repeats, channel, readings);
+        }
+        let common = Sums { messages: 1, decoded: 1, ..Sums::default() };
+        let added = Sums { readings, applied, duplicates, quarantined, on_time, corrections, late, ..common };
+        self.take(channel, &added);
+    }
+
+    /// A message has been taken in, all of whose readings are applied and on time.
+    #[inline]
+    pub(super) fn usual(&mut self, repeats: &mut Repeats, channel: u32, readings: u64) {
+        if readings >= 1 << 14 {
+            let sums = Sums { messages: 1, decoded: 1, readings, applied: readings, ..Sums::default() };
+            return self.take(channel, &Sums { on_time: readings, ..sums });
         }
         let readings = u16::try_from(readings).expect("it is less than that");
         if let Some(full) = repeats.count_usual(channel, readings) {

@@ -20,7 +20,7 @@ impl Engine {
             hash: event.hash,
             is_first: event.index == 0,
         };
-        match self.repeats.see(print) {
+        match self.repeats.see(&print) {
             Seen::Repeat => {
                 self.counts.event_duplicates += 1;
                 return Ok(());

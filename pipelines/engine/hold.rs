@@ -1,50 +1,36 @@
 //! Rows that wait for their step to be certain.
 //!
-//! A row waits until its bay's watermark has passed it. Blocks are kept whole and unsorted; each bay has
-//! the places of its waiting rows by the second of their event time, so a tick touches a row once or
-//! twice, and a bay that hangs back holds nobody else. Bound: a row waits for the lateness of its bay, or
-//! for the idle time once the bay is silent.
+//! A row waits until its bay's watermark has passed it. Blocks are kept whole and unsorted, with a bit for each row that
+//! waits; a tick looks at the waiting rows of those blocks that have any old enough, so it touches a row two or three
+//! times, and a bay that hangs back holds nobody else. Bound: a row waits for the lateness of its bay, or for the idle
+//! time once the bay is silent.
+
+mod kept;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::block::{Block, Stretch};
 
-/// Place of a row: block number in the high 32 bits, row in the low 32. (A block ends with a whole message, and a
-/// message may have a hundred thousand readings.)
-type Place = u64;
-
-fn place(block: u64, row: usize) -> Place {
-    block << 32 | row as u64
-}
-
-/// Block number and row.
-#[inline]
-fn parts(place: Place) -> (u64, usize) {
-    (place >> 32, (place & 0xffff_ffff) as usize)
-}
-
 /// The waiting rows of all bays.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(into = "kept::Kept", try_from = "kept::Kept")]
 pub(super) struct Hold {
-    /// Blocks `first_block..`, with how many rows of each still wait.
-    blocks: VecDeque<(Arc<Block>, u32)>,
-    first_block: u64,
-    bays: Vec<Waiting>,
-    /// Empty buckets, kept for their memory.
-    #[serde(skip)]
-    spare: Vec<Vec<Place>>,
+    blocks: VecDeque<Waiting>,
+    /// Blocks that were here before them.
+    gone: u64,
+    /// By bay, while rows are let go: what is before it goes. Kept for its memory.
+    before_ms: Vec<i64>,
 }
 
-/// Buckets kept: a tick lets go of about one a bay, and the next second begins as many.
-const SPARE_BUCKETS: usize = 1024;
-/// Places of a bucket that is kept.
-const SPARE_PLACES_MAX: usize = 4096;
-
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+/// A block of which rows wait.
+#[derive(Clone, Debug)]
 struct Waiting {
-    /// By second of event time, oldest first.
-    buckets: VecDeque<(i64, Vec<Place>)>,
+    block: Arc<Block>,
+    /// A bit for each row, 64 a word; rows behind the last have none.
+    bits: Vec<u64>,
+    /// No row that waits is older.
+    oldest_ms: i64,
 }
 
 /// Rows whose time has come, in message order.
@@ -58,161 +44,140 @@ pub(super) struct Released {
 impl Hold {
     /// Takes all rows of a block in.
     pub(super) fn take(&mut self, block: Block) {
+        if !block.readings.is_empty() {
+            self.take_shared(Arc::new(block));
+        }
+    }
+
+    fn take_shared(&mut self, block: Arc<Block>) {
         let rows = block.readings.len();
-        if rows == 0 {
-            return;
+        let newest_bay = block.bay.iter().max().map_or(0, |bay| *bay as usize);
+        if newest_bay >= self.before_ms.len() {
+            self.before_ms.resize(newest_bay + 1, i64::MIN);
         }
-        let number = self.first_block + self.blocks.len() as u64;
-        for row in 0..rows {
-            let bay = block.bay[row] as usize;
-            if bay >= self.bays.len() {
-                self.bays.resize_with(bay + 1, Waiting::default);
-            }
-            let second = block.readings.ts_ms[row].div_euclid(1000);
-            self.bays[bay].push(second, place(number, row), &mut self.spare);
+        let mut bits = vec![u64::MAX; rows.div_ceil(64)];
+        if let (Some(last), 1..) = (bits.last_mut(), rows % 64) {
+            *last = u64::MAX >> (64 - rows % 64);
         }
-        self.blocks.push_back((Arc::new(block), u32::try_from(rows).expect("blocks are small")));
+        let oldest_ms = block.readings.ts_ms.iter().copied().min().unwrap_or(i64::MAX);
+        self.blocks.push_back(Waiting { block, bits, oldest_ms });
     }
 
     /// Message and index of each row that waits, in that order.
     #[must_use]
     pub(super) fn waiting(&self) -> Vec<(u64, u32)> {
-        let mut marks = Marks::new(&self.blocks, self.first_block);
-        let places = self.bays.iter().flat_map(|bay| &bay.buckets).flat_map(|(_, places)| places);
-        places.for_each(|&place| marks.set(place));
-        let mut waiting = Vec::new();
-        for (at, (block, _)) in self.blocks.iter().enumerate() {
-            let mut stretches = Vec::new();
-            marks.stretches_of(at, 0, &mut stretches);
-            let rows = stretches.iter().flat_map(|stretch| stretch.from..stretch.to);
-            waiting.extend(rows.map(|row| (block.readings.message[row], block.readings.index[row])));
-        }
-        waiting
+        let of_block = |waiting: &Waiting| {
+            let readings = &waiting.block.readings;
+            waiting.rows().map(|row| (readings.message[row], readings.index[row])).collect::<Vec<_>>()
+        };
+        self.blocks.iter().flat_map(of_block).collect()
     }
 
     /// Lets go of the rows of the given bays that are before the bay's watermark.
     pub(super) fn release(&mut self, bays: impl Iterator<Item = (u32, i64)>) -> Released {
-        let mut marks = Marks::new(&self.blocks, self.first_block);
-        let spare = &mut self.spare;
+        let Hold { blocks, before_ms: all_before_ms, .. } = self;
+        let mut newest_ms = i64::MIN;
         for (bay, before_ms) in bays {
-            if let Some(waiting) = self.bays.get_mut(bay as usize) {
-                let (blocks, first_block) = (&self.blocks, self.first_block);
-                let ts_ms = |place: Place| {
-                    let (block, row) = parts(place);
-                    blocks[(block - first_block) as usize].0.readings.ts_ms[row]
-                };
-                waiting.release(before_ms, ts_ms, |place| marks.set(place), spare);
+            // No row of other bays waits.
+            if let Some(of_bay) = all_before_ms.get_mut(bay as usize) {
+                *of_bay = before_ms;
+                newest_ms = newest_ms.max(before_ms);
             }
         }
         let mut released = Released::default();
-        for (at, (block, waiting)) in self.blocks.iter_mut().enumerate() {
-            let rows = marks.stretches_of(at, released.blocks.len(), &mut released.stretches);
+        for waiting in blocks.iter_mut().filter(|waiting| waiting.oldest_ms < newest_ms) {
+            let rows = waiting.release(all_before_ms, released.blocks.len(), &mut released.stretches);
             if rows > 0 {
-                released.blocks.push(Arc::clone(block));
-                released.rows += rows as usize;
-                *waiting -= rows;
+                released.blocks.push(Arc::clone(&waiting.block));
+                released.rows += rows;
             }
         }
-        while self.blocks.front().is_some_and(|(_, waiting)| *waiting == 0) {
-            self.blocks.pop_front();
-            self.first_block += 1;
-        }
+        all_before_ms.fill(i64::MIN);
+        self.forget_empty();
         released
     }
+
+    /// Blocks in which nobody waits any more go.
+    fn forget_empty(&mut self) {
+        let before = self.blocks.len();
+        self.blocks.retain(|waiting| waiting.oldest_ms < i64::MAX);
+        self.gone += (before - self.blocks.len()) as u64;
+    }
 }
 
-/// A bit for each row of the waiting blocks: message order without sorting.
-struct Marks {
-    words: Vec<u64>,
-    /// Of each block and of the end: its first word.
-    starts: Vec<usize>,
-    first_block: u64,
-}
-
-impl Marks {
-    fn new(blocks: &VecDeque<(Arc<Block>, u32)>, first_block: u64) -> Self {
-        let mut starts = Vec::with_capacity(blocks.len() + 1);
-        let mut words = 0;
-        for (block, _) in blocks {
-            starts.push(words);
-            words += block.readings.len().div_ceil(64);
-        }
-        starts.push(words);
-        Marks { words: vec![0; words], starts, first_block }
+impl Waiting {
+    /// Places of the rows that wait, ascending.
+    fn rows(&self) -> impl Iterator<Item = usize> {
+        self.bits.iter().enumerate().flat_map(|(place, &word)| ones(word).map(move |bit| place * 64 + bit))
     }
 
-    #[inline]
-    fn set(&mut self, place: Place) {
-        let (block, row) = parts(place);
-        self.words[self.starts[(block - self.first_block) as usize] + row / 64] |= 1 << (row % 64);
+    /// Nobody waits.
+    fn none(&mut self) {
+        self.bits.fill(0);
+        self.oldest_ms = i64::MAX;
     }
 
-    /// The marked rows of the block at `at`, as stretches of block number `number`; how many there are.
-    fn stretches_of(&self, at: usize, number: usize, stretches: &mut Vec<Stretch>) -> u32 {
-        let (mut rows, before) = (0, stretches.len());
-        for (word, &marked) in self.words[self.starts[at]..self.starts[at + 1]].iter().enumerate() {
-            let mut marked = marked;
-            rows += marked.count_ones();
-            while marked != 0 {
-                let first = marked.trailing_zeros();
-                let run = (!(marked >> first)).trailing_zeros().min(64 - first);
-                marked &= if first + run == 64 { 0 } else { u64::MAX << (first + run) };
-                let (from, to) = (word * 64 + first as usize, word * 64 + (first + run) as usize);
-                match stretches[before..].last_mut() {
+    /// A row waits; false if there is no such row.
+    fn add(&mut self, row: usize) -> bool {
+        let Some(&ts_ms) = self.block.readings.ts_ms.get(row) else { return false };
+        self.bits[row / 64] |= 1 << (row % 64);
+        self.oldest_ms = self.oldest_ms.min(ts_ms);
+        true
+    }
+
+    /// Lets go of the rows before the time of their bay: they become stretches of block number `number`. How many there
+    /// are.
+    fn release(&mut self, before_ms: &[i64], number: usize, stretches: &mut Vec<Stretch>) -> usize {
+        let (mut rows, mut oldest_ms, first) = (0, i64::MAX, stretches.len());
+        let (ts_ms, bay) = (&self.block.readings.ts_ms, &self.block.bay);
+        let words = ts_ms.chunks(64).zip(bay.chunks(64));
+        for (place, (word, (ts_ms, bay))) in self.bits.iter_mut().zip(words).enumerate() {
+            let mut gone = 0;
+            if *word == u64::MAX {
+                for (row, (&ts_ms, &bay)) in ts_ms.iter().zip(bay).enumerate() {
+                    let goes = ts_ms < before_ms[bay as usize];
+                    gone |= u64::from(goes) << row;
+                    oldest_ms = oldest_ms.min(if goes { i64::MAX } else { ts_ms });
+                }
+            } else {
+                for row in ones(*word) {
+                    let goes = ts_ms[row] < before_ms[bay[row] as usize];
+                    gone |= u64::from(goes) << row;
+                    oldest_ms = oldest_ms.min(if goes { i64::MAX } else { ts_ms[row] });
+                }
+            }
+            *word &= !gone;
+            rows += gone.count_ones() as usize;
+            for (from, to) in runs(gone) {
+                let (from, to) = (place * 64 + from, place * 64 + to);
+                match stretches[first..].last_mut() {
                     Some(last) if last.to == from => last.to = to,
                     _ => stretches.push(Stretch { block: number, from, to }),
                 }
             }
         }
+        self.oldest_ms = oldest_ms;
         rows
     }
 }
 
-impl Waiting {
-    #[inline]
-    fn push(&mut self, second: i64, place: Place, spare: &mut Vec<Vec<Place>>) {
-        // Nearly all rows belong to one of the newest seconds.
-        let newer = self.buckets.iter().rev().take_while(|(known, _)| *known > second).count();
-        let at = self.buckets.len() - newer;
-        match at.checked_sub(1).and_then(|at| self.buckets.get_mut(at)) {
-            Some((known, places)) if *known == second => places.push(place),
-            _ => {
-                let mut bucket = spare.pop().unwrap_or_default();
-                bucket.push(place);
-                self.buckets.insert(at, (second, bucket));
-            }
-        }
-    }
+/// Places of the bits that are set, ascending.
+fn ones(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = (word != 0).then(|| word.trailing_zeros() as usize)?;
+        word &= word - 1;
+        Some(place)
+    })
+}
 
-    /// Hands over the places before `before_ms`, in any order.
-    fn release(
-        &mut self,
-        before_ms: i64,
-        ts_ms: impl Fn(Place) -> i64,
-        mut take: impl FnMut(Place),
-        spare: &mut Vec<Vec<Place>>,
-    ) {
-        while let Some((second, bucket)) = self.buckets.front_mut() {
-            if (*second + 1).saturating_mul(1000) <= before_ms {
-                bucket.drain(..).for_each(&mut take);
-            } else if second.saturating_mul(1000) < before_ms {
-                bucket.retain(|&place| {
-                    let stays = ts_ms(place) >= before_ms;
-                    if !stays {
-                        take(place);
-                    }
-                    stays
-                });
-            }
-            if !bucket.is_empty() {
-                return;
-            }
-            let (_, bucket) = self.buckets.pop_front().expect("it was looked at");
-            if spare.len() < SPARE_BUCKETS && bucket.capacity() <= SPARE_PLACES_MAX {
-                spare.push(bucket);
-            }
-        }
-    }
+/// Runs of bits that are set: from where, and up to where.
+fn runs(mut word: u64) -> impl Iterator<Item = (usize, usize)> {
+    std::iter::from_fn(move || {
+        let from = (word != 0).then(|| word.trailing_zeros())?;
+        let to = from + (word >> from).trailing_ones();
+        word &= u64::MAX.checked_shl(to).unwrap_or(0);
+        Some((from as usize, to as usize))
+    })
 }
 
 #[cfg(test)]
@@ -253,6 +218,21 @@ mod tests {
         assert_eq!(hold.waiting().len(), 1);
         assert_eq!(times(&hold.release([(1, i64::MAX)].into_iter())), [70_000]);
         assert!(hold.blocks.is_empty(), "nothing is kept of what has gone");
+    }
+
+    #[test]
+    fn what_waits_goes_on_waiting_after_a_checkpoint() {
+        let mut hold = Hold::default();
+        hold.take(block(&[(0, 5_200), (1, 900)]));
+        hold.take(block(&[(2, -1), (0, 4_900), (0, 5_900)]));
+        hold.release([(1, i64::MAX), (0, 5_000)].into_iter());
+        let bytes = postcard::to_allocvec(&hold).expect("written");
+        let mut restored: Hold = postcard::from_bytes(&bytes).expect("read");
+        for hold in [&mut hold, &mut restored] {
+            assert_eq!(times(&hold.release([(2, 0), (0, 5_900)].into_iter())), [5_200, -1]);
+            assert_eq!(times(&hold.release([(0, i64::MAX)].into_iter())), [5_900]);
+            assert!(hold.blocks.is_empty());
+        }
     }
 
     #[test]

@@ -1,4 +1,8 @@
-//! The block that readings are decoded into, and the empty ones that wait for their turn.
+//! The block that is being filled, and the empty ones that wait for their turn.
+//!
+//! Readings are decoded for a few messages at a time into memory that stays in the processor's cache, and what is left of
+//! them goes into the block column by column. Decoded there at once, each would touch a dozen lines of memory that is not
+//! near, one after the other, and the next message would wait for them.
 
 use std::sync::Arc;
 
@@ -11,11 +15,13 @@ const SPARE_BLOCKS: usize = 8;
 impl Engine {
     /// The open block; `next` is open in its place.
     pub(super) fn exchange_open(&mut self, next: Block) -> Block {
-        Block {
-            readings: std::mem::replace(&mut self.decoded.readings, next.readings),
-            bay: std::mem::replace(&mut self.open_bay, next.bay),
-            lateness: std::mem::replace(&mut self.open_lateness, next.lateness),
-        }
+        let mut block = std::mem::replace(&mut self.open, next);
+        // Texts and tag sets are numbered by the decoder, which has those of the open block.
+        let (decoded, next) = (&mut self.decoded.readings, &mut self.open.readings);
+        block.readings.texts = std::mem::replace(&mut decoded.texts, std::mem::take(&mut next.texts));
+        block.readings.tag_sets =
+            std::mem::replace(&mut decoded.tag_sets, std::mem::take(&mut next.tag_sets));
+        block
     }
 
     /// Keeps the memory of blocks that nobody waits in any more, for the next ones; not of those that a huge message

@@ -115,19 +115,20 @@ impl Repeats {
     }
 
     /// Judges an element and remembers it.
-    pub(super) fn see(&mut self, print: Print) -> Seen {
+    pub(super) fn see(&mut self, print: &Print) -> Seen {
         let index = self.meet(print.channel);
         let channel = &mut self.channels[index];
-        let mark = mark(&print);
-        if print.ts_ms <= channel.newest_ts_ms && channel.holds(&print, mark) {
+        let mark = mark(print);
+        let follows = print.seq != NONE && channel.follows(print.boot, print.seq);
+        // No element had a higher number than the highest.
+        if !follows && print.ts_ms <= channel.newest_ts_ms && channel.holds(print, mark) {
             return Seen::Repeat;
         }
-        let follows = print.seq != NONE && channel.follows(print.boot, print.seq);
-        let is_conflict = print.seq != NONE && !follows && channel.is_out_of_line(&print, &mut self.missing);
+        let is_conflict = print.seq != NONE && !follows && channel.is_out_of_line(print, &mut self.missing);
         if follows {
             channel.highest = print.seq;
         }
-        channel.remember(&print, mark, follows);
+        channel.remember(print, mark, follows);
         if usize::from(channel.len) == CHUNK {
             channel.keep_open(print.arrived_ms, self.messages_max);
         }
@@ -169,7 +170,8 @@ fn mark(print: &Print) -> u64 {
         let wide = u128::from(one) * u128::from(two);
         (wide as u64) ^ ((wide >> 64) as u64)
     };
-    let [ts, seq, boot] = [print.ts_ms, print.seq, print.boot].map(i64::cast_unsigned);
+    let (ts, seq, boot) =
+        (print.ts_ms.cast_unsigned(), print.seq.cast_unsigned(), print.boot.cast_unsigned());
     let content = fold(print.hash ^ 0xa076_1d64_78bd_642f, ts ^ 0xe703_7ed1_a0b4_28db);
     fold(content ^ boot.rotate_left(32) ^ 0x8ebc_6af0_9c88_c6e3, seq ^ 0x5899_65cc_7537_4cc3)
 }

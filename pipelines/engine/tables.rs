@@ -29,7 +29,7 @@ pub(super) use self::gaps::gaps;
 pub(super) use self::steps::steps;
 
 fn names<T: AsRef<str>>(names: impl Iterator<Item = Option<T>>) -> ArrayRef {
-    let mut builder = StringDictionaryBuilder::<UInt32Type>::new();
+    let mut builder = StringDictionaryBuilder::<UInt32Type>::with_capacity(names.size_hint().0, 1, 16);
     names.for_each(|name| builder.append_option(name));
     Arc::new(builder.finish())
 }

@@ -2,10 +2,10 @@
 //! is compared, and only the values are read.
 
 use super::number::{self, plain_i64};
-use super::padded::Padded;
 use super::plain::{flat, scalar, time, value};
 use super::shape::{Field, Step};
 use super::short::Name;
+use super::words::Words;
 use crate::readings::NONE;
 
 /// What a common element says.
@@ -40,34 +40,34 @@ impl Common<'_> {
 #[inline(always)]
 pub(super) fn compare<'b>(
     steps: &[Step],
-    padded: &Padded,
+    words: Words<'_>,
     bytes: &'b [u8],
     is_complete: bool,
     common: &mut Common<'b>,
 ) -> Option<()> {
     let mut at = 0;
     for step in steps {
-        at = step.behind(padded, at)?;
+        at = step.behind(words, at)?;
         match step.field {
-            Field::Ts => match number::thirteen_digits(padded.word(at), padded.word(at + 8)) {
+            Field::Ts => match number::thirteen_digits(words.at(at), words.at(at + 8)) {
                 Some(time_ms) => (common.ts_ms, at) = (Some(time_ms), at + 13),
                 None => (common.ts_ms, at) = other_time(bytes, at)?,
             },
-            Field::Seq => (common.seq, at) = whole(padded, bytes, at)?,
-            Field::Boot => (common.boot, at) = whole(padded, bytes, at)?,
+            Field::Seq => (common.seq, at) = whole(words, bytes, at)?,
+            Field::Boot => (common.boot, at) = whole(words, bytes, at)?,
             Field::Value => {
-                let (value, end) = match number::short_decimal(padded.word(at)) {
+                let (value, end) = match number::short_decimal(words.at(at)) {
                     Some((value, len)) => (value, at + len),
                     None => other_value(bytes, at)?,
                 };
                 (common.value, at) = (Some(value), end);
             }
             Field::Metric => {
-                let (metric, end) = Name::read(padded, bytes, at)?;
+                let (metric, end) = Name::read(words, bytes, at)?;
                 (common.metric, at) = (Some(metric), end);
             }
             Field::Unit => {
-                let (unit, end) = Name::read(padded, bytes, at)?;
+                let (unit, end) = Name::read(words, bytes, at)?;
                 (common.unit, at) = (Some(unit), end);
             }
             Field::Tags => {
@@ -84,8 +84,8 @@ pub(super) fn compare<'b>(
 }
 
 #[inline(always)]
-fn whole(padded: &Padded, bytes: &[u8], at: usize) -> Option<(i64, usize)> {
-    match number::short_whole(padded.word(at)) {
+fn whole(words: Words<'_>, bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+    match number::short_whole(words.at(at)) {
         Some((whole, len)) => Some((whole, at + len)),
         None => other_whole(bytes, at),
     }

@@ -10,13 +10,13 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::common::{Common, compare};
-use super::padded::Padded;
 use super::plain::skip;
 use super::shape::{Seen, Shapes};
 use super::short::Name;
 use super::slots::Slots;
 use super::spellings::{Spellings, UnitUse};
 use super::tags::TagSets;
+use super::words::Copied;
 use crate::entry::MessageRef;
 use crate::readings::{Decoded, Element};
 use crate::units::Conversion;
@@ -40,7 +40,7 @@ pub(super) struct Fast<'w, 'a> {
     pub(super) out: &'w mut Decoded,
     /// Kept for its memory.
     pub(super) measured: &'w mut Vec<Measured>,
-    pub(super) padded: &'w mut Padded,
+    pub(super) copied: &'w mut Copied,
     pub(super) shapes: &'w mut Shapes,
     /// Number of the shape of the channel's last message.
     pub(super) shape: &'w mut u32,
@@ -54,8 +54,8 @@ impl Fast<'_, '_> {
     pub(super) fn element(&mut self, bytes: &[u8]) -> Option<()> {
         let mut common = Common::EMPTY;
         if let Some(steps) = self.shapes.get(*self.shape as usize)
-            && self.padded.fill(bytes)
-            && compare(steps, self.padded, bytes, self.is_complete, &mut common).is_some()
+            && let Some(words) = self.copied.words(self.message)
+            && compare(steps, words, bytes, self.is_complete, &mut common).is_some()
         {
             return self.take(bytes, &common);
         }

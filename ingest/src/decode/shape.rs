@@ -4,8 +4,8 @@
 //! A shape is taken from a message that the short way ([`super::fast`]) read member by member; where the
 //! same bytes stand between values again, they mean the same again.
 
-use super::padded::Padded;
 use super::text;
+use super::words::Words;
 
 /// What a value is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +64,11 @@ impl Lead {
 impl Step {
     /// Where the value begins, if what leads to it stands at `at`.
     #[inline(always)]
-    pub(super) fn behind(&self, padded: &Padded, at: usize) -> Option<usize> {
+    pub(super) fn behind(&self, words: Words<'_>, at: usize) -> Option<usize> {
         let Lead { words: [first, second], len } = self.lead;
         let is_there = match len {
-            ..8 => (padded.word(at) ^ first) << (64 - 8 * len) == 0,
-            _ => padded.word(at) == first && (padded.word(at + len - 8) == second),
+            ..8 => (words.at(at) ^ first) << (64 - 8 * len) == 0,
+            _ => words.at(at) == first && (words.at(at + len - 8) == second),
         };
         is_there.then_some(at + len)
     }

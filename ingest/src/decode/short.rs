@@ -1,8 +1,8 @@
 //! Names as devices write them: most have at most 23 bytes, and are then compared as three words in place
 //! of byte by byte.
 
-use super::padded::Padded;
 use super::text;
+use super::words::Words;
 
 /// A plain text with the quote behind it, as it lies in memory; zeros follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,11 +51,11 @@ impl Short {
     /// What goes on at `start` up to the next quote, and what comes behind that; `None` if it is longer. It
     /// is not looked at any further: it only counts if it equals a text that is known to be plain.
     #[inline(always)]
-    fn read(padded: &Padded, start: usize) -> Option<(Self, usize)> {
+    fn read(words: Words<'_>, start: usize) -> Option<(Self, usize)> {
         let mut short = Short::NONE;
         let mut at = start;
         for slot in &mut short.0 {
-            let word = padded.word(at);
+            let word = words.at(at);
             let len = text::quote_in(word);
             if len < 8 {
                 *slot = word & (u64::MAX >> (56 - 8 * len));
@@ -76,8 +76,8 @@ impl<'a> Name<'a> {
     /// The string that goes on at `start`, behind its opening quote, and what comes behind it. It only
     /// counts if it equals one of [`Name::new`].
     #[inline(always)]
-    pub(super) fn read(padded: &Padded, bytes: &'a [u8], start: usize) -> Option<(Self, usize)> {
-        match Short::read(padded, start) {
+    pub(super) fn read(words: Words<'_>, bytes: &'a [u8], start: usize) -> Option<(Self, usize)> {
+        match Short::read(words, start) {
             Some((short, end)) => Some((Name::Short(short), end)),
             None => Name::read_long(bytes, start),
         }

@@ -49,8 +49,16 @@ impl Shop {
         self.messages += 1;
         self.out.readings.clear();
         self.out.elements.clear();
+        self.decode_with_behind(topic, payload, payload);
+    }
+
+    /// `behind` is what lies behind the payload in memory.
+    fn decode_with_behind(&mut self, topic: &str, payload: &[u8], behind: &[u8]) {
+        let from_payload = [payload, behind].concat();
+        let (ordinal, payload) = (self.messages, &from_payload[..payload.len()]);
+        let arrived_ms = ARRIVED_MS;
         let message =
-            MessageRef { ordinal: self.messages, topic, topic_index: 0, arrived_ms: ARRIVED_MS, payload };
+            MessageRef { ordinal, topic, topic_index: 0, arrived_ms, payload, from_payload: &from_payload };
         self.decoder.decode(message, &mut self.out);
     }
 

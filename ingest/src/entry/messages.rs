@@ -30,7 +30,7 @@ pub struct Intake {
 }
 
 /// A message, read in place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct MessageRef<'a> {
     /// Ordinal in the journal, from 1.
     pub ordinal: u64,
@@ -43,6 +43,8 @@ pub struct MessageRef<'a> {
     pub arrived_ms: i64,
     /// Raw bytes, as published.
     pub payload: &'a [u8],
+    /// The payload and what lies behind it in memory, which means nothing.
+    pub from_payload: &'a [u8],
 }
 
 impl Intake {
@@ -137,6 +139,8 @@ impl<'a> IntoIterator for &'a Intake {
     }
 }
 
+const WELL_FORMED: &str = "the body of an intake is well-formed";
+
 /// The messages of an intake, one after the other.
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
@@ -165,11 +169,23 @@ impl<'a> Messages<'a> {
         let too_late = EntryError::Impossible { what: "arrival", why: "past the end of time" };
         let arrived_ms = self.arrived_ms.checked_add_unsigned(delta_ms).ok_or(too_late)?;
         let payload = self.sized("a payload")?;
+        let from_payload = &self.body[self.at - payload.len()..];
         let topic_index = u32::try_from(topic_index).expect("there are at most as many topics as messages");
-        let message = MessageRef { ordinal: self.ordinal, topic, topic_index, arrived_ms, payload };
+        let message =
+            MessageRef { ordinal: self.ordinal, topic, topic_index, arrived_ms, payload, from_payload };
         self.ordinal = self.ordinal.wrapping_add(1);
         self.arrived_ms = arrived_ms;
         Ok(message)
+    }
+
+    /// Puts the next messages behind those in `out`, at most `count`.
+    pub fn take_into(&mut self, count: usize, out: &mut Vec<MessageRef<'a>>) {
+        let count = count.min(self.left as usize);
+        out.reserve(count);
+        for _ in 0..count {
+            out.push(self.advance().expect(WELL_FORMED));
+        }
+        self.left -= u32::try_from(count).expect("no more than are left");
     }
 
     #[cold]
@@ -229,7 +245,7 @@ impl<'a> Iterator for Messages<'a> {
             return None;
         }
         self.left -= 1;
-        Some(self.advance().expect("the body of an intake is well-formed"))
+        Some(self.advance().expect(WELL_FORMED))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

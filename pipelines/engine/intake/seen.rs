@@ -1,6 +1,6 @@
 //! Which elements of some messages have come before.
 
-use super::Taken;
+use super::applied::Taken;
 use crate::engine::Engine;
 use crate::engine::repeats::{Print, Seen};
 
@@ -24,7 +24,7 @@ impl Engine {
                 seen.push(if element.readings.is_empty() {
                     self.repeats.see_number(&print)
                 } else {
-                    self.repeats.see(print)
+                    self.repeats.see(&print)
                 });
             }
         }

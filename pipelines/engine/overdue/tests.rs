@@ -21,7 +21,7 @@ impl Device {
             self.ts_ms += 1;
             let (ts_ms, hash) = (self.ts_ms, self.ts_ms as u64);
             let print = Print { channel: 0, boot, seq, ts_ms, arrived_ms: ts_ms, hash, is_first: true };
-            self.repeats.see(print);
+            self.repeats.see(&print);
         }
     }
 

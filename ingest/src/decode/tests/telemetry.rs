@@ -101,6 +101,7 @@ fn readings_of_many_messages_gather_until_the_engine_takes_them() {
             topic_index: 0,
             arrived_ms: ARRIVED_MS,
             payload: payload.as_bytes(),
+            from_payload: payload.as_bytes(),
         };
         shop.decoder.decode(message, &mut shop.out);
         let element = shop.out.elements.last().expect("each has one");
@@ -109,6 +110,21 @@ fn readings_of_many_messages_gather_until_the_engine_takes_them() {
     assert_eq!(shop.out.readings.message, [1, 2, 3]);
     assert_eq!(shop.reading(2), r#"lyon/B1/T1 state "s3" @3 {"joint":"J1"}"#);
     assert_eq!(shop.out.readings.tag_sets.len(), 1);
+}
+
+#[test]
+fn a_message_that_is_cut_off_does_not_go_on_in_what_lies_behind_it() {
+    let whole = r#"{"ts":1795332840000,"seq":7,"metric":"torque","value":80.25,"unit":"N.m"}"#;
+    for cut in 0..whole.len() {
+        let mut shop = Shop::new();
+        shop.decode(TELEMETRY, whole.as_bytes());
+        let (payload, behind) = whole.split_at(cut);
+        let behind = format!("{behind}, and so on for a while");
+        shop.out.readings.clear();
+        shop.decode_with_behind(TELEMETRY, payload.as_bytes(), behind.as_bytes());
+        assert!(shop.out.readings.is_empty(), "{payload}");
+        assert_eq!(shop.out.rejects.len(), 1, "{payload}");
+    }
 }
 
 #[test]

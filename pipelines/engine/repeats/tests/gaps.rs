@@ -30,13 +30,13 @@ fn adds_up(repeats: &Repeats) {
 fn numbers_that_were_passed_over_are_told_until_they_come() {
     let mut repeats = Repeats::new(1000, 1_000_000);
     for seq in [7, 8, 12, 20] {
-        repeats.see(of_boot(1, seq));
+        repeats.see(&of_boot(1, seq));
     }
     assert_eq!(told(&repeats, 0), [(1, 9, 11), (1, 13, 19)]);
-    repeats.see(of_boot(1, 10));
+    repeats.see(&of_boot(1, 10));
     assert_eq!(told(&repeats, 0), [(1, 9, 9), (1, 11, 11), (1, 13, 19)]);
     for seq in [9, 11] {
-        repeats.see(of_boot(1, seq));
+        repeats.see(&of_boot(1, seq));
     }
     assert_eq!(told(&repeats, 0), [(1, 13, 19)]);
     assert_eq!(repeats.missing().numbers(), 7);
@@ -48,10 +48,10 @@ fn numbers_that_were_passed_over_are_told_until_they_come() {
 fn what_was_lost_before_a_restart_of_the_device_is_told_after_it() {
     let mut repeats = Repeats::new(1000, 1_000_000);
     for (boot, seq) in [(1, 1), (1, 4), (2, 1), (2, 2), (1, 5), (2, 3), (2, 6)] {
-        assert_eq!(repeats.see(of_boot(boot, seq)), Seen::New, "{boot}/{seq}");
+        assert_eq!(repeats.see(&of_boot(boot, seq)), Seen::New, "{boot}/{seq}");
     }
     assert_eq!(told(&repeats, 0), [(1, 2, 3), (2, 4, 5)]);
-    assert_eq!(repeats.see(of_boot(1, 2)), Seen::New, "a straggler of the boot before");
+    assert_eq!(repeats.see(&of_boot(1, 2)), Seen::New, "a straggler of the boot before");
     assert_eq!(told(&repeats, 0), [(2, 4, 5), (1, 3, 3)]);
     adds_up(&repeats);
 }
@@ -60,7 +60,7 @@ fn what_was_lost_before_a_restart_of_the_device_is_told_after_it() {
 fn a_message_out_of_quarantine_or_a_recording_fills_its_gap_and_opens_none() {
     let mut repeats = Repeats::new(1000, 1_000_000);
     for (boot, seq) in [(1, 1), (1, 3), (2, 10), (2, 12)] {
-        repeats.see(of_boot(boot, seq));
+        repeats.see(&of_boot(boot, seq));
     }
     for (boot, seq) in [(1, 2), (2, 11), (1, 90), (3, 4)] {
         repeats.fill(&of_boot(boot, seq));
@@ -74,14 +74,14 @@ fn a_message_out_of_quarantine_or_a_recording_fills_its_gap_and_opens_none() {
 fn beyond_the_bound_the_oldest_gaps_are_counted_and_told_no_more() {
     let mut repeats = Repeats::new(1000, 1_000_000);
     for number in 0..1_000 {
-        repeats.see(of_boot(1, number * 2));
+        repeats.see(&of_boot(1, number * 2));
     }
     assert_eq!(told(&repeats, 0).len(), 256);
     assert_eq!(told(&repeats, 0).last(), Some(&(1, 1_997, 1_997)), "the newest is there");
     assert_eq!(repeats.missing().forgotten(), 999 - 256);
     for boot in 2..100 {
-        repeats.see(of_boot(boot, 1));
-        repeats.see(of_boot(boot, 3));
+        repeats.see(&of_boot(boot, 1));
+        repeats.see(&of_boot(boot, 3));
     }
     assert_eq!(told(&repeats, 0).len(), 9, "of the newest boots");
     assert_eq!(repeats.missing().forgotten(), 999 + 98 - 9);
@@ -91,10 +91,10 @@ fn beyond_the_bound_the_oldest_gaps_are_counted_and_told_no_more() {
 #[test]
 fn the_widest_gap_that_there_can_be_is_counted() {
     let mut repeats = Repeats::new(1000, 1_000_000);
-    repeats.see(of_boot(0, i64::MIN + 1));
-    repeats.see(of_boot(0, i64::MAX));
+    repeats.see(&of_boot(0, i64::MIN + 1));
+    repeats.see(&of_boot(0, i64::MAX));
     assert_eq!(repeats.missing().numbers(), u64::MAX - 2);
-    repeats.see(of_boot(0, 0));
+    repeats.see(&of_boot(0, 0));
     assert_eq!(told(&repeats, 0), [(0, i64::MIN + 2, -1), (0, 1, i64::MAX - 1)]);
 }
 
@@ -108,7 +108,7 @@ proptest! {
         let mut starts: BTreeMap<(u32, i64), i64> = BTreeMap::new();
         for (channel, boot, seq) in came {
             let print = Print { channel, ..of_boot(boot, seq) };
-            repeats.see(print);
+            repeats.see(&print);
             // A gap begins behind the first number that came.
             if seq >= *starts.entry((channel, boot)).or_insert(seq) {
                 book.entry((channel, boot)).or_default().insert(seq);
