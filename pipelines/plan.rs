@@ -21,7 +21,8 @@ mod scope;
 mod silence;
 pub(crate) mod state;
 mod stream;
-mod windowed;
+mod whole;
+pub(crate) mod windowed;
 
 #[cfg(test)]
 mod tests;

@@ -209,7 +209,7 @@ impl WindowPlan {
 
     /// SELECT and HAVING over closed groups in `group_schema`: a bit and a row of output for each, but for
     /// those on which an expression fails, which are named.
-    pub(crate) fn conclude(&self, groups: &RecordBatch) -> Concluded {
+    pub(crate) fn conclude(&self, groups: &RecordBatch, without: Vec<FailedRow>) -> Concluded {
         let mut evaluate = |rows: Range<usize>| {
             let part = groups.slice(rows.start, rows.len());
             let matches = match &self.having {
@@ -219,7 +219,13 @@ impl WindowPlan {
             Ok((rows, matches, evaluate_all(&self.outputs, &part, &self.output)?))
         };
         let (mut pieces, mut failed) = (Vec::new(), Vec::new());
-        isolate(0..groups.num_rows(), &mut evaluate, &mut pieces, &mut failed);
+        let mut from = 0;
+        for without in without {
+            isolate(from..without.row, &mut evaluate, &mut pieces, &mut failed);
+            from = without.row + 1;
+            failed.push(without);
+        }
+        isolate(from..groups.num_rows(), &mut evaluate, &mut pieces, &mut failed);
         Concluded { pieces, failed }
     }
 }

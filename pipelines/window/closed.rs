@@ -14,6 +14,7 @@ use super::mark::Mark;
 use super::pane::Pane;
 use crate::plan::WindowPlan;
 use crate::plan::key::Key;
+use crate::plan::windowed::Concluded;
 
 /// Stands for the end of a window that has none yet.
 pub(crate) const OPEN: i64 = i64::MAX;
@@ -145,21 +146,21 @@ impl Closed {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(said.len()));
         let keys = RecordBatch::try_new_with_options(plan.key_schema(), own, &options)?;
-        columns.extend(pane.results(&plan.states, &plan.results, &places)?);
+        let (results, without) = pane.results(&plan.states, &plan.results, &places)?;
+        columns.extend(results);
         let groups = RecordBatch::try_new(plan.group_schema.clone(), columns)?;
-        conclude(plan, &groups, &keys, said, is_final)
+        conclude(plan.conclude(&groups, without), plan, &keys, said, is_final)
     }
 }
 
 /// SELECT and HAVING over the groups, and which of them have a result.
 fn conclude(
+    mut concluded: Concluded,
     plan: &WindowPlan,
-    groups: &RecordBatch,
     all_keys: &RecordBatch,
     said: &[Said],
     is_final: bool,
 ) -> Result<(Closed, Vec<usize>)> {
-    let mut concluded = plan.conclude(groups);
     let good: Vec<usize> = concluded.pieces.iter().flat_map(|(range, _, _)| range.clone()).collect();
     let (keys, rows, matches) = if concluded.pieces.len() == 1 && good.len() == said.len() {
         let (_, matches, rows) = concluded.pieces.remove(0);

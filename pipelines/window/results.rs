@@ -1,33 +1,39 @@
 //! What the groups of a pane come to.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, UInt32Array};
+use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, UInt32Array, new_null_array};
 use arrow::buffer::NullBuffer;
-use arrow::compute::take;
+use arrow::compute::{concat, take};
 use datafusion::common::Result;
 use datafusion::logical_expr::EmitTo;
 
 use super::fused::Measure;
 use super::groups::OUTSIDE;
 use super::pane::Pane;
+use crate::plan::FailedRow;
+use crate::plan::expression::isolate;
 use crate::plan::state::{ResultOf, States};
 
 impl Pane {
-    /// The columns of `results` for `groups`.
+    /// The columns of `results` for `groups`, and those of these that have no result, ascending.
     pub(crate) fn results(
         &mut self,
         states: &States,
         results: &[ResultOf],
         groups: &UInt32Array,
-    ) -> Result<Vec<ArrayRef>> {
+    ) -> Result<(Vec<ArrayRef>, Vec<FailedRow>)> {
         let chosen = groups.values();
+        let mut failed = Vec::new();
         let others: Vec<ArrayRef> = (0..self.others.len())
-            .map(|of| self.result_of_other(states, of, groups))
+            .map(|of| self.result_of_other(states, of, groups, &mut failed))
             .collect::<Result<_>>()?;
+        failed.sort_by_key(|failed| failed.row);
+        failed.dedup_by_key(|failed| failed.row);
         // Groups come in the order of their keys, so each state is fetched once, whatever is read from it.
         let measures: Vec<Vec<&Measure>> = self.measures.iter().map(|states| fetch(states, chosen)).collect();
-        results
+        let columns: Result<_> = results
             .iter()
             .map(|&result| {
                 Ok(match result {
@@ -54,10 +60,18 @@ impl Pane {
                     ResultOf::Other(of) => Arc::clone(&others[of]),
                 })
             })
-            .collect()
+            .collect();
+        Ok((columns?, failed))
     }
 
-    fn result_of_other(&mut self, states: &States, of: usize, groups: &UInt32Array) -> Result<ArrayRef> {
+    /// Null where it fails, as a sum does that has grown too large.
+    fn result_of_other(
+        &mut self,
+        states: &States,
+        of: usize,
+        groups: &UInt32Array,
+        failed: &mut Vec<FailedRow>,
+    ) -> Result<ArrayRef> {
         let has_place =
             |group: u32| self.others_places.get(group as usize).is_some_and(|&place| place != OUTSIDE);
         if groups.values().iter().any(|&group| !has_place(group)) {
@@ -67,10 +81,23 @@ impl Pane {
             return nothing.to_array_of_size(groups.len());
         }
         let taken = self.peek(of, groups)?;
-        let mut copy = states.others[of].accumulator()?;
-        let places: Vec<usize> = (0..groups.len()).collect();
-        copy.merge_batch(&taken, &places, groups.len())?;
-        copy.evaluate(EmitTo::All)
+        let mut evaluate = |rows: Range<usize>| {
+            let mut copy = states.others[of].accumulator()?;
+            let taken: Vec<ArrayRef> =
+                taken.iter().map(|column| column.slice(rows.start, rows.len())).collect();
+            let places: Vec<usize> = (0..rows.len()).collect();
+            copy.merge_batch(&taken, &places, rows.len())?;
+            Ok((rows, copy.evaluate(EmitTo::All)?))
+        };
+        let (mut pieces, before) = (Vec::new(), failed.len());
+        isolate(0..groups.len(), &mut evaluate, &mut pieces, failed);
+        if let (true, [(_, whole)]) = (failed.len() == before, pieces.as_slice()) {
+            return Ok(Arc::clone(whole));
+        }
+        let kind = states.others[of].function.field().data_type().clone();
+        pieces.extend(failed[before..].iter().map(|one| (one.row..one.row + 1, new_null_array(&kind, 1))));
+        pieces.sort_by_key(|(rows, _)| rows.start);
+        Ok(concat(&pieces.iter().map(|(_, column)| column.as_ref()).collect::<Vec<&dyn Array>>())?)
     }
 
     /// The state of `groups` in one of DataFusion's accumulators, which gives its state away and gets it
