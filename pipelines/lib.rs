@@ -43,6 +43,8 @@ pub mod trace;
 
 pub mod run;
 
+mod background;
+
 pub mod broker;
 
 pub mod simulate;

@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::session::{OpenError, open_within, reading};
 use super::{Format, Printer, Still};
+use crate::background;
 use crate::calendar::Calendars;
 
 const ASKED_MAX: usize = 4;
@@ -31,8 +32,6 @@ const TIME_MAX: Duration = Duration::from_secs(60);
 const PIECES_MAX: usize = 4;
 /// A piece is sent once it is so large.
 const PIECE_BYTES: usize = 64 * 1024;
-/// Of its thread, as `nice` has it.
-const NICE: i32 = 10;
 
 /// Answers from the exports of a service.
 #[derive(Debug)]
@@ -55,9 +54,7 @@ impl Analyst {
             .worker_threads(1)
             .max_blocking_threads(2)
             .thread_name("andon-sql")
-            .on_thread_start(|| {
-                let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
-            })
+            .on_thread_start(background::step_back)
             .enable_all()
             .build()?;
         let no_spilling = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);

@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 
 use ingest::time::Epoch;
 
+use crate::background;
 use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
 use crate::run::RunError;
 
@@ -51,7 +52,10 @@ impl CheckpointWriter {
             CheckpointWriter::Thread => {
                 let folder = Arc::clone(folder);
                 let thread = std::thread::Builder::new().name("andon-checkpoint".into());
-                let handle = thread.spawn(move || Written::of(&folder, checkpoint, is_for_abroad));
+                let handle = thread.spawn(move || {
+                    background::step_back();
+                    Written::of(&folder, checkpoint, is_for_abroad)
+                });
                 Ok(Writing::Coming(Joined(Some(handle.map_err(RunError::Threads)?))))
             }
             CheckpointWriter::Here { looks } => {
