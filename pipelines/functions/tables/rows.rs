@@ -156,7 +156,7 @@ fn ids<R>(rows: &[R], of: impl Fn(&R) -> String) -> ArrayRef {
 }
 
 fn names<'a, R>(rows: &'a [R], of: impl Fn(&'a R) -> Option<&'a str>) -> ArrayRef {
-    let mut builder = StringDictionaryBuilder::<UInt32Type>::new();
+    let mut builder = StringDictionaryBuilder::<UInt32Type>::with_capacity(rows.len(), 1, 16);
     rows.iter().for_each(|row| builder.append_option(of(row)));
     Arc::new(builder.finish())
 }
