@@ -4,8 +4,8 @@
 //! `benches/peers/rules` for `andon replay`, `benches/peers/with_*.py` for DuckDB and DataFusion, in SQL of their own.
 //! Each runs as a process of its own, with both cores. What they come to is compared row by row.
 //!
-//! `ANDON_MESSAGES` sets the number of readings, `ANDON_RUNS` how often each runs. Peers are asked with `python3` of
-//! PATH, else that of `make setup`; those that are not installed are left out.
+//! `ANDON_MESSAGES` sets the number of readings, a million or more, `ANDON_RUNS` how often each runs. Peers are asked
+//! with `python3` of PATH, else that of `make setup`; those that are not installed are left out.
 
 #[path = "support/process.rs"]
 mod process;
@@ -20,6 +20,8 @@ use recording::Shop;
 
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers");
 const MESSAGES: u64 = 20_000_000;
+/// In fewer no silence comes to its end.
+const MESSAGES_MIN: u64 = 1_000_000;
 const RUNS: u64 = 3;
 /// What memory must not grow from: so many times fewer messages.
 const FEWER: u64 = 4;
@@ -118,7 +120,8 @@ fn version(python: &Path, package: &str) -> Option<String> {
 }
 
 fn main() {
-    let (messages, runs) = (number("ANDON_MESSAGES", MESSAGES), number("ANDON_RUNS", RUNS));
+    let messages = number("ANDON_MESSAGES", MESSAGES).max(MESSAGES_MIN);
+    let runs = number("ANDON_RUNS", RUNS);
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let python = python();
     let mut engines = Vec::from(ANDON);
