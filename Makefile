@@ -17,7 +17,7 @@ build: ## the service, optimised
 test: setup ## installs what is missing, then runs every test but the long ones
 	PATH="$(VENV)/bin:$$PATH" cargo test --release --workspace --tests
 
-setup: ## mosquitto, chromium and postgresql from apt, aiosmtpd, duckdb, seaweedfs and schemathesis from PyPI
+setup: ## mosquitto, chromium and postgresql from apt, aiosmtpd, datafusion, duckdb, seaweedfs and schemathesis from PyPI
 	@sh tests/setup.sh "$(VENV)" "$(SUDO)"
 
 bench: ## figures beside floors and targets

