@@ -27,4 +27,4 @@ lint: ## clippy over everything
 	cargo clippy --release --workspace --all-targets
 
 nightly: setup ## the same with the long counts, and the tests that take minutes
-	PATH="$(VENV)/bin:$$PATH" ANDON_KILLS=200 ANDON_BROKER_KILLS=50 ANDON_SLEEP_S=60 ANDON_CRASHES=100000 PROPTEST_CASES=500 cargo test --release --workspace --no-fail-fast -- --include-ignored
+	PATH="$(VENV)/bin:$$PATH" ANDON_KILLS=200 ANDON_BROKER_KILLS=50 ANDON_SLEEP_S=60 ANDON_SOAK_S=1800 ANDON_CRASHES=100000 PROPTEST_CASES=500 cargo test --release --workspace --no-fail-fast -- --include-ignored

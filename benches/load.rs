@@ -9,6 +9,7 @@ mod andon;
 #[allow(dead_code, reason = "the tests use it")]
 #[path = "../tests/support/cut_wire.rs"]
 mod cut_wire;
+#[allow(dead_code, reason = "the soak uses the rest")]
 #[path = "load/floor.rs"]
 mod floor;
 #[allow(dead_code, reason = "the tests use the rest")]

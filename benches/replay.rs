@@ -51,7 +51,7 @@ fn decode_ns(config: &Config, entries: &[Entry], messages: u64) -> f64 {
         let mut together = Vec::with_capacity(64);
         loop {
             together.clear();
-            together.extend(messages.by_ref().take(64));
+            messages.take_into(64, &mut together);
             if together.is_empty() {
                 break;
             }

@@ -1,18 +1,27 @@
 //! The built service as people meet it: a configuration folder, Debian's Mosquitto, HTTP, signals.
 //!
 //! One story runs at a time, since some measure how long things take. `ANDON_KILLS` and `ANDON_BROKER_KILLS`
-//! set how often `kills` and `broker_kills` do so, `ANDON_DAY_S` in how many seconds the day of a shop goes by; where Mosquitto, Chromium, aiosmtpd or the right to mount is absent, a story says so and is skipped.
+//! set how often `kills` and `broker_kills` do so, `ANDON_DAY_S` in how many seconds the day of a shop goes by,
+//! `ANDON_SOAK_S` for how many seconds memory is watched; where Mosquitto, Chromium, aiosmtpd or the right to mount is
+//! absent, a story says so and is skipped.
 
 #[path = "support/andon.rs"]
 mod andon;
 #[path = "support/bucket.rs"]
 mod bucket;
+#[path = "support/bustle.rs"]
+mod bustle;
 #[path = "support/cut_wire.rs"]
 mod cut_wire;
 #[path = "support/day.rs"]
 mod day;
+#[allow(dead_code, reason = "the benchmark uses the rest")]
+#[path = "../benches/load/floor.rs"]
+mod floor;
 #[path = "support/mail_server.rs"]
 mod mail_server;
+#[path = "support/memory.rs"]
+mod memory;
 #[allow(dead_code, reason = "the intake's own tests use the rest")]
 #[path = "../ingest/tests/support/mosquitto.rs"]
 mod mosquitto;
@@ -67,6 +76,8 @@ mod postgres;
 mod repair;
 #[path = "service/routing.rs"]
 mod routing;
+#[path = "service/soak.rs"]
+mod soak;
 #[path = "service/standby.rs"]
 mod standby;
 

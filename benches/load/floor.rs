@@ -19,6 +19,12 @@ const WINDOW: usize = 1000;
 const CHUNK: usize = 100;
 const ANSWER_TIME_MAX: Duration = Duration::from_millis(2);
 
+/// A rate that nobody asks for: nothing is sent.
+const REST: u64 = u64::MAX;
+
+/// Topic and payload of the message of a number, said at a time in ms.
+pub(crate) type Says = Box<dyn FnMut(u64, i64) -> (String, String) + Send>;
+
 /// What is asked of it, and what it has seen.
 #[derive(Debug)]
 struct Shared {
@@ -41,6 +47,11 @@ pub(crate) struct Floor {
 impl Floor {
     /// With so many tools, each with a topic of its own.
     pub(crate) fn open(tools: usize) -> Floor {
+        Floor::that(Box::new(move |number, now_ms| torque(tools, number, now_ms)))
+    }
+
+    /// One that says something else.
+    pub(crate) fn that(says: Says) -> Floor {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("bound").port();
         let shared = Arc::new(Shared {
@@ -51,13 +62,18 @@ impl Floor {
             is_over: AtomicBool::new(false),
         });
         let of_thread = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || serve(&listener, tools, &of_thread));
+        let thread = std::thread::spawn(move || serve(&listener, says, &of_thread));
         Floor { port, shared, thread: Some(thread) }
     }
 
     /// Messages a second from now on; 0: as many as are taken.
     pub(crate) fn publish_at(&self, rate: u64) {
         self.shared.rate.store(rate, Ordering::Relaxed);
+    }
+
+    /// Says nothing more.
+    pub(crate) fn rest(&self) {
+        self.publish_at(REST);
     }
 
     pub(crate) fn sent(&self) -> u64 {
@@ -88,13 +104,15 @@ impl Drop for Floor {
 }
 
 /// One client after the other: Andon, and Andon again after a restart.
-fn serve(listener: &TcpListener, tools: usize, shared: &Shared) {
+fn serve(listener: &TcpListener, mut says: Says, shared: &Shared) {
     let mut number = 0;
     while let Ok((socket, _)) = listener.accept() {
         if shared.is_over.load(Ordering::Relaxed) {
             return;
         }
-        let _ = Session { socket, shared, clock: SystemClock::default(), tools, number: &mut number }.run();
+        let _ =
+            Session { socket, shared, clock: SystemClock::default(), says: &mut says, number: &mut number }
+                .run();
     }
 }
 
@@ -102,7 +120,7 @@ struct Session<'a> {
     socket: TcpStream,
     shared: &'a Shared,
     clock: SystemClock,
-    tools: usize,
+    says: &'a mut Says,
     /// Of the next message, over all sessions.
     number: &'a mut u64,
 }
@@ -133,7 +151,11 @@ impl Session<'_> {
             if asked != rate {
                 (since_us, rate, of_rate) = (now_us, asked, 0);
             }
-            let due = if rate == 0 { u64::MAX } else { (now_us - since_us) * rate / 1_000_000 };
+            let due = match rate {
+                0 => u64::MAX,
+                REST => 0,
+                rate => (now_us - since_us) * rate / 1_000_000,
+            };
             let room = WINDOW - sent_us.len();
             let count = (due.saturating_sub(of_rate)).min(CHUNK.min(room) as u64);
             if count > 0 {
@@ -156,15 +178,7 @@ impl Session<'_> {
         let now_ms = self.clock.now_ms();
         for _ in 0..count {
             let number = *self.number;
-            let tool = number as usize * 7 % self.tools;
-            let topic = format!("workshop/lyon/bay-{:03}/tool-{tool:05}/telemetry", tool % 100);
-            let payload = format!(
-                "{{\"ts\":{now_ms},\"metric\":\"torque\",\"value\":{}.25,\"unit\":\"N.m\",\"seq\":{},\
-                 \"tags\":{{\"joint\":\"J{:02}\",\"pset\":\"P07\",\"grade\":\"A\"}}}}",
-                80 + number % 10,
-                number / self.tools as u64,
-                number % 20,
-            );
+            let (topic, payload) = (self.says)(number, now_ms);
             let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload);
             publish.pkid = (number % 65_535) as u16 + 1;
             publish.write(&mut bytes).expect("a packet");
@@ -181,7 +195,13 @@ impl Session<'_> {
         match self.socket.read(&mut read) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(count) => answers.extend_from_slice(&read[..count]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            // Interrupted: the machine was asleep.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) =>
+            {
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -206,4 +226,18 @@ impl Session<'_> {
         answers.drain(..at);
         Ok(())
     }
+}
+
+/// A joint tightened by one of so many tools.
+fn torque(tools: usize, number: u64, now_ms: i64) -> (String, String) {
+    let tool = number as usize * 7 % tools;
+    let topic = format!("workshop/lyon/bay-{:03}/tool-{tool:05}/telemetry", tool % 100);
+    let payload = format!(
+        "{{\"ts\":{now_ms},\"metric\":\"torque\",\"value\":{}.25,\"unit\":\"N.m\",\"seq\":{},\
+         \"tags\":{{\"joint\":\"J{:02}\",\"pset\":\"P07\",\"grade\":\"A\"}}}}",
+        80 + number % 10,
+        number / tools as u64,
+        number % 20,
+    );
+    (topic, payload)
 }

@@ -176,6 +176,15 @@ impl Andon {
         kill_process(Pid::from_child(&self.process), Signal::CONT).expect("it is there");
     }
 
+    /// Memory of its that is in the machine now, as the kernel counts it.
+    pub(crate) fn resident_kb(&self) -> u64 {
+        let file = format!("/proc/{}/smaps_rollup", self.process.id());
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let line =
+            text.lines().find_map(|line| line.strip_prefix("Rss:")).expect("a line of resident memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// What it logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
