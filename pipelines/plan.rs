@@ -15,6 +15,7 @@ pub(crate) mod expression;
 mod function;
 pub(crate) mod key;
 mod percentile;
+mod quiet;
 mod refusal;
 mod rows;
 mod scope;

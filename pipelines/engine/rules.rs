@@ -12,7 +12,11 @@ mod arrival;
 
 mod certain;
 
+mod ranges;
+
 mod row_rule;
+
+mod shown;
 
 mod told_rows;
 

@@ -11,6 +11,7 @@ use datafusion::physical_expr::utils::conjunction;
 use super::chain::{Chain, column_of};
 use super::clear::Clearing;
 use super::expression::{Expression, FailedRow, isolate, mask, rebase, renumber};
+use super::quiet::Quiet;
 use super::scope::{Scope, is_of_series, series_places, split};
 use super::stream::Stream;
 use super::{evaluate_all, needed};
@@ -26,6 +27,7 @@ pub struct RowsPlan {
     /// The columns that the condition reads, and the condition over them alone.
     condition_columns: Vec<usize>,
     condition_alone: Option<Expression>,
+    quiet: Option<Quiet>,
     outputs: Vec<Expression>,
     output: SchemaRef,
     no_rows: RecordBatch,
@@ -53,6 +55,7 @@ impl RowsPlan {
         let condition_columns = needed(whole.iter());
         let alone = |condition: &Expression| renumber(condition, &condition_columns, &all);
         let condition_alone = whole.as_ref().map(alone).transpose()?;
+        let quiet = whole.as_ref().and_then(|condition| Quiet::of(stream, condition));
         let outputs = chain.outputs.iter().map(over).collect::<Result<_>>()?;
         Ok(RowsPlan {
             stream,
@@ -62,6 +65,7 @@ impl RowsPlan {
             condition,
             condition_columns,
             condition_alone,
+            quiet,
             outputs,
             no_rows: RecordBatch::new_empty(output.clone()),
             output,
@@ -116,6 +120,12 @@ impl RowsPlan {
     #[must_use]
     pub fn condition_columns(&self) -> &[usize] {
         &self.condition_columns
+    }
+
+    /// Values whose rows never match.
+    #[must_use]
+    pub(crate) fn quiet(&self) -> Option<Quiet> {
+        self.quiet
     }
 
     /// Which rows of `batch` (the columns of [`RowsPlan::condition_columns`]) match: a bit a row, never null.

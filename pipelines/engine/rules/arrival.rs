@@ -14,6 +14,7 @@ use super::super::exceptions::Exceptions;
 use super::super::{EngineError, rows_error};
 use super::Rules;
 use super::looked::{Look, Looked, Verdicts};
+use super::ranges::Ranges;
 use super::row_rule::RowRule;
 use super::verdict::Verdict;
 
@@ -102,7 +103,11 @@ impl Rules {
         let (columns, look) = (&self.fast_columns, Look::Arrival);
         let looked = Looked { rows, batch: &batch, columns, look };
         self.row_routes.split(&series);
+        let mut ranges = Ranges::new(&self.row_routes, &looked);
         for (number, rule) in self.rows.iter().enumerate().filter(|(_, rule)| rule.is_fast()) {
+            if rule.is_quiet(look, exceptions, || ranges.of(number)) {
+                continue;
+            }
             let say = |exceptions: &mut Exceptions, verdict: Verdict| {
                 if rule.waits_its_turn {
                     said.push((

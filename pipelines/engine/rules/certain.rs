@@ -10,6 +10,7 @@ use super::super::block::Rows;
 use super::super::exceptions::Exceptions;
 use super::Rules;
 use super::looked::{Look, Looked, Verdicts};
+use super::ranges::Ranges;
 use super::row_rule::RowRule;
 use super::verdict::Verdict;
 use crate::plan::Stream;
@@ -43,7 +44,11 @@ impl Rules {
         let series = rows.copy(|block| &block.readings.series);
         let looked = Looked { rows, batch, columns, look: Look::Certain };
         self.row_routes.split(&series);
+        let mut ranges = Ranges::new(&self.row_routes, &looked);
         for (number, rule) in self.rows.iter().enumerate() {
+            if rule.is_quiet(looked.look, exceptions, || ranges.of(number)) {
+                continue;
+            }
             let selected = self.row_routes.of(number);
             if rule.is_view {
                 rule.show(looked, selected, rejects, out)?;

@@ -95,6 +95,16 @@ impl Routes {
         any
     }
 
+    /// How many classes there are.
+    pub(super) fn classes(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// Number of the class of `rule`; rules of a class get the same rows. None if it wants no series.
+    pub(super) fn class_of(&self, rule: usize) -> Option<usize> {
+        self.class_of[rule]
+    }
+
     /// Places of the rows that went to `rule`, ascending.
     pub(super) fn of(&self, rule: usize) -> &[u32] {
         match self.class_of[rule].map(|class| &self.classes[class]) {

@@ -3,24 +3,20 @@
 //! The condition is evaluated first, on the columns that it reads; the columns of SELECT are made only of
 //! the rows that match, which are few.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use datafusion::common::Result as PlanResult;
 use ingest::readings::Reject;
 use ingest::series::SeriesTable;
-use sinks::emission::Emission;
 
 use super::super::bays::Bays;
 use super::super::block::{Block, Rows};
 use super::super::exceptions::{Exceptions, RuleLife, Says};
-use super::super::ids::{reading_id, row_id};
+use super::super::ids::reading_id;
 use super::super::rule_row::{RuleRow, text_of};
 use super::super::{EngineError, rows_error};
 use super::looked::{Look, Looked, Verdicts};
 use super::verdict::Verdict;
-use super::view::view_rows;
 use super::{failed_row, window_error};
 use crate::config::{ExceptionKind, Lane};
 use crate::plan::{Clearing, RowsPlan, Stream};
@@ -43,11 +39,11 @@ pub(super) struct RowRule {
 /// What a rule says of the rows of its scope.
 pub(super) struct Judged<'a> {
     /// Place among the rows looked at, of each row in scope.
-    selected: &'a [u32],
+    pub selected: &'a [u32],
     /// A bit for each of these.
-    matches: BooleanArray,
+    pub matches: BooleanArray,
     /// The columns of SELECT of each row that matches.
-    output: RecordBatch,
+    pub output: RecordBatch,
 }
 
 /// A row that a rule has judged.
@@ -71,7 +67,7 @@ impl RowRule {
 
     /// Judges the rows of the rule's scope, which are `selected`; none if there are none. Rows on which an expression
     /// fails do not match and are handed to `failed`.
-    fn judge<'a>(
+    pub(super) fn judge<'a>(
         &self,
         looked: Looked<'_>,
         selected: &'a [u32],
@@ -128,13 +124,9 @@ impl RowRule {
         let Verdicts { exceptions, rejects } = verdicts;
         let Some(judged) = self.judge_readings(looked, selected, rejects)? else { return Ok(()) };
         let is_condition = self.life.kind == ExceptionKind::Condition;
-        let is_second = looked.look == Look::Certain && self.is_fast();
-        // Whether a row that does not match changes anything: the first match of a condition may be among these.
-        let all_count = match (is_condition, is_second) {
-            (true, false) => judged.matches.true_count() > 0 || exceptions.has_conditions(&self.life),
-            (true, true) => exceptions.awaits_any_match(),
-            (false, _) => is_second && exceptions.awaits_any(),
-        };
+        // The first match of a condition may be among these rows.
+        let is_first = is_condition && !self.is_second(looked.look) && judged.matches.true_count() > 0;
+        let all_count = is_first || self.unmatched_count(looked.look, exceptions);
         self.each(looked, &judged, bays, all_count, rejects, |row| {
             let JudgedRow { at, block, row, keys, says, found } = row;
             let readings = &block.readings;
@@ -145,6 +137,31 @@ impl RowRule {
             let (reading, ts_ms) = ((readings.message[row], readings.index[row]), readings.ts_ms[row]);
             say(exceptions, Verdict { reading, ts_ms, key, says, found });
         })
+    }
+
+    /// Whether rows with these values, the least and the greatest, change nothing.
+    pub(super) fn is_quiet(
+        &self,
+        look: Look,
+        exceptions: &Exceptions,
+        range: impl FnOnce() -> (f64, f64),
+    ) -> bool {
+        let quiet = self.plan.quiet().filter(|_| self.is_view || !self.unmatched_count(look, exceptions));
+        quiet.is_some_and(|quiet| quiet.holds(range()))
+    }
+
+    /// Whether a row that does not match changes anything, if none matches.
+    fn unmatched_count(&self, look: Look, exceptions: &Exceptions) -> bool {
+        match (self.life.kind == ExceptionKind::Condition, self.is_second(look)) {
+            (true, false) => exceptions.has_conditions(&self.life),
+            (true, true) => exceptions.awaits_any_match(),
+            (false, is_second) => is_second && exceptions.awaits_any(),
+        }
+    }
+
+    /// Whether the rows have been looked at before.
+    fn is_second(&self, look: Look) -> bool {
+        look == Look::Certain && self.is_fast()
     }
 
     /// Judges readings; of those on which an expression fails the last look tells.
@@ -190,9 +207,8 @@ impl RowRule {
             }
             _ => None,
         };
-        let is_second = looked.look == Look::Certain && self.is_fast();
         let clears = match &self.clear_when {
-            Some(clearing) if is_condition && !is_second => {
+            Some(clearing) if is_condition && !self.is_second(looked.look) => {
                 let evaluated = clearing.evaluate(&self.wanted(rows, selected).map_err(wrong)?);
                 let (clears, failures) = evaluated.map_err(|source| window_error(&self.life.name, source))?;
                 // Of a row that matches it does not matter what would clear it.
@@ -241,55 +257,5 @@ impl RowRule {
         };
         let part = |column: &ArrayRef| text_of(column.as_ref(), row).unwrap_or_default();
         keys.columns().iter().map(part).collect::<Vec<_>>().join("/")
-    }
-
-    /// Shows the rows of a view; those on which an expression fails go to quarantine.
-    pub(super) fn show(
-        &self,
-        looked: Looked<'_>,
-        selected: &[u32],
-        rejects: &mut Vec<Reject>,
-        out: &mut Vec<Emission>,
-    ) -> Result<(), EngineError> {
-        let rows = looked.rows;
-        let failed = |position: u32, reason: String| {
-            let message = rows.locate(&[position]).next();
-            let message = message.map_or(0, |(block, row)| rows.blocks[block].readings.message[row]);
-            rejects.push(failed_row(&self.life.name, message, &reason));
-        };
-        let Some(Judged { selected, matches, output }) = self.judge(looked, selected, failed)? else {
-            return Ok(());
-        };
-        let matching = selected.iter().zip(matches.values()).filter(|(_, matches)| *matches);
-        let matching: Vec<u32> = matching.map(|(position, _)| *position).collect();
-        let ids = rows.locate(&matching).map(|(block, row)| {
-            let readings = &rows.blocks[block].readings;
-            Some(reading_id(readings.message[row], readings.index[row]))
-        });
-        let ids: ArrayRef = Arc::new(ids.collect::<StringArray>());
-        self.show_rows(&output, &ids, out)
-    }
-
-    pub(super) fn show_rows(
-        &self,
-        output: &RecordBatch,
-        ids: &ArrayRef,
-        out: &mut Vec<Emission>,
-    ) -> Result<(), EngineError> {
-        if output.num_rows() == 0 {
-            return Ok(());
-        }
-        let id = |row: usize| {
-            row_id(&self.life.name, &[text_of(ids.as_ref(), row).unwrap_or_default().as_bytes()])
-        };
-        let ids = (0..output.num_rows()).map(|row| Some(id(row))).collect::<StringArray>();
-        out.push(view_rows(
-            &self.life.name,
-            output,
-            ids,
-            &vec![1; output.num_rows()],
-            &vec![true; output.num_rows()],
-        )?);
-        Ok(())
     }
 }
