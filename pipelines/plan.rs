@@ -22,7 +22,6 @@ mod scope;
 mod silence;
 pub(crate) mod state;
 mod stream;
-mod whole;
 pub(crate) mod windowed;
 
 #[cfg(test)]

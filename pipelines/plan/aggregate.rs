@@ -1,5 +1,5 @@
-//! sum, avg, stddev and var over fractions (and sum over whole numbers, [`super::whole`]), for batch queries: the states that windows of the stream have, so that
-//! history gives the same bits, whatever files and threads rows come from.
+//! sum, avg, stddev and var over fractions, and sum over whole numbers ([`whole`]), for batch queries: the states that
+//! windows of the stream have, so that history gives the same bits, whatever files and threads rows come from.
 
 use std::sync::Arc;
 
@@ -11,13 +11,14 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, Signature};
 
 use super::percentile::Percentile;
-use super::whole::{self, WholeSum, WholeSums};
 use crate::window::fused::Spread;
 
 mod states;
+mod whole;
 
 use states::Total;
 pub(super) use states::{Each, Single, State, state_fields};
+use whole::{WholeSum, WholeSums};
 
 /// Puts them in the place of DataFusion's own, whose sums depend on the order of rows; and `percentile` beside them.
 ///

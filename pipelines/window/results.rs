@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, UInt32Array, new_null_array};
+use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, UInt32Array, new_empty_array, new_null_array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::{concat, take};
 use datafusion::common::Result;
@@ -80,6 +80,10 @@ impl Pane {
             let nothing = function.default_value(function.field().data_type())?;
             return nothing.to_array_of_size(groups.len());
         }
+        let kind = states.others[of].function.field().data_type().clone();
+        if groups.is_empty() {
+            return Ok(new_empty_array(&kind));
+        }
         let taken = self.peek(of, groups)?;
         let mut evaluate = |rows: Range<usize>| {
             let mut copy = states.others[of].accumulator()?;
@@ -94,7 +98,6 @@ impl Pane {
         if let (true, [(_, whole)]) = (failed.len() == before, pieces.as_slice()) {
             return Ok(Arc::clone(whole));
         }
-        let kind = states.others[of].function.field().data_type().clone();
         pieces.extend(failed[before..].iter().map(|one| (one.row..one.row + 1, new_null_array(&kind, 1))));
         pieces.sort_by_key(|(rows, _)| rows.start);
         Ok(concat(&pieces.iter().map(|(_, column)| column.as_ref()).collect::<Vec<&dyn Array>>())?)

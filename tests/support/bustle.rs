@@ -25,6 +25,9 @@ const LIFE: [(&str, &str); 10] = [
 /// they do not keep step.
 const PACE_MS: i64 = 6_000;
 const SLOWER_MS: i64 = 40;
+/// At one in so many messages a wrench goes offline. So too are the joints that are not as they should be: what is kept of
+/// exceptions until somebody has seen to it must weigh little beside the rest, however fast the machine is.
+const STATUS: u64 = 99_991;
 /// Until it has its history one message in so many is one of these.
 const HASTE: u64 = 25;
 
@@ -108,7 +111,7 @@ impl Bustle {
         if let Some(event) = self.event(number, now_ms) {
             return event;
         }
-        if number % 4_999 < 2 {
+        if number % STATUS < 2 {
             return self.status(number, now_ms);
         }
         self.reading(number, now_ms, true)
@@ -123,7 +126,7 @@ impl Bustle {
         let few = number % 7;
         let (name, readings, said) = match tool {
             0 => {
-                let torque = if number.is_multiple_of(1_709) { 131 } else { 84 + few };
+                let torque = if number.is_multiple_of(34_183) { 131 } else { 84 + few };
                 let (joint, unit) = (number % 20, if number % 1_013 == 5 { "furlong" } else { "N.m" });
                 let is_misread = is_whole && unit == "furlong";
                 add(&self.told.misread, u64::from(is_misread));
@@ -167,7 +170,7 @@ impl Bustle {
 
     /// A wrench goes offline, and with the next message it is back.
     fn status(&mut self, number: u64, now_ms: i64) -> (String, String) {
-        let (bay, is_online) = (number as usize / 4_999 % BAYS, number % 4_999 == 1);
+        let (bay, is_online) = ((number / STATUS) as usize % BAYS, number % STATUS == 1);
         add(&self.told.readings, 1);
         let topic = format!("workshop/lyon/bay-{bay:03}/wrench-{bay:03}/status");
         (topic, format!(r#"{{"ts":{now_ms},"online":{is_online}}}"#))
