@@ -60,7 +60,7 @@ pub use windowed::WindowPlan;
 #[derive(Clone, Debug)]
 pub enum Plan {
     /// Each row by itself.
-    Rows(RowsPlan),
+    Rows(Box<RowsPlan>),
     /// GROUP BY with a window.
     Window(Box<WindowPlan>),
 }
@@ -216,7 +216,7 @@ impl Planner {
                 "add GROUP BY … window_start, window_end, or read FROM the stream itself",
             )),
             Source::Stream { stream, window: None } => {
-                Ok(Plan::Rows(RowsPlan::new(*stream, &chain, output, hash)?))
+                Ok(Plan::Rows(Box::new(RowsPlan::new(*stream, &chain, output, hash)?)))
             }
         }
     }

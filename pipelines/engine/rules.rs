@@ -134,7 +134,7 @@ impl Rules {
                         .map(|clearing| plan.clearing(&clearing))
                         .transpose()
                         .map_err(|source| window_error(&one.name, source))?,
-                    plan,
+                    plan: *plan,
                 }),
                 (Plan::Window(plan), _) => windows.push(WindowRule {
                     key: one.key.clone(),

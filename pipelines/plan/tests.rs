@@ -14,7 +14,7 @@ fn refusal(sql: &str) -> String {
 
 fn rows_plan(sql: &str) -> RowsPlan {
     match Planner::new().plan_sql(sql) {
-        Ok(Plan::Rows(plan)) => plan,
+        Ok(Plan::Rows(plan)) => *plan,
         other => panic!("{sql}: {other:?}"),
     }
 }
@@ -72,7 +72,7 @@ fn a_condition_is_parted_into_what_the_series_decides_and_the_rest() {
     telemetry(&lines.map(Reading::parse), 1, &mut table);
     let within = plan.scope().evaluate(&series_batch(&table, 0)).expect("it evaluates");
     assert_eq!(within.iter().map(|bit| bit == Some(true)).collect::<Vec<_>>(), [true, false, false, false]);
-    assert!(Plan::Rows(plan).uses_step_columns());
+    assert!(Plan::Rows(Box::new(plan)).uses_step_columns());
 }
 
 #[test]

@@ -148,4 +148,7 @@ impl Functions {
 
 /// [`Functions::unclocked`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Parts(Vec<(JobKey, Vec<(Box<str>, Unclocked)>)>);
+pub(crate) struct Parts(Vec<(JobKey, OfJob)>);
+
+/// By step.
+type OfJob = Vec<(Box<str>, Unclocked)>;
