@@ -6,6 +6,9 @@
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/support/andon.rs"]
 mod andon;
+#[allow(dead_code, reason = "other benchmarks use the rest")]
+#[path = "support/asked.rs"]
+mod asked;
 #[allow(dead_code, reason = "the tests use it")]
 #[path = "../tests/support/cut_wire.rs"]
 mod cut_wire;
@@ -28,8 +31,8 @@ use shop::Shop;
 const TOOLS: usize = 7_000;
 
 fn main() {
-    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_asked = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
+    let words = asked::words();
+    let is_asked = |part: &str| asked::is_asked(&words, part);
     if is_asked("commands") {
         commands();
     }

@@ -7,6 +7,9 @@
 //! `ANDON_MESSAGES` sets the number of readings, a million or more, `ANDON_RUNS` how often each runs. Peers are asked
 //! with `python3` of PATH, else that of `make setup`; those that are not installed are left out.
 
+#[allow(dead_code, reason = "other benchmarks use the rest")]
+#[path = "support/asked.rs"]
+mod asked;
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/recording.rs"]
@@ -15,6 +18,7 @@ mod recording;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use asked::number;
 use process::{Cost, measure};
 use recording::Shop;
 
@@ -97,10 +101,6 @@ impl Engine {
         measure(&mut self.command(python, recording, out))
             .unwrap_or_else(|wrong| panic!("{}: {wrong}", self.name))
     }
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// The first Python that knows DuckDB, which also compares; else whichever there is.

@@ -6,6 +6,11 @@
 #[allow(dead_code, reason = "another benchmark uses the rest")]
 #[path = "support/alone.rs"]
 mod alone;
+#[path = "support/asked.rs"]
+mod asked;
+#[allow(dead_code, reason = "another benchmark uses the rest")]
+#[path = "support/process.rs"]
+mod process;
 #[path = "support/recording.rs"]
 mod recording;
 
@@ -18,19 +23,13 @@ use ingest::readings::Decoded;
 use pipelines::commands::replay::{self, ReplayArgs};
 use pipelines::config::Config;
 use pipelines::wire;
+use process::peak_kb_of;
 use recording::Shop;
 
 #[derive(Parser)]
 struct Line {
     #[command(flatten)]
     replay: ReplayArgs,
-}
-
-/// Largest resident memory of this process so far, in MB.
-fn resident_mb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
 /// CPU ns a message of the engine with `rules`, emissions thrown away. The first fifth is for warming up: until then all
@@ -99,10 +98,9 @@ const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/andon.toml");
 /// `cargo bench --bench replay -- decode window` does these parts alone; all are decode, window, rules, telemetry and
 /// replay.
 fn main() {
-    let messages =
-        std::env::var("ANDON_MESSAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(5_000_000);
-    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_asked = |part: &str| asked.is_empty() || asked.iter().any(|name| name == part);
+    let messages = asked::number("ANDON_MESSAGES", 5_000_000);
+    let words = asked::words();
+    let is_asked = |part: &str| asked::is_asked(&words, part);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("peers.ndjson");
     println!("CPU ns a message, of {RUNS} runs                      floor   target    least   median");
@@ -114,7 +112,7 @@ fn main() {
         let mut resident = None;
         let whole = least_and_median(|| {
             let ns = replay_ns(folder.path(), &path, messages);
-            resident.get_or_insert_with(resident_mb);
+            resident.get_or_insert_with(|| peak_kb_of(std::process::id()) / 1024);
             ns
         });
         say(&format!("replay of {messages} messages, export, all rules"), "670", "1300", whole);

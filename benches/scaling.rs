@@ -7,6 +7,8 @@
 
 #[path = "support/alone.rs"]
 mod alone;
+#[path = "support/asked.rs"]
+mod asked;
 #[path = "support/chart.rs"]
 mod chart;
 #[path = "scaling/memory.rs"]
@@ -23,6 +25,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use alone::{Alone, for_each_entry};
+use asked::number;
 use chart::{Axis, Line, Panel, Scale};
 use pipelines::config::Config;
 use recording::Shop;
@@ -30,10 +33,6 @@ use recording::Shop;
 /// Of the benchmark beside other engines: five queries.
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/andon.toml");
 const NS: Axis = Axis { label: "CPU ns a message", scale: Scale::Linear };
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 /// Measures and prints one way in which work grows.
 type Part = fn(&Bench) -> Panel;
@@ -220,13 +219,13 @@ fn target(name: &str, points: Vec<(f64, f64)>) -> Line {
 }
 
 fn main() {
-    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    if let [first, case, recording] = &asked[..]
+    let words = asked::words();
+    if let [first, case, recording] = &words[..]
         && first == memory::CASE
     {
         return memory::fill(case, Path::new(recording));
     }
-    let is_asked = |part: &str| asked.is_empty() || asked.iter().any(|name| name == part);
+    let is_asked = |part: &str| asked::is_asked(&words, part);
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let bench =
         Bench { folder, messages: number("ANDON_MESSAGES", 1_000_000), runs: number("ANDON_RUNS", 3) };

@@ -2,11 +2,10 @@
 
 use pipelines::config::RuleSettings;
 
+use super::recording::METRICS;
+
 /// The SQL of the rule with a number.
 pub(crate) type Make = fn(usize) -> String;
-
-const METRICS: [&str; 7] =
-    ["torque", "angle", "temperature", "voltage", "air_pressure", "vibration", "current"];
 
 /// So many rules, each like `template`, which is a view, but for its name and its SQL.
 pub(crate) fn many(template: &RuleSettings, count: usize, sql: Make) -> Vec<RuleSettings> {
@@ -22,7 +21,7 @@ pub(crate) fn many(template: &RuleSettings, count: usize, sql: Make) -> Vec<Rule
 
 /// A limit that nothing passes, of one metric on all bays.
 pub(crate) fn limit(number: usize) -> String {
-    let metric = METRICS[number % METRICS.len()];
+    let (metric, _) = METRICS[number % METRICS.len()];
     format!(
         "SELECT ts, site, bay, tool, metric, value FROM telemetry WHERE metric = '{metric}' AND value > {}",
         100 + number

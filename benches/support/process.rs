@@ -58,7 +58,7 @@ pub(crate) fn measure(command: &mut Command) -> Result<Cost, String> {
 }
 
 /// Largest resident memory of a process so far; 0 where it is gone.
-fn peak_kb_of(process: u32) -> u64 {
+pub(crate) fn peak_kb_of(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).unwrap_or(0)

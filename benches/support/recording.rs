@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-const METRICS: [(&str, &str); 7] = [
+pub(crate) const METRICS: [(&str, &str); 7] = [
     ("torque", "N.m"),
     ("angle", "deg"),
     ("temperature", "Cel"),

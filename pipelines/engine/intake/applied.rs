@@ -59,7 +59,7 @@ impl Engine {
         let seen = self.seen(taken);
         let mut seen = seen.into_iter();
         let mut placed = Vec::with_capacity(taken.len());
-        let mut all_dropped = Became::default();
+        let mut all_became = Became::default();
         for Taken { message, channel, elements } in taken.drain(..) {
             let (start, arrived_ms) = (kept, message.arrived_ms);
             let mut dropped = Dropped::default();
@@ -106,7 +106,7 @@ impl Engine {
                 kept += rows as usize;
             }
             if !dropped.is_nothing() {
-                all_dropped.add(dropped.became(0));
+                all_became.add(dropped.became(0));
             }
             if kept > start {
                 placed.push(Placed { rows: start..kept, has_time, channel, arrived_ms, dropped });
@@ -115,8 +115,8 @@ impl Engine {
                 self.channels.readings(&mut self.repeats, channel, became, HowLate::default());
             }
         }
-        all_dropped.add(Dropped::default().became(kept));
-        all_dropped.add_to(&mut self.counts);
+        all_became.add(Dropped::default().became(kept));
+        all_became.add_to(&mut self.counts);
         self.decoded.readings.truncate(kept);
         self.decoded.elements.clear();
         let bay_of = self.decoder.series().bay_of();
