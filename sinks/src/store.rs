@@ -6,8 +6,8 @@
 //! the database could come apart from it; a second copy of so few rows costs little. The receipt says which
 //! epochs are staged, with count and hash of their rows, so that a store that was replaced in between is noticed.
 //!
-//! A call that fails gives up its connection, and its transaction with it; made again it begins anew. A commit that was
-//! done and whose answer was lost is found done.
+//! A call that fails gives up its connection, and its transaction with it; made again it begins anew. What was done and
+//! whose answer was lost is found done, rows that were staged as well as an epoch that was moved.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,7 +35,7 @@ use connection::Connection;
 use fault::Fault;
 use postgres::Patience;
 use tables::{RowHash, TABLES, Value};
-use transaction::{commit, stage};
+use transaction::{Before, commit, stage};
 
 /// Rows held in memory; at the bound they are staged ahead of the cut.
 const PENDING_ROWS_MAX: usize = 4_096;
@@ -59,6 +59,8 @@ pub struct StoreSink {
     prepared: BTreeMap<u64, Rows>,
     /// Whether what an earlier process staged in vain is gone.
     is_swept: bool,
+    /// Staging has had no answer: it may have been done.
+    is_in_doubt: bool,
 }
 
 /// What an epoch brought.
@@ -110,6 +112,7 @@ impl StoreSink {
             hash: RowHash::default(),
             prepared: BTreeMap::new(),
             is_swept: false,
+            is_in_doubt: false,
         })
     }
 
@@ -122,10 +125,16 @@ impl StoreSink {
     /// Runs in one transaction: all of `pending` staged, and with `epoch` all staged rows put under its number.
     async fn stage(&mut self, epoch: Option<i64>) -> Result<(), SinkError> {
         let mut connection = self.connected().await?;
-        let keep = (!self.is_swept).then_some(&self.prepared);
-        let done = self.answered(stage(&mut connection, &self.pending, epoch, keep)).await;
+        let before = Before {
+            keep: (!self.is_swept).then_some(&self.prepared),
+            in_doubt: self.is_in_doubt.then_some(self.staged_rows),
+        };
+        // Also of a call that is given up half way.
+        self.is_in_doubt = true;
+        let done = self.answered(stage(&mut connection, &self.pending, epoch, before)).await;
         done.map_err(|error| self.address.failed(error))?;
         self.connection = Some(connection);
+        self.is_in_doubt = false;
         self.is_swept = true;
         self.staged_rows += self.pending.len();
         self.pending.clear();

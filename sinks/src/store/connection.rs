@@ -2,7 +2,8 @@
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Postgres, Sqlite, SqliteConnection};
 
-use super::tables::{Table, Value};
+use super::tables::{TABLES, Table, Value};
+use super::transaction::IN_THE_MAKING;
 use super::{postgres, sqlite};
 
 /// How a database writes what the two write differently.
@@ -73,6 +74,16 @@ impl Transaction<'_> {
             Transaction::Sqlite(it) => sqlite::stage(it, table, rows, epoch).await,
             Transaction::Postgres(it) => postgres::stage(it, table, rows, epoch).await,
         }
+    }
+
+    /// Rows that are staged of the epoch in the making, or under the number that it is to have.
+    pub(super) async fn staged(&mut self, epoch: Option<i64>) -> Result<i64, sqlx::Error> {
+        let number = epoch.unwrap_or(IN_THE_MAKING);
+        let of_table = |table: &Table| {
+            format!("(SELECT count(*) FROM staged_{} WHERE epoch IN ({IN_THE_MAKING}, {number}))", table.name)
+        };
+        let query = format!("SELECT {}", TABLES.each_ref().map(of_table).join(" + "));
+        with!(self, it => sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(&mut **it).await)
     }
 
     /// The newest epoch that brought rows.

@@ -7,23 +7,36 @@ use super::tables::{TABLES, Value};
 use super::{Rows, Staged};
 
 /// Staged rows of the epoch in the making stand under this number; journal epochs start with 1.
-const IN_THE_MAKING: i64 = 0;
+pub(super) const IN_THE_MAKING: i64 = 0;
 
-/// One transaction: removes what no checkpoint knows (if `keep` is given), inserts, names the epoch.
+/// What may be in the staging tables before rows are staged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before<'a> {
+    /// Epochs that checkpoints know; what an earlier process has staged beside them goes. `None` once it is gone.
+    pub keep: Option<&'a BTreeMap<u64, Rows>>,
+    /// Where the last call has had no answer: rows of the epoch in the making that were staged before it.
+    pub in_doubt: Option<usize>,
+}
+
+/// One transaction: removes what no checkpoint knows, inserts what is not there yet, names the epoch.
 pub(super) async fn stage(
     connection: &mut Connection,
     pending: &[(usize, Vec<Value>)],
     epoch: Option<i64>,
-    keep: Option<&BTreeMap<u64, Rows>>,
+    before: Before<'_>,
 ) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    if let Some(keep) = keep {
+    if let Some(keep) = before.keep {
         // No journal has an epoch of this number, and a list of none is no SQL everywhere.
         let kept = keep.keys().map(u64::to_string).chain(["-1".to_owned()]).collect::<Vec<_>>().join(", ");
         transaction
             .run(each(|name| format!("DELETE FROM staged_{name} WHERE epoch NOT IN ({kept});")))
             .await?;
     }
+    let pending = match before.in_doubt {
+        Some(staged) if transaction.staged(epoch).await? > staged as i64 => &[],
+        _ => pending,
+    };
     for (index, table) in TABLES.iter().enumerate() {
         let rows: Vec<&Vec<Value>> =
             pending.iter().filter(|(of, _)| *of == index).map(|(_, row)| row).collect();

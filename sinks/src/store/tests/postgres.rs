@@ -64,6 +64,33 @@ async fn a_session_that_an_operator_ends_is_made_anew() {
     assert_eq!(store.texts("SELECT row_id FROM steps").await.len(), 3);
 }
 
+/// The server makes rows durable, and nobody hears of it: the same rows come again.
+#[tokio::test]
+async fn rows_whose_staging_had_no_answer_are_staged_once() {
+    let store = store();
+    let mut sink = store.open().await;
+    committed(&mut sink, 1, &[steps(0, 3)]).await;
+    SERVER.ask(
+        &store.database,
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$; \
+         CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON staged_steps DEFERRABLE INITIALLY DEFERRED \
+         FOR EACH ROW EXECUTE FUNCTION slow()",
+    );
+    let impatient = Duration::from_millis(200);
+    // First of an epoch in the making, for there is no more room for rows; then of the epoch itself.
+    for epoch in 2..4 {
+        sink.write(&steps(epoch * 10, 1)).await.expect("writes");
+        let number = i64::try_from(epoch).expect("small");
+        let staging = sink.stage((epoch == 3).then_some(number));
+        assert!(tokio::time::timeout(impatient, staging).await.is_err(), "the commit takes longer");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let number = u64::try_from(number).expect("small");
+        let receipt = sink.prepare(Epoch(number), Offset(number)).await.expect("prepares");
+        sink.commit(Epoch(number), &receipt).await.expect("has what the receipt says");
+    }
+    assert_eq!(store.texts("SELECT row_id FROM steps").await.len(), 5);
+}
+
 #[tokio::test]
 async fn a_second_program_on_the_same_database_is_refused() {
     let store = store();
