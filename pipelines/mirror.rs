@@ -137,7 +137,17 @@ impl MirrorError {
     /// Whether trying again can help.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, MirrorError::Store(StoreError::Unreachable { .. }))
+        matches!(self, MirrorError::Store(StoreError::Unreachable { .. })) || self.is_full()
+    }
+
+    /// Whether the disk here is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match self {
+            MirrorError::Note(error) => ingest::storage::is_full(error),
+            MirrorError::Journal(error) => error.is_passing(),
+            _ => false,
+        }
     }
 }
 

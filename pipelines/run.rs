@@ -153,7 +153,8 @@ impl Service {
         };
         let mut log: Box<dyn Log> = self.epochs.log();
         let mut mirror = None;
-        if let Some((leading, generation)) = self.epochs.lead(&self.clock)? {
+        let Service { epochs, painter, stop, .. } = self;
+        if let Some((leading, generation)) = epochs.lead(&self.clock, &mut until_room(painter, stop))? {
             log = Box::new(MirroredLog::new(log, leading.status()));
             self.opening.push(generation);
             mirror = Some(leading);

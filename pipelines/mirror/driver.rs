@@ -243,7 +243,14 @@ impl Driver {
                 if standing.head.is_none() && identity.generation > 1 {
                     return Err(super::keeper::absent(&**store));
                 }
-                standing.end.unwrap_or(*first)
+                let end = standing.end.unwrap_or(*first);
+                if end.offset > self.leader.leads_from {
+                    // Of our own, from before this journal was put back from a backup.
+                    let (generation, writer) = standing.leader.unwrap_or_default();
+                    self.status.fence(taken(self.leader.leads_from, generation, &writer));
+                    return Ok(None);
+                }
+                end
             }
         };
         let head = Head::new(&identity.cluster, place.offset.0, identity.generation).make(&**store).await?;

@@ -22,6 +22,11 @@ pub struct Identity {
     /// The newest generation of which the journal here may hold an entry, and its writer.
     pub generation: u64,
     pub writer: String,
+    /// Where the mirror ended, as far as we know, when the writer, who is ours, began to lead. Until the log has that
+    /// writer's chunk there the place may be another's, whatever generation that has. None once it is ours for certain,
+    /// and where another leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims_from: Option<u64>,
     /// Epochs up to this offset have been shown; those behind it only once the mirror has them.
     pub shown: u64,
 }
@@ -55,7 +60,14 @@ impl Identity {
     /// A new node of a journal.
     #[must_use]
     pub fn new(cluster: String, clock: &dyn Clock) -> Identity {
-        Identity { cluster, node: fresh(clock), generation: 0, writer: String::new(), shown: 0 }
+        Identity {
+            cluster,
+            node: fresh(clock),
+            generation: 0,
+            writer: String::new(),
+            claims_from: None,
+            shown: 0,
+        }
     }
 
     /// Name of a process of this node.

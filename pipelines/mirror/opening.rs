@@ -130,7 +130,9 @@ impl Region<'_> {
         {
             self.set_aside(&mut journal, fork, &identity.writer)?;
         }
-        let did_lead = node_of(&leader) == identity.node && standing.foreign_from.is_none();
+        // Nobody has been where this region's last process began to lead: then it leads on.
+        let claims = identity.claims_from.is_some_and(|from| from >= end.offset.0);
+        let did_lead = (node_of(&leader) == identity.node || claims) && standing.foreign_from.is_none();
         if did_lead && has_journal && !wants_standby {
             regain(&*self.store, &mut journal, end).await?;
         }
@@ -233,7 +235,10 @@ impl Region<'_> {
             let place = Place { offset: first, ..Place::FIRST };
             let chunk = Chunk { place, generation: 0, writer: writer.to_owned(), entries };
             let path = self.journal_folder().join(format!("fork-{:020}-{writer}.chunk", first.0));
-            self.storage.create(&path, &chunk.encode()).map_err(MirrorError::Note)?;
+            // One that is there is whole, and a power cut may have left less of it in the journal since.
+            if !self.storage.list(self.journal_folder()).map_err(MirrorError::Note)?.contains(&path) {
+                self.storage.create(&path, &chunk.encode()).map_err(MirrorError::Note)?;
+            }
             files.push(path);
             Ok(())
         };

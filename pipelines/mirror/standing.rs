@@ -41,9 +41,15 @@ impl Standing {
         };
         let newest = read(store, newest).await?;
         standing.end = Some(newest.end());
-        if let Some(identity) = identity.filter(|identity| is_foreign(identity, &newest)) {
-            let all = list_all(store, JOURNAL, "").await?;
-            standing.foreign_from = first_foreign(store, identity, &all).await?;
+        if let Some(identity) = identity {
+            let lost = lost_claim(store, identity, &newest).await?;
+            let beyond = if is_foreign(identity, &newest) {
+                let all = list_all(store, JOURNAL, "").await?;
+                first_foreign(store, identity, &all).await?
+            } else {
+                None
+            };
+            standing.foreign_from = lost.into_iter().chain(beyond).min();
         }
         standing.leader = Some((newest.generation, newest.writer));
         Ok(standing)
@@ -73,6 +79,23 @@ async fn read(store: &dyn Store, first: Offset) -> Result<Chunk, MirrorError> {
         reason: "it was listed and is not there".to_owned(),
     })?;
     decoded(store, first, &bytes)
+}
+
+/// The chunk of another where our writer meant to begin: one who has led before us, and was faster.
+async fn lost_claim(
+    store: &dyn Store,
+    identity: &Identity,
+    newest: &Chunk,
+) -> Result<Option<Offset>, MirrorError> {
+    let Some(from) = identity.claims_from.map(Offset).filter(|from| *from < newest.end().offset) else {
+        return Ok(None);
+    };
+    let all = list_all(store, JOURNAL, "").await?;
+    let firsts = all.iter().filter_map(|found| Chunk::first_of(&found.name));
+    // It has been trimmed away: what is left tells by its generation.
+    let Some(first) = firsts.filter(|first| *first <= from).next_back() else { return Ok(None) };
+    let chunk = read(store, first).await?;
+    Ok((chunk.end().offset > from && chunk.writer != identity.writer).then_some(first.max(from)))
 }
 
 /// The first chunk that is foreign, by halving.

@@ -64,13 +64,16 @@ pub(super) fn size_of_entry(entry: &Entry) -> usize {
     let body = match entry {
         Entry::Intake(intake) => intake.body().len(),
         Entry::Configuration { text, .. } => text.len(),
-        _ => 0,
+        Entry::Command(command) => command.order.len() + command.messages.body().len(),
+        Entry::Tick { .. } | Entry::Cut { .. } | Entry::Generation { .. } => 0,
     };
     body + 64
 }
 
 #[cfg(test)]
 mod tests {
+    use ingest::entry::{Command, IntakeBuilder};
+
     use super::*;
 
     fn tick(second: i64) -> Entry {
@@ -98,5 +101,13 @@ mod tests {
         }
         assert!(tail.bytes <= TAIL_BYTES_MAX && tail.entries.len() < 33);
         assert_eq!(tail.first.0 + tail.entries.len() as u64, 101);
+        // What people bring takes room as what sensors say does.
+        let mut messages = IntakeBuilder::new();
+        messages.push("workshop/lyon/bay-01/tool-1/telemetry", text.as_bytes(), 0);
+        let messages = messages.finish(1);
+        for _ in 0..100 {
+            tail.push(Entry::Command(Command { at_ms: 0, order: String::new(), messages: messages.clone() }));
+        }
+        assert!(tail.bytes <= TAIL_BYTES_MAX && tail.entries.len() < 33);
     }
 }

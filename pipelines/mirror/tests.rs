@@ -19,7 +19,7 @@ use super::status::Work;
 use super::store::memory::MemoryStore;
 use super::store::{FolderStore, Store, list_all};
 use super::writer::{Put, Writer};
-use super::{Identity, MirrorError, MirrorStatus};
+use super::{Identity, Leader, Mirror, MirrorError, MirrorStatus};
 use crate::config::{Ack, Config, MirrorPlace, MirrorSettings, Takeover};
 
 fn run<T>(work: impl Future<Output = T>) -> T {
@@ -315,6 +315,132 @@ fn the_log_says_who_leads_and_a_fork_is_set_aside() {
         Head::new("c9", 1, 1).replace(&*store).await.expect("puts");
         let error = lyon.prepare(false).await.expect_err("another journal");
         assert!(matches!(error, MirrorError::Foreign { .. }), "{error}");
+    });
+}
+
+/// Who is told to lead notes it, and writes its generation into its own journal, before the mirror has anything of it. A
+/// leader that still lives, and writes every moment, may have the place.
+#[test]
+fn a_standby_that_was_promoted_and_came_too_late_follows_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mirror = tempfile::tempdir().expect("a folder");
+    let store: Arc<dyn Store> = Arc::new(FolderStore::new(mirror.path().join("there")));
+    let config = config(folder.path());
+    let lyon = region(&config, &store);
+    run(async {
+        Head::new("c1", 1, 4).make(&*store).await.expect("made");
+        let mut paris = Writer::new(Arc::clone(&store), "c1", 4, "paris.1", Place::FIRST);
+        assert_eq!(paris.put(ticks(0..4)).await.expect("puts"), Put::Done);
+        // Lyon has followed so far, leads from here on, and takes messages in that the mirror never gets.
+        let ours = "lyon.2".to_owned();
+        let identity = Identity {
+            cluster: "c1".to_owned(),
+            node: "lyon".to_owned(),
+            generation: 5,
+            writer: ours.clone(),
+            claims_from: Some(5),
+            shown: 5,
+        };
+        identity.write(&lyon.storage, &config.journal.folder).expect("written");
+        let open = || Journal::open(Arc::clone(&lyon.storage), &config.journal).expect("opens").0;
+        let mut journal = open();
+        let generation = Entry::Generation { generation: 5, writer: ours.clone() };
+        for entry in ticks(0..4).into_iter().chain([generation.clone(), tick(9)]) {
+            journal.append(&entry).expect("appended");
+        }
+        journal.sync().expect("synced");
+        drop(journal);
+        // It is killed before the mirror hears of it: nobody has the place, so it leads on.
+        let again = lyon.prepare(false).await.expect("looks").expect("leads");
+        assert_eq!((again.role, open().next_offset()), (Role::Leader, Offset(7)));
+        // Paris, of a lower generation, was faster.
+        assert_eq!(paris.put(ticks(4..6)).await.expect("puts"), Put::Done);
+        for _ in 0..2 {
+            let back = lyon.prepare(false).await.expect("looks").expect("follows");
+            assert_eq!((back.role, open().next_offset()), (Role::Follower, Offset(5)));
+        }
+        let fork = config.journal.folder.join(format!("fork-{:020}-{ours}.chunk", 5));
+        let fork = Chunk::decode(&std::fs::read(&fork).expect("there").into(), Offset(5)).expect("reads");
+        assert_eq!(fork.entries, [generation, tick(9)]);
+        let mut follower = Follower::new(Arc::clone(&store), open().place());
+        assert_eq!(follower.rest().await.expect("reads"), None);
+        let chunk = follower.next().await.expect("reads").expect("is there");
+        assert_eq!((chunk.entries, chunk.writer.as_str()), (ticks(4..6), "paris.1"));
+    });
+}
+
+/// Who goes on alone from last night's backup would write over what was mirrored since.
+#[test]
+fn a_journal_that_is_shorter_than_its_mirror_is_not_written_behind_that() {
+    let store = Arc::new(MemoryStore::default());
+    let clock = Arc::new(ManualClock::at(5_000));
+    run(async {
+        Head::new("c1", 1, 1).make(&*store).await.expect("made");
+        let mut before = writer(&store, 1, "lyon.1", Place::FIRST);
+        assert_eq!(before.put(ticks(0..8)).await.expect("puts"), Put::Done);
+    });
+    let mut leads_from = Place::FIRST;
+    ticks(0..5).iter().for_each(|entry| leads_from.pass(entry));
+    let settings = settings(Ack::Local, Takeover::Manual);
+    let status = Arc::new(MirrorStatus::new(&settings, clock.clone(), leads_from.offset, leads_from.offset));
+    let identity = Identity {
+        generation: 2,
+        writer: "lyon.2".to_owned(),
+        claims_from: Some(leads_from.offset.0),
+        ..Identity::new("c1".to_owned(), &*clock)
+    };
+    let leader = Leader {
+        settings,
+        store,
+        clock,
+        read: Arc::new(|_| unreachable!("there is nothing to mirror")),
+        identity,
+        first: Place::FIRST,
+        leads_from: leads_from.offset,
+        end: None,
+        keep: 2,
+    };
+    let mirror = Mirror::start(leader, Arc::clone(&status)).expect("a thread");
+    let waits = |_| {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        status.fenced()
+    };
+    let fenced = (0..2_000).find_map(waits).expect("it steps down");
+    assert!(fenced.contains("lyon.1 leads since generation 1: it has written entry 6"), "{fenced}");
+    drop(mirror);
+}
+
+/// A power cut while the fork is taken out of the journal, segment by segment.
+#[test]
+fn a_fork_that_is_set_aside_in_two_goes_is_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mirror = tempfile::tempdir().expect("a folder");
+    let store: Arc<dyn Store> = Arc::new(FolderStore::new(mirror.path().join("there")));
+    let config = config(folder.path());
+    let lyon = region(&config, &store);
+    run(async {
+        Head::new("c1", 1, 2).make(&*store).await.expect("made");
+        let mut paris = Writer::new(Arc::clone(&store), "c1", 2, "paris.1", Place::FIRST);
+        assert_eq!(paris.put(ticks(50..51)).await.expect("puts"), Put::Done);
+        let ours = "lyon.1".to_owned();
+        let identity =
+            Identity { generation: 1, writer: ours.clone(), ..Identity::new("c1".into(), &*lyon.clock) };
+        let write = |seconds| {
+            identity.write(&lyon.storage, &config.journal.folder).expect("written");
+            let (mut journal, _) = Journal::open(Arc::clone(&lyon.storage), &config.journal).expect("opens");
+            for entry in ticks(seconds) {
+                journal.append(&entry).expect("appended");
+            }
+            journal.sync().expect("synced");
+        };
+        write(0..6);
+        assert_eq!(lyon.prepare(false).await.expect("looks").expect("follows").role, Role::Follower);
+        // As the cut has left it: the newest entries are gone already, and the note is the one before.
+        write(0..2);
+        assert_eq!(lyon.prepare(false).await.expect("looks").expect("follows").role, Role::Follower);
+        let fork = config.journal.folder.join(format!("fork-{:020}-{ours}.chunk", 1));
+        let fork = Chunk::decode(&std::fs::read(&fork).expect("there").into(), Offset(1)).expect("reads");
+        assert_eq!(fork.entries, ticks(0..6));
     });
 }
 

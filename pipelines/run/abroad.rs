@@ -11,6 +11,7 @@ use ingest::storage::{DiskStorage, Storage};
 use ingest::time::{Clock, Epoch, Offset};
 use sinks::sink::Receipt;
 
+use super::epochs::Wait;
 use super::shared_journal::SharedJournal;
 use super::{RunError, Stop};
 use crate::config::{Config, MirrorSettings};
@@ -81,7 +82,7 @@ impl Abroad {
                 Ok(Some(prepared)) => break prepared,
                 Ok(None) => format!("standby: there is nothing to follow yet in {}", store.place()),
                 Err(error) if error.is_passing() => {
-                    if !wants_standby && may_go_alone(settings, &storage, config)? {
+                    if !wants_standby && !error.is_full() && may_go_alone(settings, &storage, config)? {
                         tracing::warn!(%error, "goes on without the mirror until that is back");
                         break region.alone()?;
                     }
@@ -114,25 +115,33 @@ impl Abroad {
         self.status.as_ref().map_or(self.mirrored, |status| status.mirrored())
     }
 
-    /// Epochs up to there have been shown.
-    pub(super) fn set_shown(&mut self, until: Offset) -> Result<(), MirrorError> {
+    /// Epochs up to there have been shown, which were in the mirror before.
+    pub(super) fn set_shown(&mut self, until: Offset, wait: Wait<'_>) -> Result<(), MirrorError> {
         self.identity.shown = self.identity.shown.max(until.0);
-        self.write_identity()
+        self.identity.claims_from = self.identity.claims_from.filter(|from| *from >= until.0);
+        self.write_identity(wait)
     }
 
-    fn write_identity(&self) -> Result<(), MirrorError> {
-        self.identity.write(&self.storage, &self.journal_folder)
+    /// A full disk is waited for.
+    fn write_identity(&self, wait: Wait<'_>) -> Result<(), MirrorError> {
+        loop {
+            match self.identity.write(&self.storage, &self.journal_folder) {
+                Err(error) if error.is_passing() && wait(&format!("{error}, waiting")) => {}
+                written => return written,
+            }
+        }
     }
 
     /// Entries of a generation will be in our journal from now on.
-    pub(super) fn meet(&mut self, generation: u64, writer: &str) -> Result<(), MirrorError> {
+    pub(super) fn meet(&mut self, generation: u64, writer: &str, wait: Wait<'_>) -> Result<(), MirrorError> {
         if self.identity.generation == generation && self.identity.writer == writer {
             return Ok(());
         }
         self.generation = generation;
         self.identity.generation = generation;
         writer.clone_into(&mut self.identity.writer);
-        self.write_identity()
+        self.identity.claims_from = None;
+        self.write_identity(wait)
     }
 
     /// Begins to lead: the thread that writes the mirror, and the entry that says so.
@@ -141,12 +150,18 @@ impl Abroad {
         journal: &SharedJournal,
         clock: &Arc<dyn Clock>,
         keep: usize,
+        wait: Wait<'_>,
     ) -> Result<(Mirror, Entry), RunError> {
         let generation = self.generation.max(self.identity.generation) + 1;
         let writer = self.identity.process(&**clock);
-        self.meet(generation, &writer)?;
         let (place, first) = journal.with(|journal| (journal.place(), journal.first_place()));
         let first = first?;
+        self.generation = generation;
+        self.identity.generation = generation;
+        self.identity.writer.clone_from(&writer);
+        // Another may have written there before us.
+        self.identity.claims_from = Some(self.end.map_or(place.offset, |end| end.offset).0);
+        self.write_identity(wait)?;
         let mirrored = self.end.map_or(first.offset, |end| end.offset);
         let status = MirrorStatus::new(&self.settings, Arc::clone(clock), place.offset, mirrored);
         let status = Arc::new(status);

@@ -206,9 +206,13 @@ impl<S> Epochs<S> {
     }
 
     /// Begins to lead where there is a mirror: who writes it, and the entry that says so.
-    pub(super) fn lead(&mut self, clock: &Arc<dyn Clock>) -> Result<Option<(Mirror, Entry)>, RunError> {
+    pub(super) fn lead(
+        &mut self,
+        clock: &Arc<dyn Clock>,
+        wait: Wait<'_>,
+    ) -> Result<Option<(Mirror, Entry)>, RunError> {
         let Some(abroad) = &mut self.abroad else { return Ok(None) };
-        abroad.lead(&self.journal, clock, self.keep).map(Some)
+        abroad.lead(&self.journal, clock, self.keep, wait).map(Some)
     }
 
     /// The journal, for who appends to it.

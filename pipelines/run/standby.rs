@@ -8,7 +8,7 @@ use ingest::journal::JournalError;
 use ingest::time::Offset;
 use sinks::view::{Mirror as MirrorView, StateDifference};
 
-use super::{Ended, FULL_PAUSE, Files, RunError, Service};
+use super::{Ended, FULL_PAUSE, Files, RunError, Service, until_room};
 use crate::config::Takeover;
 use crate::mirror::chunk::Chunk;
 use crate::mirror::configured;
@@ -119,7 +119,11 @@ impl Service {
                 Ok(None) => {
                     let is_stale = lease.is_stale(self.clock.boot_us(), lease_ms);
                     let is_told = std::fs::remove_file(&promote).is_ok();
-                    if is_told || (is_stale && settings.takeover == Takeover::Automatic) {
+                    // With another state than the leader had it leads when a person says so, and not by itself.
+                    let abroad = self.epochs.abroad.as_ref().expect("a follower has a mirror");
+                    let is_alike = abroad.comparison.differs_at.is_none();
+                    let is_automatic = settings.takeover == Takeover::Automatic && is_alike;
+                    if is_told || (is_stale && is_automatic) {
                         let end = follower.place();
                         let why = if is_told { "a person says so" } else { "the lease is stale" };
                         tracing::warn!(offset = end.offset.0, why, "this standby takes over");
@@ -157,8 +161,9 @@ impl Service {
             }
         }
         let end = chunk.end().offset;
-        let abroad = self.epochs.abroad.as_mut().expect("a follower has a mirror");
-        abroad.meet(chunk.generation, &chunk.writer)?;
+        let Service { epochs, painter, stop, .. } = self;
+        let abroad = epochs.abroad.as_mut().expect("a follower has a mirror");
+        abroad.meet(chunk.generation, &chunk.writer, &mut until_room(painter, stop))?;
         abroad.mirrored = end;
         let mut first: Option<Offset> = None;
         for entry in &chunk.entries {

@@ -393,6 +393,7 @@ async fn mirror() {
         node: "5f1c".into(),
         generation: 3,
         writer: "5f1c.9a".into(),
+        claims_from: None,
         shown: 300,
         cluster: "c1a2".into(),
     };

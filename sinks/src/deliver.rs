@@ -86,6 +86,7 @@ enum Call {
     Extend(Vec<StreamSettings>),
     Prepare(Epoch, Offset, SyncSender<Result<Receipt, SinkError>>),
     Commit(Epoch, Receipt, SyncSender<Result<(), SinkError>>),
+    Supersede(Epoch),
     Finish(SyncSender<Result<(), SinkError>>),
 }
 
@@ -196,6 +197,11 @@ impl Delivery {
     /// The epoch is shown when the answer is there.
     pub fn commit(&self, epoch: Epoch, receipt: Receipt) -> Result<Answer<()>, SinkError> {
         self.ask(|answer| Call::Commit(epoch, receipt, answer))
+    }
+
+    /// The receipt of this epoch will not be committed, see [`Sink::supersede`]. Errors: the delivery has ended.
+    pub fn supersede(&self, epoch: Epoch) -> Result<(), SinkError> {
+        self.put(self.shared.lock(), Call::Supersede(epoch))
     }
 
     /// The input has ended; everything is written when the answer is there.

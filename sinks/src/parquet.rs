@@ -263,6 +263,13 @@ impl Sink for ParquetSink {
         }
     }
 
+    async fn supersede(&mut self, epoch: Epoch) -> Result<(), SinkError> {
+        match &mut self.way {
+            Way::AtCut { cut, .. } => cut.supersede(epoch),
+            Way::AtEnd(_) => Ok(()),
+        }
+    }
+
     async fn finish(&mut self) -> Result<(), SinkError> {
         match &mut self.way {
             Way::AtCut { .. } => Ok(()),

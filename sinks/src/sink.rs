@@ -21,6 +21,11 @@ pub trait Sink: Send {
     async fn prepare(&mut self, epoch: Epoch, resume_at: Offset) -> Result<Receipt, SinkError>;
     /// Shows the epoch's rows. Doing so twice is the same as once.
     async fn commit(&mut self, epoch: Epoch, receipt: &Receipt) -> Result<(), SinkError>;
+    /// The receipt of this epoch will not be committed: that of a later one, which is prepared already, speaks for its rows
+    /// as well. What was kept for this receipt alone may go.
+    async fn supersede(&mut self, _epoch: Epoch) -> Result<(), SinkError> {
+        Ok(())
+    }
     /// Rows of these streams may come from now on, or with these columns. A sink that takes whatever comes needs
     /// not know.
     async fn extend(&mut self, _streams: &[StreamSettings]) -> Result<(), SinkError> {

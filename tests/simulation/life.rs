@@ -488,6 +488,10 @@ impl Sinks for Both {
         Ok(Answers::here_after(looks(epoch) / 2, BTreeMap::new()))
     }
 
+    fn supersede(&self, epoch: Epoch) -> Result<(), SinkError> {
+        self.all(|sink| now(sink.supersede(epoch))).map(|_| ())
+    }
+
     fn extend(&self, _: &[StreamSettings]) -> Result<(), SinkError> {
         Ok(())
     }

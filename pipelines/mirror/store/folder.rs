@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use ingest::storage::{DiskStorage, Storage};
 
 use super::{Found, LIST_MAX, Store, StoreError};
 use crate::mirror::head::HEAD;
@@ -67,7 +68,7 @@ fn fill(root: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
                 let reason = format!("there is no `{HEAD}` in it: is it mounted?");
                 return Err(io::Error::new(ErrorKind::NotFound, reason));
             }
-            fs::create_dir_all(folder)?;
+            DiskStorage.create_folder(folder)?;
             File::create(path)
         }
         opened => opened,

@@ -82,7 +82,7 @@ impl<S: Sinks> Epochs<S> {
             self.kept(wait)?;
         }
         while self.showing.as_mut().is_none_or(|showing| showing.done.are_here()) {
-            self.shown()?;
+            self.shown(wait)?;
             if !self.begin_to_show()? {
                 break;
             }
@@ -97,7 +97,7 @@ impl<S: Sinks> Epochs<S> {
     pub fn settle(&mut self, wait: Wait<'_>) -> Result<(), RunError> {
         self.make_safe(wait)?;
         loop {
-            self.shown()?;
+            self.shown(wait)?;
             if !self.begin_to_show()? {
                 return Ok(());
             }
@@ -142,6 +142,7 @@ impl<S: Sinks> Epochs<S> {
         }
         if let Some(let_go) = wait_to_show(&mut self.unshown, Unshown { epoch, receipts, resume_at }) {
             self.checkpoints.remove(let_go)?;
+            self.sinks.supersede(let_go)?;
         }
         Ok(())
     }
@@ -164,11 +165,11 @@ impl<S: Sinks> Epochs<S> {
     }
 
     /// Waits until the epoch that is being shown is, if one is. What came before its checkpoint is not needed any more.
-    fn shown(&mut self) -> Result<(), RunError> {
+    fn shown(&mut self, wait: Wait<'_>) -> Result<(), RunError> {
         let Some(Showing { epoch, resume_at, done, _held }) = self.showing.take() else { return Ok(()) };
         done.wait()?;
         if let Some(abroad) = &mut self.abroad {
-            abroad.set_shown(resume_at)?;
+            abroad.set_shown(resume_at, wait)?;
         }
         self.epoch = epoch;
         self.resumes.push(resume_at);

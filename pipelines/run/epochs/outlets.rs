@@ -26,6 +26,11 @@ pub trait Sinks {
     /// # Errors
     /// What trying again cannot help.
     fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<Answers<()>, SinkError>;
+    /// The receipts of this epoch will not be committed: those of a later one speak for its rows as well.
+    ///
+    /// # Errors
+    /// What trying again cannot help.
+    fn supersede(&self, epoch: Epoch) -> Result<(), SinkError>;
     /// Rows of these streams may come from now on.
     ///
     /// # Errors
@@ -44,6 +49,10 @@ impl Sinks for Fanout {
 
     fn commit(&self, epoch: Epoch, receipts: &BTreeMap<String, Receipt>) -> Result<Answers<()>, SinkError> {
         Ok(Fanout::commit(self, epoch, receipts))
+    }
+
+    fn supersede(&self, epoch: Epoch) -> Result<(), SinkError> {
+        Fanout::supersede(self, epoch)
     }
 
     fn extend(&self, streams: &[StreamSettings]) -> Result<(), SinkError> {

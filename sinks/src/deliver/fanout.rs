@@ -61,6 +61,11 @@ impl Fanout {
         self.deliveries.iter().try_for_each(|(delivery, _)| delivery.extend(streams))
     }
 
+    /// The receipts of this epoch will not be committed.
+    pub fn supersede(&self, epoch: Epoch) -> Result<(), SinkError> {
+        self.deliveries.iter().try_for_each(|(delivery, _)| delivery.supersede(epoch))
+    }
+
     /// All rows so far are durable in all sinks when the answers are there: a receipt by sink.
     #[must_use]
     pub fn prepare(&self, epoch: Epoch, resume_at: Offset) -> Answers<Receipt> {

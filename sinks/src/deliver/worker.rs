@@ -64,6 +64,7 @@ impl Worker {
                     done.err()
                 }
                 Call::Extend(streams) => self.retried(async |sink| sink.extend(&streams).await).err(),
+                Call::Supersede(epoch) => self.retried(async |sink| sink.supersede(epoch).await).err(),
                 Call::Prepare(epoch, resume_at, answer) => {
                     let done = self.retried(async |sink| sink.prepare(epoch, resume_at).await);
                     let error = done.as_ref().err().cloned();

@@ -44,6 +44,24 @@ impl Cut {
         self.retain_days()
     }
 
+    /// The receipt of an epoch will not be shown: its files are those of the next that is prepared, as far as that has not
+    /// staged them anew. Otherwise each epoch that waits would keep a copy of every file that has grown since.
+    pub(in crate::parquet) fn supersede(&mut self, epoch: Epoch) -> Result<(), SinkError> {
+        let next = self.prepared.range(Epoch(epoch.0 + 1)..).next().map(|(next, _)| *next);
+        let Some(next) = next else { return Ok(()) };
+        let Some(files) = self.prepared.remove(&epoch) else { return Ok(()) };
+        let of_next = self.prepared.get_mut(&next).expect("it was just found");
+        let mut replaced = Vec::new();
+        for (target, staged) in files {
+            if of_next.contains_key(&target) {
+                replaced.push(staged);
+            } else {
+                of_next.insert(target, staged);
+            }
+        }
+        replaced.iter().try_for_each(|staged| self.remove(&self.folder.join(staged)))
+    }
+
     fn show(&mut self, epoch: Epoch, staged: &Staged, streams: &[Stream]) -> Result<(), SinkError> {
         let mut folders = BTreeSet::new();
         for stream in streams {

@@ -51,24 +51,43 @@ struct Checkpoint {
     receipt: Receipt,
 }
 
-/// Starts, shows the newest checkpoint again, and goes on to the last epoch. With `lag`, commits come an epoch late.
-async fn run(storage: &CrashStorage, checkpoint: &mut Checkpoint, lag: bool) -> Result<(), SinkError> {
+/// When epochs are committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Commits {
+    AtOnce,
+    /// An epoch late.
+    Later,
+    /// At the end. Two wait; what is between them is superseded.
+    AtTheEnd,
+}
+
+use Commits::{AtOnce, AtTheEnd, Later};
+
+/// Starts, shows the newest checkpoint again, and goes on to the last epoch.
+async fn run(storage: &CrashStorage, checkpoint: &mut Checkpoint, commits: Commits) -> Result<(), SinkError> {
     let mut sink = open(storage)?;
     if checkpoint.epoch > Epoch(0) {
         sink.commit(checkpoint.epoch, &checkpoint.receipt).await?;
     }
-    let mut waiting: Option<(Epoch, Receipt)> = None;
+    let mut waiting: Vec<(Epoch, Receipt)> = Vec::new();
     for epoch in checkpoint.epoch.0 + 1..=EPOCHS.len() as u64 {
         for emission in emissions(epoch) {
             sink.write(&emission).await?;
         }
         let receipt = sink.prepare(Epoch(epoch), Offset(1)).await?;
         *checkpoint = Checkpoint { epoch: Epoch(epoch), receipt: receipt.clone() };
-        if let Some((epoch, receipt)) = waiting.replace((Epoch(epoch), receipt)).filter(|_| lag) {
-            sink.commit(epoch, &receipt).await?;
+        waiting.push((Epoch(epoch), receipt));
+        if commits == AtTheEnd && waiting.len() > 2 {
+            sink.supersede(waiting.remove(1).0).await?;
         }
-        if !lag || epoch == EPOCHS.len() as u64 {
-            let (epoch, receipt) = waiting.take().expect("just put");
+        let late = match commits {
+            _ if epoch == EPOCHS.len() as u64 => 0,
+            AtOnce => 0,
+            Later => 1,
+            AtTheEnd => 2,
+        };
+        while waiting.len() > late {
+            let (epoch, receipt) = waiting.remove(0);
             sink.commit(epoch, &receipt).await?;
         }
     }
@@ -101,14 +120,16 @@ fn expected(epochs: u64) -> BTreeMap<String, Vec<String>> {
 async fn a_stop_between_any_two_steps_leaves_each_row_once() {
     let cuts = [(PowerCut::KeepAll, 1), (PowerCut::LoseUnsynced, 1), (PowerCut::KeepSome, 4)];
     for (cut, seeds) in cuts {
-        for (seed, lag) in (0..seeds).flat_map(|seed| [(seed, false), (seed, true)]) {
+        for (seed, commits) in
+            (0..seeds).flat_map(|seed| [AtOnce, Later, AtTheEnd].map(|commits| (seed, commits)))
+        {
             let mut stops = 0;
             for call in 1.. {
-                let story = format!("{cut:?} at operation {call}, lag {lag}, seed {seed}");
+                let story = format!("{cut:?} at operation {call}, commits {commits:?}, seed {seed}");
                 let storage = CrashStorage::new(seed * 7919 + call);
                 let mut checkpoint = Checkpoint::default();
                 storage.cut_power_at(call, cut);
-                let ended = run(&storage, &mut checkpoint, lag).await;
+                let ended = run(&storage, &mut checkpoint, commits).await;
                 if ended.is_ok() {
                     break;
                 }
@@ -120,7 +141,7 @@ async fn a_stop_between_any_two_steps_leaves_each_row_once() {
                     once.dedup();
                     assert_eq!(once, ids, "{story} shows rows of {stream} twice");
                 }
-                run(&storage, &mut checkpoint, lag).await.expect("goes on");
+                run(&storage, &mut checkpoint, commits).await.expect("goes on");
                 assert_eq!(shown(&storage), expected(8), "{story}");
                 let left: Vec<PathBuf> = storage.files().into_iter().map(|(path, _)| path).collect();
                 let staged = left.iter().filter(|path| path.starts_with("/export/.staging")).count();
@@ -176,7 +197,7 @@ async fn a_machine_that_stops_again_and_again_gets_there() {
     for attempt in 0.. {
         let cuts = [PowerCut::KeepAll, PowerCut::LoseUnsynced, PowerCut::KeepSome];
         storage.cut_power_at(storage.calls() + 30 + attempt / 8, cuts[attempt as usize % 3]);
-        if run(&storage, &mut checkpoint, false).await.is_ok() {
+        if run(&storage, &mut checkpoint, AtOnce).await.is_ok() {
             break;
         }
         storage.restart();
@@ -184,10 +205,37 @@ async fn a_machine_that_stops_again_and_again_gets_there() {
     assert_eq!(shown(&storage), expected(8));
 }
 
+/// Each epoch that waits has a copy of every file that has grown; of those whose receipt nobody will show the copies go.
+#[tokio::test]
+async fn epochs_that_wait_long_do_not_fill_the_disk() {
+    let storage = CrashStorage::new(1);
+    let mut settings = settings(Path::new(FOLDER), Show::AtCut);
+    settings.file_rows_max = 1_000;
+    let mut sink = ParquetSink::on(Arc::new(storage.clone()), settings).expect("opens");
+    let staged =
+        || storage.files().into_iter().filter(|(path, _)| path.starts_with("/export/.staging")).count();
+    let mut newest = None;
+    for epoch in 1..=40 {
+        sink.write(&emission("telemetry", rows(epoch, &["bern"]))).await.expect("writes");
+        if epoch % 7 == 0 {
+            sink.write(&emission("late", rows(epoch + 100, &["genf"]))).await.expect("writes");
+        }
+        let receipt = sink.prepare(Epoch(epoch), Offset(1)).await.expect("prepares");
+        if let Some((before, _)) = newest.replace((Epoch(epoch), receipt)) {
+            sink.supersede(before).await.expect("goes");
+        }
+        assert!(staged() <= 2, "{} files are staged at epoch {epoch}", staged());
+    }
+    let (epoch, receipt) = newest.expect("there are some");
+    sink.commit(epoch, &receipt).await.expect("commits");
+    assert_eq!(shown(&storage)["telemetry"].len(), 40);
+    assert_eq!(shown(&storage)["late"].len(), 5);
+}
+
 #[tokio::test]
 async fn small_epochs_become_full_files() {
     let storage = CrashStorage::new(1);
-    run(&storage, &mut Checkpoint::default(), false).await.expect("runs");
+    run(&storage, &mut Checkpoint::default(), AtOnce).await.expect("runs");
     let sizes: Vec<(String, usize)> = storage
         .files()
         .into_iter()
@@ -252,10 +300,10 @@ async fn a_full_disk_is_waited_for() {
 async fn a_start_from_an_older_checkpoint_shows_no_row_twice() {
     for older in 0..EPOCHS.len() as u64 {
         let storage = CrashStorage::new(1);
-        run(&storage, &mut Checkpoint::default(), false).await.expect("runs");
+        run(&storage, &mut Checkpoint::default(), AtOnce).await.expect("runs");
         // Its files were shown long ago, so nothing of its receipt is left to do.
         let mut checkpoint = Checkpoint { epoch: Epoch(older), receipt: Receipt(r#"{"files":[]}"#.into()) };
-        run(&storage, &mut checkpoint, false).await.expect("the same rows are known for the same");
+        run(&storage, &mut checkpoint, AtOnce).await.expect("the same rows are known for the same");
         assert_eq!(shown(&storage), expected(8), "from epoch {older}");
     }
 }
@@ -273,14 +321,14 @@ async fn after_an_older_checkpoint_new_epochs_go_on() {
     }
     drop(sink);
     let mut checkpoint = Checkpoint { epoch: Epoch(2), receipt: Receipt(r#"{"files":[]}"#.into()) };
-    run(&storage, &mut checkpoint, true).await.expect("goes on");
+    run(&storage, &mut checkpoint, Later).await.expect("goes on");
     assert_eq!(shown(&storage), expected(8));
 }
 
 #[tokio::test]
 async fn another_journals_folder_is_refused() {
     let storage = CrashStorage::new(1);
-    run(&storage, &mut Checkpoint::default(), false).await.expect("runs");
+    run(&storage, &mut Checkpoint::default(), AtOnce).await.expect("runs");
     let mut sink = open(&storage).expect("opens");
     sink.write(&emission("telemetry", rows(7_000, &["bern"]))).await.expect("writes");
     let error = sink.prepare(Epoch(1), Offset(1)).await.expect_err("epoch 1 is there with other rows");
