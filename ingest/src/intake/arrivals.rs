@@ -4,9 +4,13 @@
 //! each whole second of it, between the messages before and after; seconds in which nothing was asked are
 //! one tick `first_ms..=last_ms`. A cut follows the first tick at or past each multiple of the cut interval.
 //! Live intake and replay place ticks and cuts by this one rule.
+//!
+//! Where the clock is put back, entries are timed from the last one on at the pace of the monotonic clock ([`Pace`]): a
+//! day without ticks would be a day without windows, exports, checkpoints and absences.
 
 use std::time::Duration;
 
+use super::gathering::Moment;
 use crate::entry::Entry;
 use crate::time::Epoch;
 
@@ -17,6 +21,43 @@ pub struct Arrivals {
     next_tick_ms: i64,
     cut_interval_ms: i64,
     epoch: Epoch,
+}
+
+/// A clock that is behind by no more is waited for.
+const BEHIND_MS_MAX: i64 = 1_000;
+
+/// The clock, as long as it does not go back.
+#[derive(Debug)]
+pub(super) struct Pace {
+    last: Moment,
+    behind_ms: i64,
+}
+
+impl Pace {
+    /// Goes on after `last_at_ms`, the time of the newest entry; `now_us` is the monotonic clock's time.
+    pub(super) fn new(last_at_ms: i64, now_us: u64) -> Self {
+        Pace { last: Moment { ms: last_at_ms, us: now_us }, behind_ms: 0 }
+    }
+
+    /// What time it is, ms since 1970 UTC: never before what it was.
+    #[inline]
+    pub(super) fn at_ms(&mut self, now: Moment) -> i64 {
+        if now.ms >= self.last.ms - BEHIND_MS_MAX {
+            self.last = Moment { ms: self.last.ms.max(now.ms), us: now.us };
+            self.behind_ms = 0;
+            return self.last.ms;
+        }
+        let passed_ms = now.us.saturating_sub(self.last.us) / 1000;
+        self.last.us += passed_ms * 1000;
+        self.last.ms = self.last.ms.saturating_add_unsigned(passed_ms);
+        self.behind_ms = self.last.ms - now.ms;
+        self.last.ms
+    }
+
+    /// How far the clock is behind the entries, where it was put back.
+    pub(super) fn behind_ms(&self) -> i64 {
+        self.behind_ms
+    }
 }
 
 /// What stands before a message because of the time that has passed.

@@ -36,7 +36,7 @@ impl IntakeByHand {
     pub fn new(settings: &IntakeSettings, log: Box<dyn Log>, start: Start, now_ms: i64, now_us: u64) -> Self {
         let now = Moment { ms: now_ms, us: now_us };
         let arrivals = Arrivals::new(start.last_at_ms, now_ms, start.last_epoch, settings.cut_interval);
-        let mut gathering = Gathering::new(Bounds::new(settings), arrivals, start.next_message);
+        let mut gathering = Gathering::new(Bounds::new(settings), arrivals, start.next_message, now_us);
         start.opening.into_iter().for_each(|entry| gathering.submit(entry, now));
         IntakeByHand { gathering, log, now, is_over: false }
     }

@@ -62,7 +62,8 @@ impl Desk {
     ) -> Desk {
         let arrivals =
             Arrivals::new(start.last_at_ms, clock.now_ms(), start.last_epoch, settings.cut_interval);
-        let gathering = Gathering::new(Bounds::new(settings), arrivals, start.next_message);
+        let now_us = clock.monotonic_us();
+        let gathering = Gathering::new(Bounds::new(settings), arrivals, start.next_message, now_us);
         let mut desk = Desk {
             clock,
             gathering,
@@ -113,6 +114,11 @@ impl Desk {
     pub(super) async fn attend(&mut self) -> Result<Attention, IntakeError> {
         let now = self.now();
         self.set_alarm(now);
+        // What is submitted waits where it is while much waits for the journal: whoever asks is told to come again.
+        let is_behind = self.is_behind(1);
+        if is_behind && self.submitted.is_closed() {
+            return Ok(Attention::Stop);
+        }
         let Desk { alarm, durable, submitted, .. } = self;
         let (_, _, alarm) = alarm.as_mut().expect("it was just set");
         tokio::select! {
@@ -121,7 +127,7 @@ impl Desk {
                 let packet_ids = self.written(written)?;
                 Ok(Attention::Acknowledge(packet_ids))
             }
-            entry = submitted.recv() => match entry {
+            entry = submitted.recv(), if !is_behind => match entry {
                 None => Ok(Attention::Stop),
                 Some(entry) => {
                     let now = self.now();
@@ -135,6 +141,7 @@ impl Desk {
                 self.alarm = None;
                 let now = self.now();
                 self.gathering.pass(now);
+                self.status.set_clock_behind_ms(self.gathering.clock_behind_ms());
                 self.hand_over_if_due(now)?;
                 Ok(Attention::Nothing)
             }
@@ -147,7 +154,8 @@ impl Desk {
         if self.alarm.as_ref().is_some_and(|&(for_us, for_ms, _)| (for_us, for_ms) == (due_us, tick_ms)) {
             return;
         }
-        let to_tick = Duration::from_millis(u64::try_from(tick_ms.saturating_sub(now.ms)).unwrap_or(0));
+        let now_ms = now.ms.saturating_add(self.gathering.clock_behind_ms());
+        let to_tick = Duration::from_millis(u64::try_from(tick_ms.saturating_sub(now_ms)).unwrap_or(0));
         let to_commit =
             due_us.map_or(SLEEP_MAX, |due_us| Duration::from_micros(due_us.saturating_sub(now.us)));
         let wait = to_tick.min(to_commit).min(SLEEP_MAX);

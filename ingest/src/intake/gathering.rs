@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::arrivals::{Arrivals, Passed};
+use super::arrivals::{Arrivals, Pace, Passed};
 use crate::entry::{Entry, IntakeBuilder};
 
 /// One moment on both clocks.
@@ -93,6 +93,7 @@ pub(crate) struct Committed {
 #[derive(Debug)]
 pub(crate) struct Gathering {
     bounds: Bounds,
+    pace: Pace,
     arrivals: Arrivals,
     next_message: u64,
     /// The messages since the last entry, and when the first came.
@@ -109,9 +110,10 @@ pub(crate) struct Gathering {
 }
 
 impl Gathering {
-    pub(crate) fn new(bounds: Bounds, arrivals: Arrivals, next_message: u64) -> Self {
+    pub(crate) fn new(bounds: Bounds, arrivals: Arrivals, next_message: u64, now_us: u64) -> Self {
         Gathering {
             bounds,
+            pace: Pace::new(arrivals.last_ms(), now_us),
             arrivals,
             next_message,
             builder: IntakeBuilder::new(),
@@ -148,9 +150,14 @@ impl Gathering {
     /// Time has come to `now`: puts the tick and the cut where they belong, if they are due.
     #[inline]
     pub(crate) fn pass(&mut self, now: Moment) {
-        if let Some(passed) = self.arrivals.pass(now.ms) {
+        if let Some(passed) = self.arrivals.pass(self.pace.at_ms(now)) {
             self.place(passed, now.us);
         }
+    }
+
+    /// How far the wall clock is behind the time of the entries, where it was put back.
+    pub(crate) fn clock_behind_ms(&self) -> i64 {
+        self.pace.behind_ms()
     }
 
     #[cold]
@@ -187,8 +194,9 @@ impl Gathering {
                 command.at_ms = self.arrivals.last_ms();
                 command.messages.first_message = self.next_message;
                 self.next_message += u64::from(command.messages.messages());
-                self.entries_bytes += command.messages.body().len();
+                self.entries_bytes += command.order.len() + command.messages.body().len();
             }
+            Entry::Configuration { text, .. } => self.entries_bytes += text.len(),
             _ => {}
         }
         self.add(entry, now.us);

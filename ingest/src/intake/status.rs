@@ -1,6 +1,6 @@
 //! What others may know of the intake while it runs: counts for `/metrics`, reasons for `/readyz`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
@@ -20,6 +20,7 @@ pub struct IntakeStatus {
     unacknowledged: AtomicU64,
     unacknowledged_gauge: Gauge,
     acknowledge_delay: Histogram,
+    clock_behind_ms: AtomicI64,
     source: Mutex<SourceState>,
     journal: Mutex<JournalState>,
 }
@@ -148,6 +149,7 @@ impl IntakeStatus {
             unacknowledged: AtomicU64::new(0),
             unacknowledged_gauge: gauge!("andon_ingest_unacked_messages"),
             acknowledge_delay: histogram!("andon_ingest_ack_delay_seconds"),
+            clock_behind_ms: AtomicI64::new(0),
             source: Mutex::new(SourceState::Connecting { address: address.to_owned() }),
             journal: Mutex::new(JournalState::Writing),
         }
@@ -177,7 +179,11 @@ impl IntakeStatus {
         let journal = lock(&self.journal);
         let source = (*source != SourceState::Subscribed).then(|| source.to_string());
         let journal = (*journal != JournalState::Writing).then(|| journal.to_string());
-        source.into_iter().chain(journal).collect()
+        let behind_s = self.clock_behind_ms.load(Ordering::Relaxed) / 1000;
+        let clock = (behind_s > 0).then(|| {
+            format!("the clock of this machine is {behind_s} s behind the journal's newest entry, from which time goes on; set it")
+        });
+        source.into_iter().chain(journal).chain(clock).collect()
     }
 
     /// How it stands with the broker, in words: `subscribed` when all is well.
@@ -194,6 +200,10 @@ impl IntakeStatus {
 
     pub(crate) fn set_source(&self, state: SourceState) {
         *lock(&self.source) = state;
+    }
+
+    pub(super) fn set_clock_behind_ms(&self, behind_ms: i64) {
+        self.clock_behind_ms.store(behind_ms, Ordering::Relaxed);
     }
 
     pub(crate) fn set_journal(&self, state: JournalState) {

@@ -5,6 +5,7 @@
 //! 1.250 q0 wheel/torque 12
 //! 1.300 time                        the alarm rings
 //! 1.300 durable | lost | finish | submit
+//! 1.300 clock -86400                the wall clock is put back by so many seconds
 //! ```
 //! Each line is followed by `take` where the batch is due, as the intake's thread does it.
 
@@ -27,14 +28,19 @@ fn check(bounds: Bounds, last_at_ms: Option<i64>, script: &str, expected: &str) 
     let clock = Arc::new(ManualClock::at(0));
     let mut gathering: Option<Gathering> = None;
     let mut out = String::new();
+    let mut off_ms = 0;
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let seconds: f64 = words[0].parse().expect("seconds");
         clock.set((seconds * 1000.0).round() as i64);
-        let now = Moment { ms: clock.now_ms(), us: clock.monotonic_us() };
+        if let [_, "clock", by_s] = words[..] {
+            off_ms += by_s.parse::<i64>().expect("seconds") * 1000;
+            continue;
+        }
+        let now = Moment { ms: clock.now_ms() + off_ms, us: clock.monotonic_us() };
         let gathering = gathering.get_or_insert_with(|| {
             let arrivals = Arrivals::new(last_at_ms, now.ms, Epoch(0), Duration::from_secs(5));
-            Gathering::new(bounds, arrivals, 1)
+            Gathering::new(bounds, arrivals, 1, now.us)
         });
         step(gathering, &words[1..], now, &mut out);
         while gathering.is_due(now.us) {
@@ -233,6 +239,44 @@ fn arrival_never_goes_back_when_the_clock_does() {
         7.300 q0 c 1
         7.400 time";
     check(BOUNDS, None, script, "commit [1:a@7.100 2:b@7.100 3:c@7.300]");
+}
+
+/// Ticks and cuts go on, for windows, exports and absences wait for them, and the clock is right again some time.
+#[test]
+fn a_clock_that_is_put_back_a_day_stops_nothing() {
+    let script = "
+        4.100 q0 a 1
+        4.200 clock -86400
+        4.300 time
+        4.301 durable
+        5.200 q0 b 1
+        5.300 time
+        5.301 durable
+        6.600 clock 86400
+        6.700 time
+        6.710 time";
+    let expected = "
+        commit [1:a@4.100]
+        ack []
+        commit tick 5, cut 1 at 5.000, [2:b@5.200]
+        ack []
+        commit tick 6";
+    check(BOUNDS, None, script, expected);
+}
+
+#[test]
+fn after_a_restart_with_the_clock_behind_the_journal_time_goes_on() {
+    let script = "
+        1.100 q0 a 1
+        2.300 time
+        2.301 durable
+        6.300 time
+        6.310 time";
+    let expected = "
+        commit [1:a@100.000], tick 101
+        ack []
+        commit tick 102..105, cut 1 at 105.000";
+    check(BOUNDS, Some(100_000), script, expected);
 }
 
 #[test]
