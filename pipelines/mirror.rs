@@ -61,6 +61,8 @@ pub mod follower;
 
 pub mod opening;
 
+pub mod forks;
+
 mod regained;
 
 pub mod configured;

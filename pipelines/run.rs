@@ -13,6 +13,8 @@ mod error;
 
 mod desk;
 
+mod forks;
+
 mod lamps;
 
 mod opening;
@@ -48,6 +50,7 @@ use self::abroad::Abroad;
 use self::desk::Clerk;
 use self::epochs::Epochs;
 pub use self::error::RunError;
+use self::forks::Forks;
 use self::lamps::Lamps;
 use self::parts::{Ended, serve_parts};
 use self::reload::Reload;
@@ -57,7 +60,7 @@ pub use self::stop::Stop;
 use crate::analyst::Analyst;
 use crate::config::Config;
 use crate::engine::commands::Answer;
-use crate::mirror::{Mirror, MirroredLog};
+use crate::mirror::{Mirror, MirrorError, MirroredLog};
 use crate::picture::Painter;
 use crate::wire;
 
@@ -109,6 +112,9 @@ pub fn serve(
     ))?;
     for settings in &config.couriers {
         runtime.spawn(Courier::new(settings.clone(), desk.clone()).run());
+    }
+    if let Some(forks) = Forks::of(config, &desk).map_err(MirrorError::from)? {
+        runtime.spawn(forks.run());
     }
     told(served.0);
     let result = serve_parts(config, files, &clock, painter, &runtime, (stop, &clerk, wants_standby));

@@ -1,4 +1,4 @@
-//! Messages about the past: mended ones out of quarantine, and recordings.
+//! Messages about the past: mended ones out of quarantine, recordings, and what a former leader has left.
 //!
 //! They are decoded as all others are, and enter at their event time, but they say nothing of the present: no watermark, no
 //! clock and no silence follows from them, and the fast lane does not look at them on arrival, so they raise no live
@@ -11,6 +11,7 @@
 //! * What is **imported** is late, all of it, however young: told with its step in `telemetry` and `late`, neither judged nor
 //!   folded, so that no rule of any kind can raise on it. Its step events are told, serve the join, and are judged and booked
 //!   by nobody. A card or asset that is known stays as it is; bookings go to quarantine, for their steps are booked.
+//! * What comes out of a **fork** goes the way of what is replayed. Much of it the broker may have brought again meanwhile.
 //!
 //! Repeats of what came live are recognised as long as that is remembered; and among themselves. A record of quarantine is
 //! known by its name, so its own elements, which have been seen before, are no repeats of themselves.
@@ -38,6 +39,8 @@ pub(super) enum Lane<'a> {
     Replay { metric: Option<&'a str> },
     /// Out of a recording.
     Import,
+    /// Taken in by one who led before.
+    Fork,
 }
 
 /// What became of them.
@@ -248,7 +251,9 @@ impl Engine {
             // Of an element with one metric refused, each record is of another metric.
             Lane::Replay { metric: Some(_) } => false,
             Lane::Replay { metric: None } => self.belated.repeats.see(&print) == Seen::Repeat,
-            Lane::Import => self.repeats.holds(&print) || self.belated.repeats.see(&print) == Seen::Repeat,
+            Lane::Import | Lane::Fork => {
+                self.repeats.holds(&print) || self.belated.repeats.see(&print) == Seen::Repeat
+            }
         }
     }
 

@@ -2,10 +2,10 @@
 //!
 //! A command that makes no sense is refused and changes nothing; the refusal is an answer as any other. Each is a row of
 //! stream `commands`. What brings messages is recognised by what it is about, whatever its key: a quarantine record that
-//! is mended stays so, and a recording goes on where it ended.
+//! is mended stays so, and a recording or a fork goes on where it ended.
 //!
-//! Bounds: the answers of [`KEYS_MAX`] keys, [`RECORDS_MAX`] records and [`RECORDINGS_MAX`] recordings are remembered;
-//! beyond, the oldest is forgotten, and the same would be taken for new.
+//! Bounds: the answers of [`KEYS_MAX`] keys, [`RECORDS_MAX`] records and [`RECORDINGS_MAX`] recordings and forks are
+//! remembered; beyond, the oldest is forgotten, and the same would be taken for new.
 
 use std::collections::VecDeque;
 
@@ -69,7 +69,7 @@ pub(super) struct Commands {
     answers: Remembered<(String, Answer)>,
     /// By row id of the quarantine record that is mended: the message that it became.
     records: Remembered<u64>,
-    /// By recording: messages of it that are in.
+    /// By recording: messages of it that are in. By fork: the ordinal behind those that are in.
     recordings: Remembered<u64>,
     /// Commands so far, so that each has a row id of its own.
     told: u64,
@@ -173,9 +173,9 @@ impl Engine {
             return Ok((self.new_answer(&order.key, Outcome::Invalid, detail), true));
         }
         let answer = self.apply_order(order, command)?;
-        // A recording and a courier know by themselves how far they are, and what is told of them is much.
+        // A recording, a fork and a courier know by themselves how far they are, and what is told of them is much.
         let knows_itself = match &order.what {
-            What::Import { .. } => true,
+            What::Import { .. } | What::Rejoin { .. } => true,
             What::Deliver { progress, .. } => !progress.is_decision(),
             _ => false,
         };
@@ -214,6 +214,7 @@ impl Engine {
                 return self.replay(order, record, metric.as_deref(), command);
             }
             What::Import { recording, from } => return self.import(order, recording, *from, command),
+            What::Rejoin { fork, from } => return self.rejoin(order, fork, *from, command),
             What::Reset { exception, .. } => return Ok(self.reset(order, exception, by)),
             What::SignOff { .. } | What::Release { .. } | What::PostLine { .. } => {
                 return Ok(self.function(order, command.at_ms));
@@ -291,5 +292,27 @@ impl Engine {
         let answer = self.new_answer(&order.key, Outcome::Applied, detail);
         let message = (messages > 0).then_some(command.messages.first_message + is_in);
         Ok(Answer { message, imported: Some(imported), applied: messages, ..answer })
+    }
+
+    /// The next messages of a fork. Whoever hands them over takes the answer for the word that they are safe, so it waits
+    /// for the mirror.
+    fn rejoin(
+        &mut self,
+        order: &Order,
+        fork: &str,
+        from: u64,
+        command: &Command,
+    ) -> Result<Answer, EngineError> {
+        let name = format!("fork {fork}");
+        let known = self.imported(&name);
+        let brought = u64::from(command.messages.messages());
+        let is_in = known.saturating_sub(from).min(brought);
+        let skipped = usize::try_from(is_in).unwrap_or(usize::MAX);
+        let taken = self.take_belated(&command.messages, skipped, &Lane::Fork, command.at_ms)?;
+        self.commands.recordings.insert(&name, known.max(from + brought), RECORDINGS_MAX);
+        let detail = if taken.messages == 0 { "all of it is in already".to_owned() } else { taken.said() };
+        let answer = self.new_answer(&order.key, Outcome::Applied, detail);
+        let message = (taken.messages > 0).then_some(command.messages.first_message + is_in);
+        Ok(Answer { message, applied: taken.messages, goes_out: true, ..answer })
     }
 }

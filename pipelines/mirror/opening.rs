@@ -1,14 +1,14 @@
 //! Before a region with a mirror begins: its part is decided by the log, and its journal is made to agree with it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use ingest::entry::Entry;
 use ingest::journal::{Journal, Place};
 use ingest::storage::Storage;
 use ingest::time::{Clock, Offset};
 
 use super::chunk::Chunk;
+use super::forks::Aside;
 use super::head::Head;
 use super::identity::{Identity, fresh};
 use super::manifest::Manifest;
@@ -18,9 +18,6 @@ use super::store::{Store, list_all};
 use super::{JOURNAL, MirrorError, configured, decoded, node_of};
 use crate::checkpoint::CheckpointFolder;
 use crate::config::Config;
-
-/// Entries of a fork's files.
-const FORK_FILE_ENTRIES: usize = 4_096;
 
 /// What a region is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,43 +225,19 @@ impl Region<'_> {
     /// Writes what the journal holds from `fork` on into files beside it, and takes it out. Checkpoints behind the fork
     /// are none any more; nothing of them was ever shown.
     fn set_aside(&self, journal: &mut Journal, fork: Offset, writer: &str) -> Result<(), MirrorError> {
-        let mut entries: Vec<Entry> = Vec::new();
-        let mut files: Vec<PathBuf> = Vec::new();
-        let mut first = fork;
-        let mut write = |first: Offset, entries: Vec<Entry>| -> Result<(), MirrorError> {
-            let place = Place { offset: first, ..Place::FIRST };
-            let chunk = Chunk { place, generation: 0, writer: writer.to_owned(), entries };
-            let path = self.journal_folder().join(format!("fork-{:020}-{writer}.chunk", first.0));
-            // One that is there is whole, and a power cut may have left less of it in the journal since.
-            if !self.storage.list(self.journal_folder()).map_err(MirrorError::Note)?.contains(&path) {
-                self.storage.create(&path, &chunk.encode()).map_err(MirrorError::Note)?;
-            }
-            files.push(path);
-            Ok(())
-        };
-        let mut count: u64 = 0;
-        for read in journal.read(fork.max(journal.first_offset()))? {
-            let (offset, entry) = read?;
-            if entries.is_empty() {
-                first = offset;
-            }
-            entries.push(entry);
-            count += 1;
-            if entries.len() >= FORK_FILE_ENTRIES {
-                write(first, std::mem::take(&mut entries))?;
-            }
-        }
-        if !entries.is_empty() {
-            write(first, entries)?;
-        }
+        let end = journal.next_offset();
+        let entries = journal.read(fork.max(journal.first_offset()))?.map(|read| Ok(read?));
+        let (storage, folder) = (&*self.storage, self.journal_folder());
+        let files = Aside { storage, folder, writer }.put(entries)?;
         journal.cut_back(fork)?;
+        let entries = end.0 - fork.0;
         tracing::warn!(
             from = fork.0,
-            entries = count,
-            files = ?files,
-            "another region leads since; what was written here after that is set aside"
+            entries,
+            ?files,
+            "another region leads since; what was written here after that is set aside, and handed to it"
         );
-        metrics::counter!("andon_mirror_fork_entries_total").increment(count);
+        metrics::counter!("andon_mirror_fork_entries_total").increment(entries);
         Ok(())
     }
 }

@@ -113,7 +113,7 @@ impl Desk {
     }
 
     /// Hands a wish in and waits for the answer.
-    pub(crate) async fn ask(&self, wish: Wish) -> Reply {
+    pub async fn ask(&self, wish: Wish) -> Reply {
         let (reply, answered) = oneshot::channel();
         match self.0.try_send(Asked { wish, reply }) {
             Err(mpsc::error::TrySendError::Full(_)) => Reply::problem(

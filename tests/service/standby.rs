@@ -151,6 +151,53 @@ fn a_leader_that_lives_on_steps_down_once_another_has_taken_over() {
     }
 }
 
+/// Under `local` a leader acknowledges what the mirror does not have yet, and the broker forgets it. It is on the disk of
+/// the machine that died, and comes with that.
+#[test]
+fn what_a_dead_leader_had_acknowledged_alone_comes_back_with_its_disk() {
+    let _alone = alone();
+    let Some(broker) = Mosquitto::start("") else { return };
+    let (mirror, lyon, paris) = regions(&broker, "");
+    let text = std::fs::read_to_string(lyon.config()).expect("there");
+    let slow = text.replace("[mirror]\n", "[mirror]\ninterval = \"1min\"\n");
+    std::fs::write(lyon.config(), slow).expect("written");
+    let (mut lyons, mut pariss) = begin(&lyon, &paris);
+    let mut work = Work::on(broker.port);
+    for number in 0..20 {
+        job(&mut work, number);
+    }
+    work.settle();
+    until("Lyon has all of it", 30, || {
+        let counts = lyons.counts();
+        if counts.get("readings") >= work.readings { Ok(()) } else { Err(counts) }
+    });
+    lyons.kill();
+    promote(&mut pariss, &paris);
+    until_role(&mut pariss, "primary");
+    for number in 20..30 {
+        job(&mut work, number);
+    }
+    work.settle();
+    pariss.until_ready();
+    let there = pariss.counts().get("readings");
+    assert!(there < work.readings, "the mirror was fast: Paris has {there} of {}", work.readings);
+
+    let mut back = Andon::run(&lyon);
+    until_role(&mut back, "standby");
+    until_exported(&mut pariss, &paris, &work);
+    until_exported(&mut back, &lyon, &work);
+    until_compared(&mut back);
+    let forks = std::fs::read_dir(mirror.path().join("mirror/forks")).map_or(0, Iterator::count);
+    assert_eq!(forks, 0, "what was taken is gone from the mirror");
+    pariss.stop();
+    back.stop();
+    for shop in [&lyon, &paris] {
+        each_reading_is_there_once(&shop.history(), &work);
+        the_store_says_the_same(shop);
+        a_replay_says_the_same(shop);
+    }
+}
+
 #[test]
 fn a_standby_takes_over_by_itself_when_the_lease_is_stale() {
     let _alone = alone();

@@ -101,6 +101,13 @@ pub enum What {
         /// Messages of it before the first of this piece.
         from: u64,
     },
+    /// Messages that a former leader has taken in, and that are not in the log.
+    Rejoin {
+        /// Who had taken them in.
+        fork: String,
+        /// The ordinal that the first of them had there.
+        from: u64,
+    },
 }
 
 /// What a technician does to a step.
@@ -199,10 +206,12 @@ impl What {
             What::PostLine { .. } => "post_line",
             What::Deliver { .. } => "deliver",
             What::Import { .. } => "import",
+            What::Rejoin { .. } => "rejoin",
         }
     }
 
-    /// What it is about: id of an exception, a job, a courier, row id of a quarantine record, or the recording.
+    /// What it is about: id of an exception, a job, a courier, row id of a quarantine record, a recording, or who had taken
+    /// messages in.
     #[must_use]
     pub fn target(&self) -> &str {
         match self {
@@ -218,6 +227,7 @@ impl What {
             What::Replay { record, .. } => record,
             What::Deliver { courier, .. } => courier,
             What::Import { recording, .. } => recording,
+            What::Rejoin { fork, .. } => fork,
         }
     }
 
@@ -235,7 +245,7 @@ impl What {
             | What::Reset { reason, .. }
             | What::PostLine { note: reason, .. }
             | What::Deliver { detail: reason, .. } => Some(reason),
-            What::Card { .. } | What::Import { .. } => None,
+            What::Card { .. } | What::Import { .. } | What::Rejoin { .. } => None,
         }
     }
 
