@@ -32,6 +32,10 @@ pub struct Trace {
     /// Rows of views whose window holds one of its readings, and exceptions that name one of them as evidence.
     pub windows: BTreeMap<String, Vec<Row>>,
     pub exceptions: Vec<Row>,
+    /// What went into queues because of these exceptions.
+    pub items: Vec<Row>,
+    /// What is left out here, for it would be too much.
+    pub untold: Vec<String>,
     /// Exported files that hold its rows.
     pub files: Vec<String>,
     /// Epoch of the newest checkpoint, and the first entry that it has not applied.

@@ -156,7 +156,7 @@ fn page(status: &Value, mirror: &Value, drill: Option<&Drill>) -> String {
         "role          {}
 leader        {}, generation {}
 mirror        {}, {}, up to entry {}
-lost at worst {} entries, {:.1} s (ack = \"{}\"){state}
+lost at worst {} messages, {:.1} s (ack = \"{}\"){state}
 last drill    {drill}",
         text(&status["role"]),
         text(&mirror["leader"]),
@@ -165,7 +165,7 @@ last drill    {drill}",
         if mirror["reachable"] == true { "reachable" } else { "NOT REACHABLE" },
         mirror["mirrored_offset"],
         // What is acknowledged is in the mirror, whatever is on its way there.
-        if mirror["ack"] == "mirrored" { json!(0) } else { mirror["lag_entries"].clone() },
+        if mirror["ack"] == "mirrored" { json!(0) } else { mirror["lag_messages"].clone() },
         if mirror["ack"] == "mirrored" { 0.0 } else { mirror["lag_seconds"].as_f64().unwrap_or(0.0) },
         text(&mirror["ack"]),
     )

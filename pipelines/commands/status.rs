@@ -82,9 +82,10 @@ fn mirror(role: &Value, mirror: &Value) -> String {
         return String::new();
     }
     format!(
-        "\nmirror        {} behind: {} entries, {} bytes, {:.1} s; {}, generation {}",
+        "\nmirror        {} behind: {} entries with {} messages, {} bytes, {:.1} s; {}, generation {}",
         if mirror["reachable"] == true { "reachable," } else { "NOT REACHABLE," },
         mirror["lag_entries"],
+        mirror["lag_messages"],
         mirror["lag_bytes"],
         mirror["lag_seconds"].as_f64().unwrap_or(0.0),
         role.as_str().unwrap_or_default(),

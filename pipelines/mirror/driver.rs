@@ -179,7 +179,7 @@ impl Driver {
                 if next > self.leader.leads_from && !self.is_leading.replace(true) {
                     self.led.notify_one();
                 }
-                self.status.set_mirrored(next);
+                self.status.set_mirrored(writer.place);
             }
             Put::Taken { generation, writer } => self.status.fence(taken(first, generation, &writer)),
         }
@@ -258,7 +258,7 @@ impl Driver {
             let (ours, theirs) = (identity.cluster.clone(), head.cluster);
             return Err(MirrorError::Foreign { place: store.place(), ours, theirs });
         }
-        self.status.set_mirrored(place.offset);
+        self.status.set_mirrored(place);
         let Identity { cluster, generation, writer, .. } = identity;
         Ok(Some(Writer::new(Arc::clone(store), cluster, *generation, writer, place)))
     }

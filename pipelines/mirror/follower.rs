@@ -216,7 +216,10 @@ mod tests {
             lease_ms: 2_000,
             chunk: 1,
             mirrored: 1,
+            mirrored_message: 0,
             lag_entries: 0,
+            lag_messages: 0,
+            lag_bytes: 0,
             lag_seconds: 0.0,
         })
     }

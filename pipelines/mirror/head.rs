@@ -38,9 +38,21 @@ pub struct Lease {
     /// First entry of the newest chunk, and the entry behind it.
     pub chunk: u64,
     pub mirrored: u64,
+    /// Ordinal of the first message behind the newest chunk; 0 from a leader that does not say so.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mirrored_message: u64,
     /// What the leader has made durable and the mirror does not have yet.
     pub lag_entries: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lag_messages: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lag_bytes: u64,
     pub lag_seconds: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Head {

@@ -72,7 +72,7 @@ impl Keeper {
             return Ok(false);
         }
         self.beat += 1;
-        let (lag_entries, _, lag_seconds) = self.status.lag();
+        let behind = self.status.behind();
         let lease = Lease {
             format: Lease::FORMAT,
             generation: self.generation,
@@ -81,8 +81,11 @@ impl Keeper {
             lease_ms: self.lease.as_millis() as u64,
             chunk: chunk.0,
             mirrored: next.0,
-            lag_entries,
-            lag_seconds,
+            mirrored_message: behind.mirrored_message,
+            lag_entries: behind.entries,
+            lag_messages: behind.messages,
+            lag_bytes: behind.bytes,
+            lag_seconds: behind.seconds,
         };
         lease.write(&*self.store).await?;
         Ok(true)

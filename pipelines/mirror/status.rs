@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ingest::entry::Entry;
 use ingest::intake::LogError;
+use ingest::journal::Place;
 use ingest::time::{Clock, Offset};
 use tokio::sync::Notify;
 
@@ -41,12 +42,29 @@ struct State {
     ready: Offset,
     durable: Offset,
     mirrored: Offset,
+    /// Ordinals of the next message: behind all that was appended, is durable, and is in the mirror.
+    next_message: u64,
+    durable_message: u64,
+    mirrored_message: u64,
     /// By [`Clock::boot_us`]: until then we may acknowledge.
     permitted_until_us: u64,
     trouble: Option<String>,
     fenced: Option<String>,
     is_stopped: bool,
     offered: Option<Offered>,
+}
+
+/// What is durable here and not in the mirror: it would be lost with this machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Behind {
+    pub entries: u64,
+    /// Counted, not estimated.
+    pub messages: u64,
+    /// Ordinal of the first message that the mirror does not have.
+    pub mirrored_message: u64,
+    pub bytes: u64,
+    /// How long the oldest of it has been waiting.
+    pub seconds: f64,
 }
 
 /// What to put next.
@@ -59,9 +77,11 @@ pub(super) enum Work {
 }
 
 impl MirrorStatus {
-    /// With a journal that ends at `durable`, of which the mirror has what is below `mirrored`.
+    /// With a journal that ends at `durable`, of which the mirror has what is before `mirrored`.
     #[must_use]
-    pub fn new(settings: &MirrorSettings, clock: Arc<dyn Clock>, durable: Offset, mirrored: Offset) -> Self {
+    pub fn new(settings: &MirrorSettings, clock: Arc<dyn Clock>, durable: Place, mirrored: Place) -> Self {
+        let (next_message, mirrored_message) = (durable.next_message, mirrored.next_message);
+        let (durable, mirrored) = (durable.offset, mirrored.offset);
         let mut lag = Lag::default();
         if mirrored < durable {
             lag.appended(durable, 0, clock.boot_us());
@@ -78,6 +98,9 @@ impl MirrorStatus {
                 ready: durable,
                 durable,
                 mirrored,
+                next_message,
+                durable_message: next_message,
+                mirrored_message,
                 permitted_until_us: 0,
                 trouble: None,
                 fenced: None,
@@ -105,6 +128,7 @@ impl MirrorStatus {
         state.tail.push(entry.clone());
         state.unsynced.0 += super::tail::size_of_entry(entry) as u64;
         state.unsynced.1 = offset.next();
+        state.next_message += entry.messages().map_or(0, |messages| u64::from(messages.messages()));
     }
 
     /// All that was appended is about to become durable here, and in the mirror meanwhile if both are waited for: what a
@@ -120,6 +144,7 @@ impl MirrorStatus {
         let mut state = self.lock();
         self.make_ready(&mut state);
         state.durable = state.ready;
+        state.durable_message = state.next_message;
     }
 
     fn make_ready(&self, state: &mut State) {
@@ -177,9 +202,11 @@ impl MirrorStatus {
         entries.map_or(Work::Behind(state.ready), Work::Entries)
     }
 
-    /// The mirror has all entries below `end`.
-    pub(super) fn set_mirrored(&self, end: Offset) {
+    /// The mirror has all entries before `end`.
+    pub(super) fn set_mirrored(&self, end: Place) {
         self.change(|state| {
+            state.mirrored_message = end.next_message;
+            let end = end.offset;
             state.mirrored = end;
             state.lag.mirrored(end);
             state.tail.drop_before(end);
@@ -289,11 +316,16 @@ impl MirrorStatus {
         self.lock().trouble.is_none()
     }
 
-    /// How far the mirror is behind: entries, bytes, seconds.
+    /// How far the mirror is behind.
     #[must_use]
-    pub fn lag(&self) -> (u64, u64, f64) {
+    pub fn behind(&self) -> Behind {
         let state = self.lock();
-        let entries = state.durable.0.saturating_sub(state.mirrored.0);
-        (entries, state.lag.bytes(), state.lag.us(self.clock.boot_us()) as f64 / 1e6)
+        Behind {
+            entries: state.durable.0.saturating_sub(state.mirrored.0),
+            messages: state.durable_message.saturating_sub(state.mirrored_message),
+            mirrored_message: state.mirrored_message,
+            bytes: state.lag.bytes(),
+            seconds: state.lag.us(self.clock.boot_us()) as f64 / 1e6,
+        }
     }
 }

@@ -12,6 +12,7 @@ use ingest::time::{ManualClock, Offset};
 
 use super::chunk::Chunk;
 use super::follower::{Comparison, Follower};
+use super::forks;
 use super::head::Head;
 use super::manifest::{Manifest, Offered};
 use super::opening::{Region, Role};
@@ -36,6 +37,11 @@ fn ticks(seconds: std::ops::Range<i64>) -> Vec<Entry> {
 
 fn writer(store: &Arc<MemoryStore>, generation: u64, name: &str, place: Place) -> Writer {
     Writer::new(Arc::clone(store) as Arc<dyn Store>, "c1", generation, name, place)
+}
+
+/// A place in a journal of ticks.
+fn at(offset: u64) -> Place {
+    Place { offset: Offset(offset), ..Place::FIRST }
 }
 
 fn settings(ack: Ack, takeover: Takeover) -> MirrorSettings {
@@ -206,8 +212,7 @@ fn another_state_than_the_leaders_is_an_alarm_and_tells_both() {
 #[test]
 fn nothing_is_acknowledged_without_a_lease_nor_before_the_mirror_has_it() {
     let clock = Arc::new(ManualClock::at(1_000));
-    let status =
-        MirrorStatus::new(&settings(Ack::Mirrored, Takeover::Manual), clock.clone(), Offset(5), Offset(5));
+    let status = MirrorStatus::new(&settings(Ack::Mirrored, Takeover::Manual), clock.clone(), at(5), at(5));
     status.set_trouble(Some("it is away".to_owned()));
     let ticking = |status: &MirrorStatus| {
         std::thread::scope(|scope| {
@@ -226,9 +231,9 @@ fn nothing_is_acknowledged_without_a_lease_nor_before_the_mirror_has_it() {
     status.appended(Offset(5), &tick(1));
     status.synced();
     assert_eq!(ticking(&status), Err(LogError::Waiting { reason: "it is away".to_owned() }));
-    assert_eq!(status.lag().0, 1);
-    status.set_mirrored(Offset(6));
-    assert_eq!((ticking(&status), status.lag().0), (Ok(()), 0));
+    assert_eq!(status.behind().entries, 1);
+    status.set_mirrored(at(6));
+    assert_eq!((ticking(&status), status.behind().entries), (Ok(()), 0));
     status.fence("b.1 leads".to_owned());
     assert_eq!(ticking(&status), Err(LogError::Failed { reason: "b.1 leads".to_owned() }));
     assert_eq!(status.not_ready(), ["b.1 leads"]);
@@ -238,17 +243,17 @@ fn nothing_is_acknowledged_without_a_lease_nor_before_the_mirror_has_it() {
 fn the_mirror_is_written_while_the_journal_is_synced_if_both_are_waited_for() {
     for (ack, is_ready) in [(Ack::Mirrored, true), (Ack::Local, false)] {
         let clock = Arc::new(ManualClock::at(1_000));
-        let status = MirrorStatus::new(&settings(ack, Takeover::Manual), clock.clone(), Offset(5), Offset(5));
+        let status = MirrorStatus::new(&settings(ack, Takeover::Manual), clock.clone(), at(5), at(5));
         status.permit(u64::MAX);
         status.appended(Offset(5), &tick(1));
         status.syncing();
         assert_eq!(matches!(status.work_from(Offset(5), 1), Work::Entries(_)), is_ready, "{ack:?}");
         if is_ready {
-            status.set_mirrored(Offset(6));
+            status.set_mirrored(at(6));
         }
         status.synced();
         assert!(is_ready || matches!(status.work_from(Offset(5), 1), Work::Entries(_)), "{ack:?}");
-        assert_eq!(status.lag().0, u64::from(!is_ready));
+        assert_eq!(status.behind().entries, u64::from(!is_ready));
         assert_eq!(status.wait_until_acknowledgeable(), Ok(()));
     }
 }
@@ -311,6 +316,15 @@ fn the_log_says_who_leads_and_a_fork_is_set_aside() {
         let fork = journal_folder.join(format!("fork-{:020}-{}.chunk", 5, identity.writer));
         let fork = std::fs::read(fork).expect("it is there");
         assert_eq!(Chunk::decode(&fork.into(), Offset(5)).expect("reads").entries, ticks(4..6));
+        // What it alone had goes to whoever leads, by way of the mirror, once, however often it is handed over.
+        for handed in [1, 0] {
+            let now = forks::hand_over(&*store, &*storage, journal_folder).await.expect("handed over");
+            assert_eq!(now, handed);
+        }
+        let fork = forks::Fork::oldest(&*store).await.expect("reads").expect("is there");
+        assert_eq!(fork.orders, [], "ticks are of no use to others");
+        fork.remove(&*store).await.expect("removed");
+        assert!(forks::Fork::oldest(&*store).await.expect("reads").is_none());
         // A mirror of another journal is refused.
         Head::new("c9", 1, 1).replace(&*store).await.expect("puts");
         let error = lyon.prepare(false).await.expect_err("another journal");
@@ -382,7 +396,7 @@ fn a_journal_that_is_shorter_than_its_mirror_is_not_written_behind_that() {
     let mut leads_from = Place::FIRST;
     ticks(0..5).iter().for_each(|entry| leads_from.pass(entry));
     let settings = settings(Ack::Local, Takeover::Manual);
-    let status = Arc::new(MirrorStatus::new(&settings, clock.clone(), leads_from.offset, leads_from.offset));
+    let status = Arc::new(MirrorStatus::new(&settings, clock.clone(), leads_from, leads_from));
     let identity = Identity {
         generation: 2,
         writer: "lyon.2".to_owned(),

@@ -162,8 +162,8 @@ impl Abroad {
         // Another may have written there before us.
         self.identity.claims_from = Some(self.end.map_or(place.offset, |end| end.offset).0);
         self.write_identity(wait)?;
-        let mirrored = self.end.map_or(first.offset, |end| end.offset);
-        let status = MirrorStatus::new(&self.settings, Arc::clone(clock), place.offset, mirrored);
+        let mirrored = self.end.unwrap_or(first);
+        let status = MirrorStatus::new(&self.settings, Arc::clone(clock), place, mirrored);
         let status = Arc::new(status);
         let files = journal.clone();
         let leader = Leader {
@@ -250,12 +250,13 @@ impl Watched for Leading {
     }
 
     fn view(&self) -> sinks::view::Mirror {
-        let (lag_entries, lag_bytes, lag_seconds) = self.status.lag();
+        let behind = self.status.behind();
         sinks::view::Mirror {
             mirrored_offset: self.status.mirrored().0.saturating_sub(1),
-            lag_entries,
-            lag_bytes,
-            lag_seconds,
+            lag_entries: behind.entries,
+            lag_messages: behind.messages,
+            lag_bytes: behind.bytes,
+            lag_seconds: behind.seconds,
             reachable: self.status.is_reachable(),
             ..self.mirror.clone()
         }

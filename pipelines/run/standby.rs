@@ -199,6 +199,7 @@ impl Service {
         let abroad = self.epochs.abroad.as_ref().expect("a follower has a mirror");
         let seen = lease.lease();
         let next = self.epochs.place().0.next().0;
+        let next_message = self.epochs.journal.with(|journal| journal.place().next_message);
         let comparison = &abroad.comparison;
         let difference = comparison.differs_at.as_ref().map(|(offset, theirs, ours)| StateDifference {
             offset: *offset,
@@ -206,6 +207,7 @@ impl Service {
             ours: ours.clone(),
         });
         let behind = seen.map_or(0, |lease| lease.mirrored.saturating_sub(next));
+        let messages_behind = seen.map_or(0, |lease| lease.mirrored_message.saturating_sub(next_message));
         let view = MirrorView {
             place: abroad.store.place(),
             ack: abroad.settings.ack.as_str().to_owned(),
@@ -213,7 +215,8 @@ impl Service {
             leader: abroad.identity.writer.clone(),
             mirrored_offset: abroad.mirrored.0.saturating_sub(1),
             lag_entries: behind + seen.map_or(0, |lease| lease.lag_entries),
-            lag_bytes: 0,
+            lag_messages: messages_behind + seen.map_or(0, |lease| lease.lag_messages),
+            lag_bytes: seen.map_or(0, |lease| lease.lag_bytes),
             lag_seconds: seen.map_or(0.0, |lease| lease.lag_seconds),
             reachable: trouble.is_none(),
             compared_epoch: comparison.same_at,

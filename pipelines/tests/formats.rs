@@ -366,7 +366,10 @@ fn lease() -> Lease {
         lease_ms: 2_000,
         chunk: 41,
         mirrored: 49,
+        mirrored_message: 0,
         lag_entries: 2,
+        lag_messages: 0,
+        lag_bytes: 0,
         lag_seconds: 0.25,
     }
 }

@@ -15,9 +15,10 @@ use crate::config::Config;
 
 /// Streams whose rows name their message.
 const STREAMS: [&str; 5] = ["telemetry", "late", "steps", "quarantine", "commands"];
-/// Readings whose windows and exceptions are looked for.
-const READINGS_MAX: usize = 50;
-/// Rows of a view that are told.
+/// Readings whose windows and exceptions are looked for; what is beyond is said. So many are asked for at once.
+const READINGS_MAX: usize = 1_000;
+const ASKED_AT_ONCE: usize = 50;
+/// Rows of a view that are told; that there are more is said.
 const ROWS_MAX: usize = 50;
 
 /// The message that a row came from.
@@ -58,22 +59,46 @@ pub(super) fn look(config: &Config, trace: &mut Trace) -> Result<(), CommandErro
                 trace.rows.insert(stream.to_owned(), rows);
             }
         }
-        let readings: Vec<Row> =
-            trace.rows.get("telemetry").into_iter().flatten().take(READINGS_MAX).cloned().collect();
-        if readings.is_empty() {
-            return Ok(());
+        let all = trace.rows.get("telemetry").map_or(&[][..], Vec::as_slice);
+        let readings: Vec<Row> = all.iter().take(READINGS_MAX).cloned().collect();
+        if all.len() > readings.len() {
+            let beyond = all.len() - readings.len();
+            trace.untold.push(format!("windows, rules and queues of {beyond} more readings of this message"));
         }
-        let ids: Vec<String> = readings
-            .iter()
-            .filter_map(|row| Some(format!("evidence LIKE '%\"{}\"%'", row.get("row_id")?)))
-            .collect();
-        let sql = format!("SELECT * FROM exceptions WHERE {} ORDER BY raised, row_id", ids.join(" OR "));
-        trace.exceptions = ask(context, "exceptions", &sql).await?;
-        for view in config.rules.iter().filter(|rule| rule.is_view) {
-            let rows = windows(context, &view.name, &readings).await?;
-            if !rows.is_empty() {
-                trace.windows.insert(view.name.clone(), rows);
+        for readings in readings.chunks(ASKED_AT_ONCE) {
+            let ids = readings.iter().filter_map(|row| row.get("row_id"));
+            let named: Vec<String> = ids.map(|id| format!("evidence LIKE '%\"{id}\"%'")).collect();
+            let sql =
+                format!("SELECT * FROM exceptions WHERE {} ORDER BY raised, row_id", named.join(" OR "));
+            for row in ask(context, "exceptions", &sql).await? {
+                if !trace.exceptions.contains(&row) {
+                    trace.exceptions.push(row);
+                }
             }
+            for view in config.rules.iter().filter(|rule| rule.is_view) {
+                let told = trace.windows.entry(view.name.clone()).or_default();
+                for row in windows(context, &view.name, readings).await? {
+                    if !told.contains(&row) {
+                        told.push(row);
+                    }
+                }
+            }
+        }
+        trace.windows.retain(|_, rows| !rows.is_empty());
+        for (view, rows) in &mut trace.windows {
+            if rows.len() > ROWS_MAX {
+                rows.truncate(ROWS_MAX);
+                trace.untold.push(format!("further windows of `{view}`"));
+            }
+        }
+        for ids in trace.exceptions.chunks(ASKED_AT_ONCE) {
+            let named: Vec<String> =
+                ids.iter().filter_map(|row| Some(format!("'{}'", row.get("id")?))).collect();
+            let sql = format!(
+                "SELECT queue, number, kind, key, ts FROM queue_items WHERE key IN ({}) ORDER BY queue, number",
+                named.join(", ")
+            );
+            trace.items.extend(ask(context, "queue_items", &sql).await?);
         }
         Ok(())
     })?;
@@ -105,8 +130,11 @@ async fn windows(context: &SessionContext, view: &str, readings: &[Row]) -> Resu
     };
     let of_any: Vec<String> = readings.iter().filter_map(of).collect();
     let order = if has("revision") { "window_start, revision" } else { "window_start" };
-    let sql =
-        format!("SELECT * FROM \"{view}\" WHERE {} ORDER BY {order} LIMIT {ROWS_MAX}", of_any.join(" OR "));
+    let sql = format!(
+        "SELECT * FROM \"{view}\" WHERE {} ORDER BY {order} LIMIT {}",
+        of_any.join(" OR "),
+        ROWS_MAX + 1
+    );
     ask(context, view, &sql).await
 }
 

@@ -56,6 +56,14 @@ pub fn text(trace: &Trace) -> String {
         lines(&mut out, rows.iter().map(|row| format!("{view} {}", shown(row))));
     }
     lines(&mut out, trace.exceptions.iter().map(exception));
+    if !trace.items.is_empty() {
+        out.push_str("\nqueues\n");
+        lines(&mut out, trace.items.iter().map(shown));
+    }
+    if !trace.untold.is_empty() {
+        out.push_str("\nnot told here\n");
+        lines(&mut out, trace.untold.iter().cloned());
+    }
     if !trace.files.is_empty() {
         out.push_str("\nfiles\n");
         lines(&mut out, trace.files.iter().cloned());

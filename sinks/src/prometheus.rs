@@ -21,7 +21,7 @@ pub const LIVE_REFUSED: &str = "andon_board_live_refused_total";
 pub const LIVE_SKIPPED: &str = "andon_board_pictures_skipped_total";
 
 /// Gauges set from the view.
-const GAUGES: [(&str, &str); 20] = [
+const GAUGES: [(&str, &str); 21] = [
     (BUILD_INFO, "1, with the version as a label"),
     (READY, "1 when restored and subscribed, else 0"),
     (WATERMARK_LAG, "Newest arrival minus the least watermark of the bays that are heard"),
@@ -38,6 +38,7 @@ const GAUGES: [(&str, &str); 20] = [
     (LEADING, "1 when this process takes messages in, 0 while it follows another region"),
     (MIRROR_REACHABLE, "1 when the mirror answers, else 0"),
     (MIRROR_LAG_ENTRIES, "Durable entries that the mirror does not have"),
+    (MIRROR_LAG_MESSAGES, "Messages in these: what would be lost with this machine"),
     (MIRROR_LAG_BYTES, "Bytes of these"),
     (MIRROR_LAG_SECONDS, "Age of the oldest of these"),
     (STATE_DIFFERENCES, "How often this standby's state was not the leader's"),
@@ -60,6 +61,7 @@ const LIVE_CLIENTS: &str = "andon_board_live_clients";
 const LEADING: &str = "andon_leading";
 const MIRROR_REACHABLE: &str = "andon_mirror_reachable";
 const MIRROR_LAG_ENTRIES: &str = "andon_mirror_lag_entries";
+const MIRROR_LAG_MESSAGES: &str = "andon_mirror_lag_messages";
 const MIRROR_LAG_BYTES: &str = "andon_mirror_lag_bytes";
 const MIRROR_LAG_SECONDS: &str = "andon_mirror_lag_seconds";
 const STATE_DIFFERENCES: &str = "andon_standby_state_differences";
@@ -264,6 +266,7 @@ fn set_gauges(view: &View) {
 fn set_mirror(mirror: &Mirror) {
     metrics::gauge!(MIRROR_REACHABLE).set(if mirror.reachable { 1.0 } else { 0.0 });
     metrics::gauge!(MIRROR_LAG_ENTRIES).set(mirror.lag_entries as f64);
+    metrics::gauge!(MIRROR_LAG_MESSAGES).set(mirror.lag_messages as f64);
     metrics::gauge!(MIRROR_LAG_BYTES).set(mirror.lag_bytes as f64);
     metrics::gauge!(MIRROR_LAG_SECONDS).set(mirror.lag_seconds);
     metrics::gauge!(STATE_DIFFERENCES).set(mirror.state_differences as f64);

@@ -88,6 +88,8 @@ pub struct Mirror {
     /// The newest entry that the mirror has.
     pub mirrored_offset: u64,
     pub lag_entries: u64,
+    /// Messages in these entries, counted.
+    pub lag_messages: u64,
     pub lag_bytes: u64,
     pub lag_seconds: f64,
     pub reachable: bool,
