@@ -266,6 +266,12 @@ impl Job {
         begun.max_by_key(|step| step.head.started_ms).and_then(|step| step.head.bay.as_deref())
     }
 
+    /// The bay that its vehicle takes; none before work has begun, and while the vehicle is ready or handed over.
+    #[must_use]
+    pub(super) fn stands_on(&self) -> Option<&str> {
+        self.bay().filter(|_| self.head.state < JobState::Ready)
+    }
+
     /// Why it may not be handed over, a fragment each.
     #[must_use]
     pub(super) fn in_the_way(&self) -> Vec<String> {
