@@ -25,10 +25,18 @@ pub(crate) enum Refusal {
     Conflict(String),
 }
 
-type Result<T> = std::result::Result<T, Refusal>;
+pub(super) type Result<T> = std::result::Result<T, Refusal>;
 
-fn conflict<T>(why: String) -> Result<T> {
+pub(super) fn conflict<T>(why: String) -> Result<T> {
     Err(Refusal::Conflict(why))
+}
+
+impl Refusal {
+    /// In words.
+    pub(super) fn into_why(self) -> String {
+        let (Refusal::Unknown(why) | Refusal::Conflict(why)) = self;
+        why
+    }
 }
 
 impl Functions {
@@ -68,16 +76,6 @@ impl Functions {
         Ok(done)
     }
 
-    /// Whether `actor` may do what only QA may.
-    pub(crate) fn may_inspect(&self, actor: &str) -> Result<()> {
-        let inspectors = &self.settings.qa.inspectors;
-        if inspectors.is_empty() || inspectors.iter().any(|inspector| inspector == actor) {
-            return Ok(());
-        }
-        let who = inspectors.join(", ");
-        conflict(format!("`{actor}` is no inspector: `qa.inspectors` in functions.toml names {who}"))
-    }
-
     /// The step event that `order` let pass has been applied: what else it said.
     pub(crate) fn step_done(&mut self, what: &What, at_ms: i64) {
         self.settle(at_ms);
@@ -99,78 +97,12 @@ impl Functions {
         )))
     }
 
-    fn step_of(&self, key: &JobKey, name: &str) -> Result<(usize, &Step)> {
+    pub(super) fn step_of(&self, key: &JobKey, name: &str) -> Result<(usize, &Step)> {
         let steps = &self.jobs[key].steps;
         let found = steps.iter().enumerate().find(|(_, step)| *step.plan.step == *name);
         found.ok_or_else(|| {
             let names: Vec<&str> = steps.iter().map(|step| &*step.plan.step).collect();
             Refusal::Unknown(format!("job `{}` has no step `{name}`; it has {}", key.1, names.join(", ")))
-        })
-    }
-
-    fn sign_off(
-        &mut self,
-        key: &JobKey,
-        name: &str,
-        rework: bool,
-        (actor, note): (&str, Option<&str>),
-        at_ms: i64,
-    ) -> Result<Done> {
-        self.may_inspect(actor)?;
-        let (place, step) = self.step_of(key, name)?;
-        let state = step.head.state;
-        if !matches!(state, StepState::Done | StepState::QaHold | StepState::Closed)
-            || step.head.ended_ms.is_none()
-        {
-            return conflict(format!("step {name} is {}; it is signed when it is finished", state.as_str()));
-        }
-        if self.jobs[key].head.state == JobState::Released {
-            return conflict(format!(
-                "job `{}` was handed over; what is signed now says nothing of it",
-                key.1
-            ));
-        }
-        let worked_on_it = step.head.technician.as_deref() == Some(actor);
-        if self.settings.qa.four_eyes && worked_on_it {
-            return conflict(format!("`{actor}` worked on step {name}; somebody else has to sign for it"));
-        }
-        let job = self.jobs.get_mut(key).expect("it is known");
-        if rework {
-            let step = &mut job.steps[place];
-            step.inspection.void();
-            step.head.state = StepState::Reworked;
-            step.head.reason = note.map(Box::from);
-            self.told.step(job, place, at_ms);
-            self.touched.insert(key.clone());
-            return Ok(Done { site: key.0.to_string(), detail: format!("step {name} is to be done again") });
-        }
-        let step = &mut job.steps[place];
-        if !step.is_certain || (step.plan.has_expectations && !step.inspection.is_told) {
-            return conflict(format!(
-                "the record of step {name} is not complete yet: its bay may still have readings to send; ask again \
-                 in a while"
-            ));
-        }
-        let latched = job
-            .exceptions
-            .iter()
-            .find(|(_, exception)| exception.is_latched && exception.step.as_deref() == Some(name));
-        if let Some((id, exception)) = latched {
-            let rule = &exception.rule;
-            return conflict(format!("exception `{id}` ({rule}) of step {name} is latched; reset it first"));
-        }
-        let step = &mut job.steps[place];
-        let missing = step.inspection.missing();
-        if missing > 0 && note.is_none() {
-            return conflict(format!(
-                "{missing} good readings of step {name} lack; sign with a `note` that says why"
-            ));
-        }
-        step.inspection.sign(actor, at_ms, note);
-        self.touched.insert(key.clone());
-        Ok(Done {
-            site: key.0.to_string(),
-            detail: format!("the record of step {name} is signed by {actor}"),
         })
     }
 

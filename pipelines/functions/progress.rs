@@ -83,12 +83,18 @@ impl Functions {
 
     /// The vehicle was handed over, whoever has asked: it is a fact.
     pub(super) fn released(&mut self, key: &JobKey, by: Option<&str>, ts_ms: i64) {
-        let Some(job) = self.jobs.get_mut(key).filter(|job| job.head.state != JobState::Released) else {
-            return;
-        };
+        let Some(job) = self.jobs.get_mut(key) else { return };
+        if job.head.state == JobState::Released {
+            let why = format!("job `{}` was handed over already", key.1);
+            return self.audit_event((key, None), "release", by, Err(why), ts_ms);
+        }
         let open = job.in_the_way();
         job.head.reason = (!open.is_empty()).then(|| open.join("; ").into());
+        let with =
+            job.head.reason.as_ref().map_or(String::new(), |open| format!(" with something open: {open}"));
         self.release(key, by, ts_ms);
+        let detail = format!("job `{}` is handed over{with}", key.1);
+        self.audit_event((key, None), "release", by, Ok(detail), ts_ms);
     }
 
     /// The job is over: what nobody did is closed.
@@ -110,17 +116,6 @@ impl Functions {
         }
         self.told.job(job, ts_ms);
         self.touched.insert(key.clone());
-    }
-
-    /// QA has signed for all of a job that is held, at a terminal of the shop.
-    fn signed(&mut self, key: &JobKey, by: Option<&str>, ts_ms: i64) {
-        let Some(job) = self.jobs.get_mut(key) else { return };
-        for step in &mut job.steps {
-            let is_over = matches!(step.head.state, StepState::Done | StepState::QaHold);
-            if is_over && step.inspection.is_to_sign(&step.plan, &self.settings.qa) {
-                step.inspection.sign(by.unwrap_or("QA"), ts_ms, None);
-            }
-        }
     }
 }
 
