@@ -62,9 +62,9 @@ impl Functions {
                 let key = self.known(site, job)?;
                 self.hand_over(&key, actor, reason.as_deref(), at_ms)?
             }
-            What::PostLine { site, job, line, note } => {
+            What::PostLine { site, job, line, note, price_hundredths } => {
                 let key = self.known(site, job)?;
-                self.post(&key, *line, actor, note)?
+                self.post(&key, (*line, *price_hundredths), actor, note)?
             }
             What::Step { site, bay, job, step, verb, .. } => {
                 let key = self.known(site, job)?;
@@ -129,7 +129,13 @@ impl Functions {
         Ok(Done { site: key.0.to_string(), detail: format!("job `{}` is handed over", key.1) })
     }
 
-    fn post(&mut self, key: &JobKey, line: u32, actor: &str, note: &str) -> Result<Done> {
+    fn post(
+        &mut self,
+        key: &JobKey,
+        (line, price_hundredths): (u32, Option<i64>),
+        actor: &str,
+        note: &str,
+    ) -> Result<Done> {
         let lines = &self.jobs[key].bill.lines;
         let place = usize::try_from(line).unwrap_or(0).wrapping_sub(1);
         let Some(held) = lines.get(place) else {
@@ -139,14 +145,20 @@ impl Functions {
         if held.held.is_none() {
             return conflict(format!("line {line} of job `{}` is posted already", key.1));
         }
-        if held.amount.is_none() {
+        if held.amount.is_none() && price_hundredths.is_none() {
             return conflict(format!(
-                "line {line} of job `{}` has no price: bill it by hand, and give the resource one in functions.toml",
-                key.1
+                "line {line} of job `{}` has no price: say the `price` of a unit, 0 to write it off, or give {} one in \
+                 functions.toml",
+                key.1, held.item
             ));
         }
-        self.post_line(key, place, actor, note);
-        Ok(Done { site: key.0.to_string(), detail: format!("line {line} of job `{}` is posted", key.1) })
+        let price = price_hundredths.map(|hundredths| hundredths as f64 / 100.0);
+        let of_price = price.map_or(String::new(), |price| format!(" at {price:.2} a unit"));
+        self.post_line(key, (place, price), actor, note);
+        Ok(Done {
+            site: key.0.to_string(),
+            detail: format!("line {line} of job `{}` is posted{of_price}", key.1),
+        })
     }
 
     /// Whether somebody may do that to a step now.

@@ -11,7 +11,7 @@ use super::job::{JobKey, JobState, Step, StepState};
 
 /// Steps of a job; events of others beyond are not taken here. The engine has all of them in stream `steps`.
 const STEPS_MAX: usize = 1_000;
-/// Runs of a step whose worked time is remembered; the oldest is forgotten.
+/// Runs of a step that are remembered one by one; the worked time of the oldest is added to the next one's.
 const RUNS_MAX: usize = 64;
 
 impl Functions {
@@ -61,7 +61,8 @@ impl Functions {
         let Some((place, step)) = job.step_mut(step) else { return };
         step.runs.insert(started_ms, worked_ms);
         while step.runs.len() > RUNS_MAX {
-            step.runs.pop_first();
+            let forgotten_ms = step.runs.pop_first().map_or(0, |(_, worked_ms)| worked_ms);
+            step.runs.first_entry().into_iter().for_each(|mut oldest| *oldest.get_mut() += forgotten_ms);
         }
         let head = &mut step.head;
         let is_running = matches!(head.state, StepState::Active | StepState::Paused);
@@ -78,6 +79,7 @@ impl Functions {
             head.worked_ms = worked_ms;
         }
         self.told.step(job, place, self.at_ms);
+        self.amend_labour(&key, place);
         self.touched.insert(key);
     }
 
