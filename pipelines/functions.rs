@@ -13,6 +13,7 @@
 //! | `inference`  | when a step was worked on though nobody has clocked it      |
 //! | `assignment` | who does the next step, and where                           |
 //! | `inspection` | whether a record is complete, and whether it needs a name   |
+//! | `signing`    | who signs it, and when                                      |
 //! | `billing`    | what is priced and what is held                             |
 //! | `milestones` | what a customer is told, once each                          |
 //! | `routing`    | who is told of an exception, and who next                   |
@@ -36,6 +37,7 @@ mod orders;
 mod progress;
 mod queues;
 mod routing;
+mod signing;
 mod tables;
 mod told;
 mod views;
@@ -50,8 +52,7 @@ pub(crate) use self::audit::Occasion;
 use self::deliveries::Deliveries;
 use self::flood::Floods;
 pub(crate) use self::inference::{Asks, Evidence, Parts, Sign, Sought, Trace, Watch};
-pub(crate) use self::input::{Checked, ExceptionChange, Input, Measured, Used};
-pub(crate) use self::job::CardPlan;
+pub(crate) use self::input::{CardPlan, Checked, ExceptionChange, Input, Measured, Used};
 use self::job::{Job, JobKey};
 use self::milestones::Outbox;
 pub(crate) use self::orders::{Done, Refusal};

@@ -383,8 +383,9 @@ fn an_exception_is_found_by_the_beginning_of_its_id_and_an_unknown_one_by_its_ne
     let rule = said["rule"].as_str().expect("a rule");
     let file = tried.join(format!("rules/{rule}.toml"));
     let text = std::fs::read_to_string(&file).expect("a rule");
-    std::fs::write(&file, format!("{text}\n").replace("\nresponse", "\nlatch    = false\nresponse"))
-        .expect("written");
+    let other = |line| if str::starts_with(line, "response") { "response = \"Look at it\"" } else { line };
+    let text: Vec<&str> = text.lines().map(other).collect();
+    std::fs::write(&file, text.join("\n")).expect("written");
     let tried_config = tried.join("andon.toml").display().to_string();
     let done = explain(id, &["--config", &tried_config]);
     let said = String::from_utf8_lossy(&done.stdout).into_owned();

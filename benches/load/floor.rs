@@ -229,7 +229,7 @@ impl Session<'_> {
 }
 
 /// A joint tightened by one of so many tools.
-fn torque(tools: usize, number: u64, now_ms: i64) -> (String, String) {
+pub(crate) fn torque(tools: usize, number: u64, now_ms: i64) -> (String, String) {
     let tool = number as usize * 7 % tools;
     let topic = format!("workshop/lyon/bay-{:03}/tool-{tool:05}/telemetry", tool % 100);
     let payload = format!(

@@ -1,11 +1,22 @@
-//! `andon demo`: the words of its command line.
+//! `andon demo`: the words of its command line, and the QA of its workshop.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use ingest::time::Clock;
+use serde_json::Value;
 
 use super::simulate::parse_rate;
 use crate::config::parse_period;
+use crate::http;
+use crate::run::Stop;
+
+/// What is latched is looked at after so long.
+const LOOKED_AT_AFTER_MS: i64 = 60_000;
+/// Between two looks.
+const ROUND: Duration = Duration::from_secs(5);
 
 /// Shows a simulated workshop live: broker, sensors with faults, pipeline and board in one process.
 ///
@@ -34,4 +45,28 @@ pub struct DemoArgs {
     /// Stops by itself after this long, such as 30s.
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_period)]
     pub duration: Option<Duration>,
+}
+
+/// QA of the simulated workshop, until `stop` is asked: it looks at what is latched and resets it, as somebody would, or
+/// after an hour the board would show nothing else.
+pub(super) fn inspect(listening: &OnceLock<SocketAddr>, clock: &Arc<dyn Clock>, stop: &Stop) {
+    while !stop.is_asked() {
+        std::thread::sleep(ROUND);
+        if let Some(address) = listening.get() {
+            reset_latched(&format!("http://{address}"), clock.now_ms());
+        }
+    }
+}
+
+fn reset_latched(url: &str, now_ms: i64) {
+    let Ok(text) = http::get(url, "/api/v1/exceptions?state=open&limit=200") else { return };
+    let open: Value = serde_json::from_str(&text).unwrap_or_default();
+    for one in open["exceptions"].as_array().into_iter().flatten() {
+        let is_due = one["raised_ms"].as_i64().is_some_and(|ms| ms + LOOKED_AT_AFTER_MS <= now_ms);
+        if let Some(id) = one["id"].as_str().filter(|_| is_due && one["state"] == "latched") {
+            let body = r#"{"actor":"QA","reason":"done again and looked at"}"#;
+            // Refused where somebody at the board was quicker.
+            let _ = http::post(url, &format!("/api/v1/exceptions/{id}/reset"), &format!("demo-{id}"), body);
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ingest::time::{Clock, SystemClock};
 
 use super::CommandError;
-use super::demo::DemoArgs;
+use super::demo::{DemoArgs, inspect};
 use crate::broker;
 use crate::config::Config;
 use crate::run::{Files, Reread, Stop, serve};
@@ -83,6 +83,10 @@ pub fn demo(args: &DemoArgs) -> Result<ExitCode, CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let listening = Arc::new(OnceLock::new());
     let workshop = workshop(args, mqtt, Arc::clone(&listening), Arc::clone(&clock), stop.clone())?;
+    let of_qa = (Arc::clone(&listening), Arc::clone(&clock), stop.clone());
+    let qa = std::thread::Builder::new().name("andon-qa".to_owned());
+    qa.spawn(move || inspect(&of_qa.0, &of_qa.1, &of_qa.2))
+        .map_err(|error| CommandError::failed("could not start the QA of the demo", error))?;
     let told = |address| {
         let _ = listening.set(address);
         tell(format_args!("board on http://{address}   (Ctrl-C stops)"));

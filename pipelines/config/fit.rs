@@ -180,8 +180,12 @@ pub(super) fn warnings(file: &SourceFile, values: &Values) -> Vec<Mistake> {
     };
     let listen = values.address("http.listen").expect(TYPED);
     if !listen.ip().is_loopback() {
-        let message = format!("`http.listen` is `{listen}`: everyone who reaches it sees everything");
-        warn("http.listen", message, "keep it on 127.0.0.1, or behind a proxy that asks for a login");
+        let message = format!(
+            "`http.listen` is `{listen}`: everyone who reaches it sees everything; commands are taken from this \
+             machine alone"
+        );
+        let remedy = "keep it on 127.0.0.1, behind a proxy on this machine that asks for a login";
+        warn("http.listen", message, remedy);
     }
     let window: u32 = values.whole("source.inflight_window").expect(TYPED);
     if window > MOSQUITTO_WINDOW && values.text("source.mosquitto_conf").is_none() {

@@ -211,8 +211,8 @@ pub(super) static ANDON: &[Setting] = &[
         "http.listen",
         Kind::Address,
         Is("\"127.0.0.1:8080\""),
-        "IP address and port. Whoever reaches it sees everything: keep it on loopback, or behind a proxy that asks \
-         for a login.",
+        "IP address and port. Whoever reaches it sees everything, and commands are taken from this machine alone: keep \
+         it on loopback, behind a proxy that asks for a login.",
     ),
     mirror::URL,
     bucket::ENDPOINT,

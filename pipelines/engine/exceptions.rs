@@ -39,6 +39,8 @@ use crate::config::{ExceptionKind, RuleSettings, Severity};
 
 /// Closed exceptions that are kept for the board; the oldest is forgotten.
 const RECENT_MAX: usize = 200;
+/// Latched exceptions that are kept open; at the end of an epoch the oldest beyond it are over, with reason `displaced`.
+const LATCHED_MAX: usize = 10_000;
 /// Exceptions of bookings that are kept for later revisions; those that were raised first are forgotten.
 const AMENDABLE_MAX: usize = 20_000;
 

@@ -183,3 +183,45 @@ fn a_million_tools_from_one_bay_are_quarantined_beyond_the_bound_and_take_no_sta
     let grown = sizes[3].saturating_sub(sizes[2]) / 330_000;
     assert!(grown < 250, "{grown} bytes of state for each tool that is refused: {sizes:?}");
 }
+
+/// Kind, key and body of the items of queue `audit` that an entry brings about.
+fn audited(engine: &mut Engine, entry: &Entry) -> Vec<[String; 3]> {
+    let mut out = Vec::new();
+    engine.apply(entry, &mut out).expect("applies");
+    let mut items = Vec::new();
+    for Emission { rows, .. } in out.iter().filter(|emission| *emission.stream == *"queue_items") {
+        let column = |name: &str| {
+            let texts = arrow::compute::cast(
+                rows.column_by_name(name).expect("a column"),
+                &arrow::datatypes::DataType::Utf8,
+            );
+            texts.expect("a text").as_string::<i32>().clone()
+        };
+        let (queue, told) = (column("queue"), ["kind", "key", "body"].map(column));
+        let of_audit = (0..rows.num_rows()).filter(|row| queue.value(*row) == "audit");
+        items.extend(of_audit.map(|row| told.each_ref().map(|column| column.value(row).to_owned())));
+    }
+    items
+}
+
+#[test]
+fn what_becomes_of_the_service_itself_is_in_the_audit() {
+    let mut engine = engine();
+    let text = engine.config().text.clone();
+    let version = blake3::hash(text.as_bytes()).to_hex()[..12].to_owned();
+    let started = Entry::Configuration { engine: "0.1.0".to_owned(), text: text.clone(), change: None };
+    let changed = Some(ingest::entry::Change { readings_from: None });
+    let changed = Entry::Configuration { engine: "0.1.0".to_owned(), text, change: changed };
+    let taken_over = Entry::Generation { generation: 7, writer: "lyon-2".to_owned() };
+    let all: Vec<[String; 3]> =
+        [started, changed, taken_over].iter().flat_map(|entry| audited(&mut engine, entry)).collect();
+    let all: Vec<[&str; 3]> = all.iter().map(|item| item.each_ref().map(String::as_str)).collect();
+    assert_eq!(
+        all,
+        [
+            ["configuration", &version, r#"{"engine":"0.1.0","is_change":false}"#],
+            ["configuration", &version, r#"{"engine":"0.1.0","is_change":true}"#],
+            ["takeover", "7", r#"{"writer":"lyon-2"}"#],
+        ]
+    );
+}

@@ -82,6 +82,7 @@ impl Engine {
         self.usage.forget(|bay| bays.watermark_ms(bay).saturating_sub(age_ms));
         self.balances.forget(|bay| bays.watermark_ms(bay).saturating_sub(horizon_ms));
         self.exceptions.forget(self.at_ms.saturating_sub(age_ms));
+        self.exceptions.bound_latched(self.at_ms);
         self.steps.bound_cards(CARDS_MAX);
         self.tell_exceptions(out)?;
         self.tell_rejects(out)

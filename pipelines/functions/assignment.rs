@@ -8,6 +8,11 @@
 //!    fewest steps, then to whoever worked on the job before, then to whoever can do least else, then by name.
 //!
 //! A vehicle is in one place: while a step of a job is placed, no other of it is. What is assigned stays so: whoever begins another step, or on another bay, is right.
+//!
+//! A bay is taken by a placed step, and by a vehicle that stands there: that of a job that was begun and is neither ready
+//! nor handed over, on the bay of the step that was begun last. A vehicle that is ready is taken to stand on the lot. For
+//! its own steps a vehicle is in nobody's way, so a job that waits for somebody keeps its bay and goes on there. Should
+//! two stand on one bay, both may go on there, one after the other, and no third is placed there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +23,10 @@ use crate::config::{AssignmentSettings, Technician};
 /// What is taken.
 #[derive(Debug, Default)]
 pub(super) struct Load<'a> {
-    /// Site and bay.
+    /// Site and bay of placed steps.
     bays: BTreeSet<(&'a str, &'a str)>,
+    /// Site and bay where a vehicle stands.
+    standing: BTreeSet<(&'a str, &'a str)>,
     /// Steps by technician.
     technicians: BTreeMap<&'a str, usize>,
 }
@@ -66,6 +73,7 @@ impl Functions {
     pub(super) fn load(&self) -> Load<'_> {
         let mut load = Load::default();
         for job in self.jobs.values() {
+            load.standing.extend(job.stands_on().map(|bay| (&*job.head.site, bay)));
             for step in job.steps.iter().filter(|step| step.head.state.is_placed()) {
                 if let Some(bay) = &step.head.bay {
                     load.bays.insert((&*job.head.site, &**bay));
@@ -117,8 +125,13 @@ pub(super) fn choose<'a>(
 ) -> Result<(&'a str, &'a str), Lacks> {
     let site = &*one.job.head.site;
     let bays = settings.bays.get(site).ok_or(Lacks::Assignment)?;
-    let mut free = bays.iter().filter(|bay| !load.bays.contains(&(site, bay.as_str())));
     let own = one.job.bay();
+    let stands = one.job.stands_on();
+    let is_free = |bay: &&String| {
+        let place = (site, bay.as_str());
+        !load.bays.contains(&place) && (stands == Some(place.1) || !load.standing.contains(&place))
+    };
+    let mut free = bays.iter().filter(is_free);
     let bay = free.clone().find(|bay| Some(bay.as_str()) == own).or_else(|| free.next()).ok_or(Lacks::Bay)?;
     let step = one.step();
     let has_skills = |technician: &Technician| {

@@ -1,12 +1,13 @@
 //! The audit stream, queue `audit`: what people asked for and what came of it, every change of an exception, each
-//! configuration that applied, each takeover. Signatures, releases and the like are commands. Nobody is verified yet,
-//! and each record says so.
+//! configuration that applied, each takeover. Signatures, releases and the like are commands; those that came as step
+//! events are records of their own kind. Nobody is verified yet, and each record says so.
 
 use ingest::entry::command::Order;
 use serde_json::json;
 
 use super::Functions;
 use super::input::ExceptionChange;
+use super::job::JobKey;
 use super::queues::{Draft, Head};
 
 /// What concerns the service itself.
@@ -42,6 +43,28 @@ impl Functions {
                 body,
             },
         );
+    }
+
+    /// A step event said that somebody has signed (`sign_off`) or that the vehicle was handed over (`release`).
+    pub(super) fn audit_event(
+        &mut self,
+        ((site, job), step): (&JobKey, Option<&str>),
+        kind: &str,
+        by: Option<&str>,
+        outcome: Result<String, String>,
+        at_ms: i64,
+    ) {
+        let (outcome, detail) = match outcome {
+            Ok(detail) => ("applied", detail),
+            Err(why) => ("refused", why),
+        };
+        let body = json!({
+            "actor": by, "actor_verified": false, "step": step, "outcome": outcome, "detail": detail,
+        });
+        let key = step.map_or_else(|| format!("{site}/{job}"), |step| format!("{site}/{job}/{step}"));
+        let (site, job) = (Some(site.clone()), Some(job.clone()));
+        let draft = Draft { at_ms, site, job, kind: kind.into(), key: key.into(), body };
+        self.queues.push(&mut self.told, "audit", draft);
     }
 
     pub(super) fn audit_exception(&mut self, change: &ExceptionChange) {

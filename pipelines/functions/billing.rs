@@ -1,8 +1,11 @@
 //! What a job costs: priced lines once it is released and all that was finished of it is certain.
 //!
 //! A line is posted, and goes into queue `billing` once, or held for a person: what is out of tolerance, has no price, or
-//! belongs to a vehicle that left with something open. What is booked later is an amendment: a line of its own over the
-//! difference, never a change of the line before.
+//! belongs to a vehicle that left with something open. A person posts it with a note, and with a price where it has none
+//! or another; a price in functions.toml lets lines go that lacked it alone. What is booked later, or worked later, is an
+//! amendment: a line of its own over the difference, never a change of the line before.
+
+mod pricing;
 
 use std::collections::BTreeMap;
 
@@ -13,11 +16,9 @@ use super::Functions;
 use super::input::Used;
 use super::job::{Job, JobKey, JobState, Step};
 use super::queues::Draft;
-use crate::config::{BillingSettings, Labour};
 
 /// Lines of a job. Beyond it nothing of it is billed any more; table `usage` has what was booked.
 const LINES_MAX: usize = 5_000;
-const HOUR_MS: f64 = 3_600_000.0;
 
 /// The bill of a job.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -58,8 +59,10 @@ pub(crate) struct Line {
 pub(crate) enum LineKind {
     Labour,
     Resource,
-    /// A difference that was booked after the line before.
+    /// A difference of a resource that was booked after the line before.
     Amendment,
+    /// A difference of the time that is sold of a step, worked after the line before.
+    LabourAmendment,
 }
 
 impl LineKind {
@@ -70,6 +73,7 @@ impl LineKind {
             LineKind::Labour => "labour",
             LineKind::Resource => "resource",
             LineKind::Amendment => "amendment",
+            LineKind::LabourAmendment => "labour_amendment",
         }
     }
 }
@@ -80,16 +84,16 @@ impl Bill {
         self.used.insert((step.into(), used.resource.clone()), used);
     }
 
-    fn add(&mut self, line: Line) -> usize {
-        self.lines.push(line);
-        self.lines.len() - 1
+    /// Hours of a step that are in lines.
+    fn sold_h(&self, step: &str) -> f64 {
+        let is_labour = |line: &&Line| matches!(line.kind, LineKind::Labour | LineKind::LabourAmendment);
+        self.lines.iter().filter(is_labour).filter(|line| *line.step == *step).map(|line| line.quantity).sum()
     }
 }
 
 impl Functions {
     /// Makes or amends the bill of a released job.
     pub(super) fn bill(&mut self, key: &JobKey) {
-        let at_ms = self.at_ms;
         let settings = std::sync::Arc::clone(&self.settings);
         let Some(job) = self.jobs.get_mut(key).filter(|job| job.head.state == JobState::Released) else {
             return;
@@ -100,11 +104,10 @@ impl Functions {
             return;
         }
         job.bill.is_made = true;
-        let whole = whole_job(job);
         let mut new = Vec::new();
         if is_first {
             for step in job.steps.iter().filter(|step| step.head.ended_ms.is_some()) {
-                new.extend(labour(&settings.billing, step));
+                new.extend(pricing::labour(&settings.billing, step, LineKind::Labour, 0.0));
             }
         }
         let kind = if is_first { LineKind::Resource } else { LineKind::Amendment };
@@ -114,33 +117,104 @@ impl Functions {
                 continue;
             }
             // What is not sold has no line.
-            new.extend(resource(&settings.billing, (&place.0, used), quantity, kind));
+            new.extend(pricing::resource(&settings.billing, (&place.0, used), quantity, kind));
             job.bill.billed.insert(place.clone(), used.quantity);
         }
-        for mut line in new {
-            line.at_ms = at_ms;
-            line.held = line.held.or_else(|| whole.clone().map(Box::from));
-            let number = job.bill.add(line);
-            self.told.line(job, number, at_ms);
-            if job.bill.lines[number].held.is_none() {
-                let draft = draft(job, number);
-                self.queues.push(&mut self.told, "billing", draft);
-            }
+        for line in new {
+            self.add_line(key, line);
+        }
+        self.price_anew(key);
+    }
+
+    /// A finish of a step has become certain: if its bill is made, what is sold of it may be another time now.
+    pub(super) fn amend_labour(&mut self, key: &JobKey, place: usize) {
+        let Some(job) = self.jobs.get(key) else { return };
+        let step = &job.steps[place];
+        let is_over = step.head.ended_ms.is_some() && step.is_certain;
+        if !(job.bill.is_made && is_over) || job.bill.lines.len() >= LINES_MAX {
+            return;
+        }
+        let sold_h = job.bill.sold_h(&step.plan.step);
+        let line = pricing::labour(&self.settings.billing, step, LineKind::LabourAmendment, sold_h);
+        if let Some(line) = line {
+            self.add_line(key, line);
         }
     }
 
-    /// A held line is posted by hand.
-    pub(super) fn post_line(&mut self, key: &JobKey, number: usize, by: &str, note: &str) {
-        let at_ms = self.at_ms;
+    /// Held lines that had no price get one, where there is one now.
+    fn price_anew(&mut self, key: &JobKey) {
+        let settings = std::sync::Arc::clone(&self.settings);
+        let job = self.jobs.get_mut(key).expect("it is billed");
+        let whole = whole_job(job);
+        let mut changed = Vec::new();
+        for (number, line) in job.bill.lines.iter_mut().enumerate() {
+            let place = (line.step.clone(), line.item.clone());
+            let Some(used) =
+                job.bill.used.get(&place).filter(|_| line.price.is_none() && line.held.is_some())
+            else {
+                continue;
+            };
+            let (price, held) = pricing::priced(&settings.billing, used, &line.unit);
+            let held = held.or_else(|| whole.clone()).map(Box::from);
+            if price.is_none() && held == line.held {
+                continue;
+            }
+            line.price(price);
+            line.currency = settings.billing.currency.as_str().into();
+            line.held = held;
+            changed.push(number);
+        }
+        for number in changed {
+            self.tell_line(key, number);
+        }
+    }
+
+    /// A held line is posted by hand, at another price if one is given.
+    pub(super) fn post_line(
+        &mut self,
+        key: &JobKey,
+        (number, price): (usize, Option<f64>),
+        by: &str,
+        note: &str,
+    ) {
         let Some(job) = self.jobs.get_mut(key) else { return };
         let Some(line) = job.bill.lines.get_mut(number) else { return };
+        if price.is_some() {
+            line.price(price);
+        }
         line.held = None;
         line.posted_by = Some(by.into());
         line.note = Some(note.into());
-        line.amount = line.amount.or(Some(0.0));
+        self.tell_line(key, number);
+    }
+
+    /// Puts a line on the bill of a job.
+    fn add_line(&mut self, key: &JobKey, mut line: Line) {
+        let job = self.jobs.get_mut(key).expect("it is billed");
+        line.at_ms = self.at_ms;
+        line.held = line.held.or_else(|| whole_job(job).map(Box::from));
+        job.bill.lines.push(line);
+        let number = job.bill.lines.len() - 1;
+        self.tell_line(key, number);
+    }
+
+    /// Tells a line as it is now; it is handed on once nothing holds it.
+    fn tell_line(&mut self, key: &JobKey, number: usize) {
+        let at_ms = self.at_ms;
+        let job = self.jobs.get_mut(key).expect("it is billed");
         self.told.line(job, number, at_ms);
-        let draft = draft(job, number);
-        self.queues.push(&mut self.told, "billing", Draft { at_ms, ..draft });
+        if job.bill.lines[number].held.is_none() {
+            let draft = draft(job, number, at_ms);
+            self.queues.push(&mut self.told, "billing", draft);
+        }
+    }
+}
+
+impl Line {
+    /// A unit of it costs that.
+    fn price(&mut self, price: Option<f64>) {
+        self.price = price;
+        self.amount = price.map(|price| pricing::hundredth(self.quantity * price));
     }
 }
 
@@ -152,92 +226,7 @@ fn whole_job(job: &Job) -> Option<String> {
     job.head.reason.as_ref().map(|reason| format!("handed over with something open: {reason}"))
 }
 
-fn labour(settings: &BillingSettings, step: &Step) -> Option<Line> {
-    let worked_h = step.worked_ms() as f64 / HOUR_MS;
-    let standard_h = step.plan.standard_ms.map(|ms| ms as f64 / HOUR_MS);
-    let item = step.plan.operation.clone().unwrap_or_else(|| step.plan.step.clone());
-    let price = settings.operations.get(&*item).copied().unwrap_or(settings.labour_per_h);
-    let sold_h = match settings.labour {
-        Labour::FlatRate => standard_h.unwrap_or(worked_h),
-        Labour::Worked => worked_h,
-    };
-    let tolerance = 1.0 + f64::from(settings.worked_tolerance_percent) / 100.0;
-    let over = standard_h.filter(|standard_h| worked_h > standard_h * tolerance);
-    let held = over.map(|standard_h| {
-        format!("{} h were worked, {} h are standard", hundredth(worked_h), hundredth(standard_h)).into()
-    });
-    let sold_h = rounded(sold_h, 1e4);
-    (sold_h > 0.0).then(|| Line {
-        kind: LineKind::Labour,
-        step: step.plan.step.clone(),
-        item,
-        quantity: sold_h,
-        unit: "h".into(),
-        price: Some(price),
-        amount: Some(hundredth(sold_h * price)),
-        currency: settings.currency.as_str().into(),
-        held,
-        posted_by: None,
-        note: None,
-        at_ms: 0,
-        revision: 0,
-    })
-}
-
-/// None where it is not sold.
-fn resource(
-    settings: &BillingSettings,
-    (step, used): (&str, &Used),
-    quantity: f64,
-    kind: LineKind,
-) -> Option<Line> {
-    let known = settings.prices.get(&*used.resource);
-    if known.is_some_and(|known| known.price == 0.0) {
-        return None;
-    }
-    let tolerance = f64::from(settings.quantity_tolerance_percent) / 100.0;
-    let fits = |known: &&crate::config::Price| known.unit.as_deref().is_none_or(|unit| unit == &*used.unit);
-    let price = known.filter(fits).map(|known| known.price);
-    let held = match (known, price, used.planned) {
-        (None, ..) => Some(format!("{} has no price", used.resource)),
-        (Some(known), None, _) => Some(format!(
-            "it is booked in {}, and its price is that of a {}",
-            used.unit,
-            known.unit.as_deref().unwrap_or_default()
-        )),
-        (.., Some(planned)) if (used.quantity - planned).abs() > planned.abs() * tolerance => {
-            Some(format!("{} {} were used, {planned} are planned", hundredth(used.quantity), used.unit))
-        }
-        _ => None,
-    };
-    let quantity = rounded(quantity, 1e6);
-    Some(Line {
-        kind,
-        quantity,
-        price,
-        amount: price.map(|price| hundredth(quantity * price)),
-        currency: settings.currency.as_str().into(),
-        held: held.map(Box::from),
-        step: step.into(),
-        item: used.resource.clone(),
-        unit: used.unit.clone(),
-        posted_by: None,
-        note: None,
-        at_ms: 0,
-        revision: 0,
-    })
-}
-
-fn hundredth(value: f64) -> f64 {
-    rounded(value, 100.0)
-}
-
-/// To so many parts: what is added up of many bookings, or divided, has digits that nobody measured.
-fn rounded(value: f64, parts: f64) -> f64 {
-    (value * parts).round() / parts
-}
-
-fn draft(job: &Job, number: usize) -> Draft {
+fn draft(job: &Job, number: usize, at_ms: i64) -> Draft {
     let line = &job.bill.lines[number];
     let (site, name) = (&job.head.site, &job.head.job);
     let body = json!({
@@ -246,7 +235,7 @@ fn draft(job: &Job, number: usize) -> Draft {
         "amount": line.amount, "currency": line.currency, "posted_by": line.posted_by, "note": line.note,
     });
     Draft {
-        at_ms: line.at_ms,
+        at_ms,
         site: Some(site.clone()),
         job: Some(name.clone()),
         kind: line.kind.as_str().into(),
@@ -254,3 +243,6 @@ fn draft(job: &Job, number: usize) -> Draft {
         body,
     }
 }
+
+#[cfg(test)]
+mod tests;

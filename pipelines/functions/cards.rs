@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Functions;
-use super::job::{CardPlan, Job, JobKey, JobState, Step, StepState};
+use super::input::CardPlan;
+use super::job::{Job, JobKey, JobState, Step, StepState};
 
 /// Why a step was closed that nobody did.
 const OFF_THE_CARD: &str = "not on the newest card";

@@ -1,12 +1,13 @@
 //! What the engine tells the functions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use ingest::readings::{JobCard, StepEvent};
+use ingest::readings::{Contact, JobCard, StepEvent};
 use serde::{Deserialize, Serialize};
 
 use super::inference::Asks;
-use super::job::{CardPlan, StepPlan};
+use super::job::StepPlan;
 use crate::calendar::SiteCalendar;
 
 /// Something that has happened.
@@ -93,12 +94,23 @@ pub(crate) struct ExceptionChange {
     pub reason: Option<Box<str>>,
 }
 
+/// What a card says of a job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct CardPlan {
+    pub job: Box<str>,
+    pub customer: Option<Box<str>>,
+    pub contact: Option<Contact>,
+    pub vehicle: Option<Box<str>>,
+    pub promised_ms: Option<i64>,
+    pub steps: Vec<Arc<StepPlan>>,
+}
+
 impl CardPlan {
     /// What a card says; times of promise by the site's calendar.
     #[must_use]
     pub(crate) fn new(card: &JobCard, calendar: &SiteCalendar) -> CardPlan {
         let text = |text: &Option<String>| text.as_deref().map(Box::from);
-        let mut steps: Vec<std::sync::Arc<StepPlan>> = Vec::new();
+        let mut steps: Vec<Arc<StepPlan>> = Vec::new();
         for step in &card.steps {
             // Named twice, the first counts, as everywhere.
             if steps.iter().any(|known| *known.step == *step.step) {
@@ -110,7 +122,7 @@ impl CardPlan {
             )]
             let standard_ms = step.standard_s.map(|seconds| (seconds * 1000.0).round() as i64);
             let classes = step.expect.iter().filter_map(|expect| expect.class.as_deref().map(Box::from));
-            steps.push(std::sync::Arc::new(StepPlan {
+            steps.push(Arc::new(StepPlan {
                 step: step.step.as_str().into(),
                 is_on_card: true,
                 operation: text(&step.operation),

@@ -11,6 +11,9 @@ use super::input::{Checked, Measured, Used};
 use super::job::{Job, JobKey, JobState, StepPlan, StepState};
 use crate::config::QaSettings;
 
+/// Why a step is held whose record lacks nothing but a name; what follows it says who might not sign.
+pub(super) const UNSIGNED: &str = "its record is not signed";
+
 /// The record.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Inspection {
@@ -113,11 +116,7 @@ impl Inspection {
 
     /// What is wrong with it, if something is.
     fn fault(&self, job: &Job, step: &str) -> Option<String> {
-        let latched = job
-            .exceptions
-            .iter()
-            .find(|(_, exception)| exception.is_latched && exception.step.as_deref() == Some(step));
-        if let Some((id, exception)) = latched {
+        if let Some((id, exception)) = job.latched_of(step) {
             return Some(format!("exception `{id}` ({}) is latched", exception.rule));
         }
         let missing = self.checks.iter().find(|check| check.missing.is_some_and(|missing| missing > 0))?;
@@ -186,15 +185,16 @@ impl Functions {
             let fault = record.fault(job, &step.plan.step);
             let needs_signature =
                 self.settings.qa.classes.iter().any(|class| step.plan.classes.contains(class.as_str()));
-            let is_latched = job
-                .exceptions
-                .values()
-                .any(|exception| exception.is_latched && exception.step.as_deref() == Some(&*step.plan.step));
+            let is_latched = job.latched_of(&step.plan.step).is_some();
             let is_covered = |signature: &Signature| record.missing() <= signature.missing && !is_latched;
             let (verdict, reason) = match (fault, &record.signature) {
                 (_, Some(signature)) if is_covered(signature) => (Verdict::Accepted, None),
                 (Some(fault), _) => (Verdict::Failed, Some(fault)),
-                (None, _) if needs_signature => (Verdict::Unsigned, Some("its record is not signed".into())),
+                (None, _) if needs_signature => {
+                    // Why somebody might not sign it stays with it.
+                    let known = step.head.reason.as_deref().filter(|reason| reason.starts_with(UNSIGNED));
+                    (Verdict::Unsigned, Some(known.unwrap_or(UNSIGNED).to_owned()))
+                }
                 (None, _) => (Verdict::Passed, None),
             };
             let is_closed = matches!(verdict, Verdict::Passed | Verdict::Accepted);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::billing::Bill;
 use super::inference::Unclocked;
-use super::inspection::Inspection;
+use super::inspection::{Inspection, UNSIGNED};
 
 /// Site and job.
 pub(crate) type JobKey = (Box<str>, Box<str>);
@@ -127,17 +127,6 @@ pub(crate) struct StepPlan {
     pub has_expectations: bool,
     /// Classes of these.
     pub classes: BTreeSet<Box<str>>,
-}
-
-/// What a card says of a job.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct CardPlan {
-    pub job: Box<str>,
-    pub customer: Option<Box<str>>,
-    pub contact: Option<Contact>,
-    pub vehicle: Option<Box<str>>,
-    pub promised_ms: Option<i64>,
-    pub steps: Vec<Arc<StepPlan>>,
 }
 
 /// An exception that is open on a job.
@@ -266,6 +255,20 @@ impl Job {
         begun.max_by_key(|step| step.head.started_ms).and_then(|step| step.head.bay.as_deref())
     }
 
+    /// The bay that its vehicle takes; none before work has begun, and while the vehicle is ready or handed over.
+    #[must_use]
+    pub(super) fn stands_on(&self) -> Option<&str> {
+        self.bay().filter(|_| self.head.state < JobState::Ready)
+    }
+
+    /// A latched exception of a step, with its id.
+    #[must_use]
+    pub(super) fn latched_of(&self, step: &str) -> Option<(&str, &OpenException)> {
+        let mut latched = self.exceptions.iter().filter(|(_, exception)| exception.is_latched);
+        let found = latched.find(|(_, exception)| exception.step.as_deref() == Some(step));
+        found.map(|(id, exception)| (&**id, exception))
+    }
+
     /// Why it may not be handed over, a fragment each.
     #[must_use]
     pub(super) fn in_the_way(&self) -> Vec<String> {
@@ -274,7 +277,7 @@ impl Job {
             format!("exception `{id}` ({}) is latched; rework and reset it", exception.rule)
         });
         let held = self.steps.iter().filter(|step| step.head.state == StepState::QaHold).map(|step| {
-            let why = step.head.reason.as_deref().unwrap_or("its record is not signed");
+            let why = step.head.reason.as_deref().unwrap_or(UNSIGNED);
             format!("step {} is held: {why}", step.plan.step)
         });
         let running = self.steps.iter().filter(|step| {

@@ -25,10 +25,18 @@ pub(crate) enum Refusal {
     Conflict(String),
 }
 
-type Result<T> = std::result::Result<T, Refusal>;
+pub(super) type Result<T> = std::result::Result<T, Refusal>;
 
-fn conflict<T>(why: String) -> Result<T> {
+pub(super) fn conflict<T>(why: String) -> Result<T> {
     Err(Refusal::Conflict(why))
+}
+
+impl Refusal {
+    /// In words.
+    pub(super) fn into_why(self) -> String {
+        let (Refusal::Unknown(why) | Refusal::Conflict(why)) = self;
+        why
+    }
 }
 
 impl Functions {
@@ -54,9 +62,9 @@ impl Functions {
                 let key = self.known(site, job)?;
                 self.hand_over(&key, actor, reason.as_deref(), at_ms)?
             }
-            What::PostLine { site, job, line, note } => {
+            What::PostLine { site, job, line, note, price_hundredths } => {
                 let key = self.known(site, job)?;
-                self.post(&key, *line, actor, note)?
+                self.post(&key, (*line, *price_hundredths), actor, note)?
             }
             What::Step { site, bay, job, step, verb, .. } => {
                 let key = self.known(site, job)?;
@@ -66,16 +74,6 @@ impl Functions {
         };
         self.settle(at_ms);
         Ok(done)
-    }
-
-    /// Whether `actor` may do what only QA may.
-    pub(crate) fn may_inspect(&self, actor: &str) -> Result<()> {
-        let inspectors = &self.settings.qa.inspectors;
-        if inspectors.is_empty() || inspectors.iter().any(|inspector| inspector == actor) {
-            return Ok(());
-        }
-        let who = inspectors.join(", ");
-        conflict(format!("`{actor}` is no inspector: `qa.inspectors` in functions.toml names {who}"))
     }
 
     /// The step event that `order` let pass has been applied: what else it said.
@@ -99,78 +97,12 @@ impl Functions {
         )))
     }
 
-    fn step_of(&self, key: &JobKey, name: &str) -> Result<(usize, &Step)> {
+    pub(super) fn step_of(&self, key: &JobKey, name: &str) -> Result<(usize, &Step)> {
         let steps = &self.jobs[key].steps;
         let found = steps.iter().enumerate().find(|(_, step)| *step.plan.step == *name);
         found.ok_or_else(|| {
             let names: Vec<&str> = steps.iter().map(|step| &*step.plan.step).collect();
             Refusal::Unknown(format!("job `{}` has no step `{name}`; it has {}", key.1, names.join(", ")))
-        })
-    }
-
-    fn sign_off(
-        &mut self,
-        key: &JobKey,
-        name: &str,
-        rework: bool,
-        (actor, note): (&str, Option<&str>),
-        at_ms: i64,
-    ) -> Result<Done> {
-        self.may_inspect(actor)?;
-        let (place, step) = self.step_of(key, name)?;
-        let state = step.head.state;
-        if !matches!(state, StepState::Done | StepState::QaHold | StepState::Closed)
-            || step.head.ended_ms.is_none()
-        {
-            return conflict(format!("step {name} is {}; it is signed when it is finished", state.as_str()));
-        }
-        if self.jobs[key].head.state == JobState::Released {
-            return conflict(format!(
-                "job `{}` was handed over; what is signed now says nothing of it",
-                key.1
-            ));
-        }
-        let worked_on_it = step.head.technician.as_deref() == Some(actor);
-        if self.settings.qa.four_eyes && worked_on_it {
-            return conflict(format!("`{actor}` worked on step {name}; somebody else has to sign for it"));
-        }
-        let job = self.jobs.get_mut(key).expect("it is known");
-        if rework {
-            let step = &mut job.steps[place];
-            step.inspection.void();
-            step.head.state = StepState::Reworked;
-            step.head.reason = note.map(Box::from);
-            self.told.step(job, place, at_ms);
-            self.touched.insert(key.clone());
-            return Ok(Done { site: key.0.to_string(), detail: format!("step {name} is to be done again") });
-        }
-        let step = &mut job.steps[place];
-        if !step.is_certain || (step.plan.has_expectations && !step.inspection.is_told) {
-            return conflict(format!(
-                "the record of step {name} is not complete yet: its bay may still have readings to send; ask again \
-                 in a while"
-            ));
-        }
-        let latched = job
-            .exceptions
-            .iter()
-            .find(|(_, exception)| exception.is_latched && exception.step.as_deref() == Some(name));
-        if let Some((id, exception)) = latched {
-            let rule = &exception.rule;
-            return conflict(format!("exception `{id}` ({rule}) of step {name} is latched; reset it first"));
-        }
-        let step = &mut job.steps[place];
-        let missing = step.inspection.missing();
-        if missing > 0 && note.is_none() {
-            return conflict(format!(
-                "{missing} good readings of step {name} lack; sign with a `note` that says why"
-            ));
-        }
-        step.inspection.sign(actor, at_ms, note);
-        self.touched.insert(key.clone());
-        Ok(Done {
-            site: key.0.to_string(),
-            detail: format!("the record of step {name} is signed by {actor}"),
         })
     }
 
@@ -197,7 +129,13 @@ impl Functions {
         Ok(Done { site: key.0.to_string(), detail: format!("job `{}` is handed over", key.1) })
     }
 
-    fn post(&mut self, key: &JobKey, line: u32, actor: &str, note: &str) -> Result<Done> {
+    fn post(
+        &mut self,
+        key: &JobKey,
+        (line, price_hundredths): (u32, Option<i64>),
+        actor: &str,
+        note: &str,
+    ) -> Result<Done> {
         let lines = &self.jobs[key].bill.lines;
         let place = usize::try_from(line).unwrap_or(0).wrapping_sub(1);
         let Some(held) = lines.get(place) else {
@@ -207,14 +145,20 @@ impl Functions {
         if held.held.is_none() {
             return conflict(format!("line {line} of job `{}` is posted already", key.1));
         }
-        if held.amount.is_none() {
+        if held.amount.is_none() && price_hundredths.is_none() {
             return conflict(format!(
-                "line {line} of job `{}` has no price: bill it by hand, and give the resource one in functions.toml",
-                key.1
+                "line {line} of job `{}` has no price: say the `price` of a unit, 0 to write it off, or give {} one in \
+                 functions.toml",
+                key.1, held.item
             ));
         }
-        self.post_line(key, place, actor, note);
-        Ok(Done { site: key.0.to_string(), detail: format!("line {line} of job `{}` is posted", key.1) })
+        let price = price_hundredths.map(|hundredths| hundredths as f64 / 100.0);
+        let of_price = price.map_or(String::new(), |price| format!(" at {price:.2} a unit"));
+        self.post_line(key, (place, price), actor, note);
+        Ok(Done {
+            site: key.0.to_string(),
+            detail: format!("line {line} of job `{}` is posted{of_price}", key.1),
+        })
     }
 
     /// Whether somebody may do that to a step now.

@@ -11,7 +11,7 @@ use super::job::{JobKey, JobState, Step, StepState};
 
 /// Steps of a job; events of others beyond are not taken here. The engine has all of them in stream `steps`.
 const STEPS_MAX: usize = 1_000;
-/// Runs of a step whose worked time is remembered; the oldest is forgotten.
+/// Runs of a step that are remembered one by one; the worked time of the oldest is added to the next one's.
 const RUNS_MAX: usize = 64;
 
 impl Functions {
@@ -61,7 +61,8 @@ impl Functions {
         let Some((place, step)) = job.step_mut(step) else { return };
         step.runs.insert(started_ms, worked_ms);
         while step.runs.len() > RUNS_MAX {
-            step.runs.pop_first();
+            let forgotten_ms = step.runs.pop_first().map_or(0, |(_, worked_ms)| worked_ms);
+            step.runs.first_entry().into_iter().for_each(|mut oldest| *oldest.get_mut() += forgotten_ms);
         }
         let head = &mut step.head;
         let is_running = matches!(head.state, StepState::Active | StepState::Paused);
@@ -78,17 +79,24 @@ impl Functions {
             head.worked_ms = worked_ms;
         }
         self.told.step(job, place, self.at_ms);
+        self.amend_labour(&key, place);
         self.touched.insert(key);
     }
 
     /// The vehicle was handed over, whoever has asked: it is a fact.
     pub(super) fn released(&mut self, key: &JobKey, by: Option<&str>, ts_ms: i64) {
-        let Some(job) = self.jobs.get_mut(key).filter(|job| job.head.state != JobState::Released) else {
-            return;
-        };
+        let Some(job) = self.jobs.get_mut(key) else { return };
+        if job.head.state == JobState::Released {
+            let why = format!("job `{}` was handed over already", key.1);
+            return self.audit_event((key, None), "release", by, Err(why), ts_ms);
+        }
         let open = job.in_the_way();
         job.head.reason = (!open.is_empty()).then(|| open.join("; ").into());
+        let with =
+            job.head.reason.as_ref().map_or(String::new(), |open| format!(" with something open: {open}"));
         self.release(key, by, ts_ms);
+        let detail = format!("job `{}` is handed over{with}", key.1);
+        self.audit_event((key, None), "release", by, Ok(detail), ts_ms);
     }
 
     /// The job is over: what nobody did is closed.
@@ -110,17 +118,6 @@ impl Functions {
         }
         self.told.job(job, ts_ms);
         self.touched.insert(key.clone());
-    }
-
-    /// QA has signed for all of a job that is held, at a terminal of the shop.
-    fn signed(&mut self, key: &JobKey, by: Option<&str>, ts_ms: i64) {
-        let Some(job) = self.jobs.get_mut(key) else { return };
-        for step in &mut job.steps {
-            let is_over = matches!(step.head.state, StepState::Done | StepState::QaHold);
-            if is_over && step.inspection.is_to_sign(&step.plan, &self.settings.qa) {
-                step.inspection.sign(by.unwrap_or("QA"), ts_ms, None);
-            }
-        }
     }
 }
 

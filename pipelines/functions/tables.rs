@@ -93,7 +93,8 @@ pub(crate) static INSPECTIONS: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 /// A line of a bill, `line` from 1 within its job. `amount` is `quantity` times `price`, rounded to the hundredth, in
-/// `currency`. `state` is `posted` or `held`; `reason` says why it is held.
+/// `currency`. `kind` is `labour` or `resource`, or the difference to an earlier line of these: `labour_amendment`,
+/// `amendment`. `state` is `posted` or `held`; `reason` says why it is held.
 pub(crate) static INVOICE_LINES: LazyLock<SchemaRef> = LazyLock::new(|| {
     let columns = schema(&[
         ("row_id", DataType::Utf8, false),

@@ -99,7 +99,7 @@ fn step(rest: &str) -> Result<Message, String> {
 }
 
 /// Members whose value is no text.
-const NUMBERS: [&str; 3] = ["line", "duration_s", "origin"];
+const NUMBERS: [&str; 4] = ["line", "duration_s", "origin", "price_hundredths"];
 
 fn command(rest: &str) -> Result<Action, String> {
     let ([at, actor, kind], named) = words(rest)?;

@@ -4,12 +4,14 @@
 //! nothing here can hold the run loop up. Routes are in [`routes`], the stream of pictures in [`live`],
 //! connections with their limits in [`server`], and the page that shows it all in [`page`].
 //!
-//! People's commands go on to the [`Desk`] ([`commands`]); all else is for reading. There is no login: it listens on loopback unless the configuration says otherwise.
+//! People's commands go on to the [`Desk`] ([`commands`]); all else is for reading. There is no login: it listens on loopback
+//! unless the configuration says otherwise, and takes commands from this machine alone even then.
 
 mod commands;
 mod deliveries;
 mod exceptions;
 mod functions;
+mod guards;
 mod jobs;
 mod live;
 mod openapi;

@@ -134,6 +134,22 @@ fn a_job_is_assigned_worked_signed_handed_over_and_billed_once_across_a_kill() {
     );
     done(&mut andon, &route("finish"), "s-6", &json!({"actor": "T17"}));
 
+    // A joint that was out of its limits: held until QA has looked at it.
+    let held = until_step(&mut andon, "J1", "qa_hold");
+    assert_eq!((&held["verdict"], &held["missing"]), (&json!("failed"), &json!(0)), "{held}");
+    let listed = andon.json("/api/v1/exceptions");
+    let all = listed["exceptions"].as_array().expect("a list");
+    let latched = all.iter().find(|one| one["rule"] == "torque_out_of_spec").expect("it is latched");
+    let reset = format!("/api/v1/exceptions/{}/reset", latched["id"].as_str().expect("an id"));
+    refused(
+        &mut andon,
+        (&route("sign_off"), "q-0"),
+        &json!({"actor": "Q1"}),
+        409,
+        "is latched; reset it first",
+    );
+    done(&mut andon, &reset, "x-0", &json!({"actor": "Q1", "reason": "tightened again"}));
+
     // A joint of class A: held until QA has signed.
     let held = until_step(&mut andon, "J1", "qa_hold");
     assert_eq!((&held["verdict"], &held["missing"]), (&json!("unsigned"), &json!(0)), "{held}");

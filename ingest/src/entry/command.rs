@@ -82,6 +82,9 @@ pub enum What {
         /// From 1.
         line: u32,
         note: String,
+        /// Price of a unit in hundredths, for a line that has none or another; 0 writes it off.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        price_hundredths: Option<i64>,
     },
     /// What has become of an item of a queue on its way to somebody outside.
     Deliver {

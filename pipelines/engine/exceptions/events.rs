@@ -50,7 +50,7 @@ impl Exceptions {
                 self.tell(Exception { state: State::Cleared, cleared_ms, evidence, ..before });
             }
             (Some(before), Some(row)) => {
-                let certain = as_suppressed(&before, self.new_event(rule, row, false));
+                let certain = as_before(&before, self.new_event(rule, row, false));
                 let says = |one: &Exception| {
                     (one.job.clone(), one.step.clone(), one.limit_min, one.limit_max, one.message.clone())
                 };
@@ -102,12 +102,17 @@ impl Exceptions {
             (Some((before, was_taken_back)), Some(row)) => {
                 let now = self.new_event(rule, row, false);
                 let now = Exception { id: before.id.clone(), raised_ms: before.raised_ms, ..now };
-                let now = as_suppressed(before, now);
+                // What was taken back and is there again begins anew, a reset of it too.
+                let now = if *was_taken_back {
+                    Exception { operator: before.operator.clone(), ..now }
+                } else {
+                    as_before(before, now)
+                };
                 if !was_taken_back && (now.value, &now.message) == (before.value, &before.message) {
                     return;
                 }
-                if let Some(latched) = self.latched.get_mut(&now.id) {
-                    latched.clone_from(&now);
+                if now.state == State::Latched {
+                    self.latched.insert(now.id.clone(), now.clone());
                 }
                 self.tell(now.clone());
                 now
@@ -144,13 +149,19 @@ impl Exceptions {
     }
 }
 
-/// What is said anew of an event: what people did about it stays, and it is suppressed as it was when it was first told.
-fn as_suppressed(before: &Exception, now: Exception) -> Exception {
+/// What is said anew of an event: what people did about it stays, so one that was reset stays over; and it is suppressed as
+/// it was when it was first told.
+fn as_before(before: &Exception, now: Exception) -> Exception {
     let now = Exception { operator: before.operator.clone(), ..now };
-    if before.state != State::Suppressed {
-        return now;
+    match before.state {
+        State::Cleared if now.state == State::Latched => {
+            Exception { state: State::Cleared, cleared_ms: before.cleared_ms, ..now }
+        }
+        State::Suppressed => {
+            let told: serde_json::Value = serde_json::from_str(&before.evidence).unwrap_or_default();
+            let evidence = with_evidence(&now.evidence, "cause", told["cause"].clone());
+            Exception { state: State::Suppressed, evidence, ..now }
+        }
+        _ => now,
     }
-    let told: serde_json::Value = serde_json::from_str(&before.evidence).unwrap_or_default();
-    let evidence = with_evidence(&now.evidence, "cause", told["cause"].clone());
-    Exception { state: State::Suppressed, evidence, ..now }
 }

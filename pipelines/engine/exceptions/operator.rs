@@ -3,9 +3,13 @@
 //! The state of the condition and the state of the operator are two fields; each goes its own way. Who acknowledges has
 //! seen it. What is shelved calls for nobody until its time is over, at a tick, or somebody unshelves it; then it calls
 //! anew. Shelving is of a condition (its rule and key): if it clears and is raised again meanwhile, that is shelved as
-//! well. An exception that is raised again for other reasons is unacknowledged.
+//! well. An exception that is raised again for other reasons is unacknowledged. What is latched is over when it is reset.
 
-use super::{Exception, Exceptions, State};
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{Exception, Exceptions, LATCHED_MAX, State, with_evidence};
 
 /// Nothing is shelved for longer than a shift.
 pub(in crate::engine) const SHELVED_S_MAX: u32 = 8 * 3600;
@@ -120,16 +124,43 @@ impl Exceptions {
         }
         let cleared_ms = by.since_ms.map(|ms| ms.max(known.raised_ms));
         let operator = Operator { state: OperatorState::Acknowledged, until_ms: None, ..by };
-        let kept = self.arrived.values_mut().flatten();
-        let kept = kept.chain(self.amendable.values_mut().map(|(exception, _)| exception));
-        for exception in kept.filter(|exception| exception.id == id) {
-            (exception.state, exception.cleared_ms) = (State::Cleared, cleared_ms);
-            exception.operator = operator.clone();
-        }
         let mut over = self.latched.remove(id).expect("what is latched is kept as such");
         (over.state, over.cleared_ms, over.operator) = (State::Cleared, cleared_ms, operator);
+        self.end_copies(|one| (one == id).then_some(&over));
         self.tell(over.clone());
         Ok(over)
+    }
+
+    /// An epoch ends: of latched ones beyond [`LATCHED_MAX`] those that were raised first are over, and say so.
+    pub(in crate::engine) fn bound_latched(&mut self, at_ms: i64) {
+        let surplus = self.latched.len().saturating_sub(LATCHED_MAX);
+        if surplus == 0 {
+            return;
+        }
+        let mut by_age: Vec<(i64, &str)> =
+            self.latched.values().map(|latched| (latched.raised_ms, latched.id.as_str())).collect();
+        by_age.sort_unstable();
+        let oldest: Vec<String> = by_age.into_iter().take(surplus).map(|(_, id)| id.to_owned()).collect();
+        let over = oldest.into_iter().map(|id| {
+            let latched = self.latched.remove(&id).expect("it was just there");
+            let evidence = with_evidence(&latched.evidence, "reason", json!("displaced"));
+            let cleared_ms = Some(at_ms.max(latched.raised_ms));
+            (id, Exception { state: State::Cleared, cleared_ms, evidence, ..latched })
+        });
+        let over: BTreeMap<String, Exception> = over.collect();
+        self.end_copies(|id| over.get(id));
+        over.into_values().for_each(|exception| self.tell(exception));
+    }
+
+    /// Later words on what is over are made from copies, which are over as well.
+    fn end_copies<'a>(&mut self, over: impl Fn(&str) -> Option<&'a Exception>) {
+        let kept = self.arrived.values_mut().flatten();
+        for exception in kept.chain(self.amendable.values_mut().map(|(exception, _)| exception)) {
+            if let Some(over) = over(&exception.id) {
+                (exception.state, exception.cleared_ms) = (over.state, over.cleared_ms);
+                exception.operator = over.operator.clone();
+            }
+        }
     }
 
     /// A second has passed: what was shelved up to now calls again.

@@ -141,3 +141,61 @@ fn what_only_the_certain_step_shows_is_a_late_join() {
     exceptions.event_rejoined(&rule, (7, 0), 10, Some(&row(10)));
     assert!(exceptions.take_changes()[0].evidence.contains("late_join"));
 }
+
+fn latching() -> RuleLife {
+    RuleLife { latch: true, ..rule(ExceptionKind::Event, 0, 0) }
+}
+
+fn of_qa() -> Operator {
+    Operator { actor: Some("Q1".into()), since_ms: Some(20), ..Operator::default() }
+}
+
+/// It was told as latched once more, by a word that nobody could reset, and kept its vehicle for good.
+#[test]
+fn what_was_reset_before_its_step_is_certain_stays_over() {
+    let mut exceptions = Exceptions::default();
+    exceptions.event_on_arrival(&latching(), (7, 0), &row(10));
+    let id = exceptions.take_changes()[0].id.clone();
+    exceptions.reset(&id, of_qa()).expect("it is latched");
+    let other = RuleRow { job: Some("J2".into()), ..row(10) };
+    exceptions.event_rejoined(&latching(), (7, 0), 10, Some(&other));
+    let told = exceptions.take_changes();
+    let told: Vec<_> = told.iter().map(|one| (one.state, one.cleared_ms, one.job.as_deref())).collect();
+    assert_eq!(told, [(State::Cleared, Some(20), None), (State::Cleared, Some(20), Some("J2"))]);
+    assert_eq!(exceptions.open().count(), 0);
+}
+
+#[test]
+fn a_booking_that_is_taken_back_and_wrong_again_is_latched_again() {
+    let mut exceptions = Exceptions::default();
+    for row in [Some(&row(10)), None, Some(&row(10))] {
+        exceptions.event_amended(&latching(), "J1/S1/oil", row);
+    }
+    let told = exceptions.take_changes();
+    let states: Vec<State> = told.iter().map(|one| one.state).collect();
+    assert_eq!(states, [State::Latched, State::Cleared, State::Latched]);
+    exceptions.reset(&told[0].id, of_qa()).expect("it can be reset");
+    assert_eq!(exceptions.open().count(), 0);
+}
+
+#[test]
+fn of_too_many_latched_ones_the_oldest_are_over_and_say_so() {
+    let mut exceptions = Exceptions::default();
+    // From the newest to the oldest: what counts is when it happened.
+    (0..LATCHED_MAX as i64 + 3).rev().for_each(|ts_ms| exceptions.event(&latching(), &row(ts_ms)));
+    exceptions.event_on_arrival(&latching(), (7, 0), &row(-5));
+    exceptions.take_changes();
+    exceptions.bound_latched(50_000);
+    let told = exceptions.take_changes();
+    let mut over: Vec<i64> = told.iter().map(|one| one.raised_ms).collect();
+    over.sort_unstable();
+    assert_eq!(over, [-5, 0, 1, 2]);
+    assert!(told.iter().all(|one| (one.state, one.cleared_ms) == (State::Cleared, Some(50_000))));
+    assert!(told.iter().all(|one| one.evidence.contains("displaced")));
+    assert_eq!(exceptions.open().count(), LATCHED_MAX);
+    let other = RuleRow { job: Some("J2".into()), ..row(-5) };
+    exceptions.event_rejoined(&latching(), (7, 0), -5, Some(&other));
+    assert_eq!(exceptions.take_changes()[0].state, State::Cleared, "its step comes too late");
+    exceptions.bound_latched(60_000);
+    assert!(exceptions.take_changes().is_empty());
+}

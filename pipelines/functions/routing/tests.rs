@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use super::super::job::{CardPlan, StepPlan};
+use super::super::input::CardPlan;
+use super::super::job::StepPlan;
 use super::super::queues::Item;
 use super::*;
 use crate::calendar::Calendars;

@@ -1,8 +1,10 @@
 //! What people do over HTTP: POST routes, and what they ask that is in no picture.
 //!
-//! Each POST carries an `Idempotency-Key`: the same key is applied once and answered alike, whenever it is asked again.
+//! Each POST carries an `Idempotency-Key`: the same key is applied once and answered alike, whenever it is asked again
+//! while it is among those of the newest 10,000 commands.
 //! That header and the JSON content type are what no page of another origin can send unasked; one that does send an
-//! `Origin` other than ours is refused. Actors are taken at their word: there are no logins yet.
+//! `Origin` other than ours is refused, and so is whoever
+//! is not on this machine. Actors are taken at their word: there are no logins yet.
 
 use std::time::Duration;
 

@@ -15,6 +15,9 @@ use super::problem::{Path, Problem};
 use super::routes::Shared;
 use crate::desk::{Says, Wish};
 
+/// Of a unit.
+const PRICE_MAX: f64 = 1e9;
+
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CardBody {
@@ -163,9 +166,12 @@ struct PostBody {
     actor: String,
     site: Option<String>,
     note: String,
+    /// Of a unit, for a line that has no price or is to have another: from 0, which writes it off, to a billion, with at
+    /// most two digits behind the point.
+    price: Option<f64>,
 }
 
-/// Posts a line of the bill that is held.
+/// Posts a line of the bill that is held. One without a price needs one.
 #[utoipa::path(
     post,
     path = "/api/v1/jobs/{job}/lines/{line}/post",
@@ -181,12 +187,27 @@ pub(super) async fn post_line(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let key = key(&headers)?;
-    let PostBody { actor, site, note } = read(&headers, &body)?;
+    let PostBody { actor, site, note, price } = read(&headers, &body)?;
     let actor = checked("actor", actor, NAME_CHARS_MAX)?;
     let note = checked("note", note, REASON_CHARS_MAX)?;
     let site = find(&board.now().view.jobs, site.as_deref(), &job)?.site.clone();
-    let what = What::PostLine { site, job, line, note };
+    let price_hundredths = price.map(hundredths).transpose()?;
+    let what = What::PostLine { site, job, line, note, price_hundredths };
     ask(&board, Wish::Order(Order { actor, key, what }, no_messages())).await
+}
+
+/// A price as it is written down: no more than two digits behind the point, so that nothing of it is rounded away.
+fn hundredths(price: f64) -> Result<i64, Problem> {
+    let hundredths = (price * 100.0).round();
+    let is_price = (0.0..=PRICE_MAX).contains(&price) && (hundredths / 100.0).to_bits() == price.to_bits();
+    if !is_price {
+        return Err(Problem::bad_request(format!(
+            "`price` is {price}; give what one unit costs, from 0 to {PRICE_MAX}, with at most two digits behind the \
+             point"
+        )));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "it is a whole number below the bound")]
+    Ok(hundredths as i64)
 }
 
 /// A name that is one level of a topic.

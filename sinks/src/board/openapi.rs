@@ -10,11 +10,11 @@ use super::problem::ProblemBody;
 /// Where it is.
 pub(super) const PATH: &str = "/api/v1/openapi.json";
 /// Posted without an idempotency key: nothing is changed by it.
-const READING: &str = "/api/v1/sql";
+pub(super) const READING: &str = "/api/v1/sql";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Andon", description = "Telemetry of a workshop: what is now, what was, and what people do about it."),
+    info(title = "Andon", description = "Telemetry of a workshop: what is now, what was, and what people do about it. Commands (all that is posted, but for SQL) are taken from this machine alone: 403 to others."),
     components(schemas(ProblemBody)),
     tags(
         (name = "service", description = "How the service is"),
@@ -61,7 +61,8 @@ fn key() -> Parameter {
         .parameter_in(ParameterIn::Header)
         .required(Required::True)
         .description(Some(
-            "A new one, such as a UUID, with each command, and the same one with each repeat of it",
+            "A new one, such as a UUID, with each command, and the same one with each repeat of it; a key is known \
+             for as long as it is among those of the newest 10,000 commands",
         ))
         .schema(Some(text))
         .build()

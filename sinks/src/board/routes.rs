@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Query, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::{self, Next};
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -15,20 +15,13 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use super::exceptions::ExceptionQuery;
+use super::guards::{self, BODY_BYTES_MAX, MESSAGES_BYTES_MAX};
 use super::problem::Problem;
 use super::{
     Board, Configuration, commands, deliveries, functions, jobs, live, openapi, page, quarantine, queues, sql,
 };
 use crate::prometheus::Prometheus;
 use crate::view::{Bay, ExceptionView, FloodView, Status, UsageView};
-
-/// A request may carry no more than this; but for messages, which may be larger.
-const BODY_BYTES_MAX: usize = 64 * 1024;
-const MESSAGES_BYTES_MAX: usize = 4 << 20;
-
-/// The page loads from here alone, and nobody may put it in a frame.
-const CONTENT_SECURITY: &str =
-    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
 pub(super) type Shared = State<(Board, Arc<Prometheus>)>;
 
@@ -76,8 +69,9 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn(refuse_large_bodies))
-        .layer(middleware::map_response(secure))
+        .layer(middleware::from_fn(guards::refuse_large_bodies))
+        .layer(middleware::from_fn(guards::refuse_commands_from_elsewhere))
+        .layer(middleware::map_response(guards::secure))
         .with_state((board, prometheus))
 }
 
@@ -256,32 +250,4 @@ async fn unknown_method(method: Method, uri: Uri) -> Problem {
     let other = if method == Method::GET { "POST" } else { "GET" };
     let detail = format!("`{}` does not take {method}; use {other}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
-}
-
-async fn refuse_large_bodies(request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let has_messages = path.starts_with("/api/v1/imports/") || path.ends_with("/replay");
-    let bytes_max = if has_messages { MESSAGES_BYTES_MAX } else { BODY_BYTES_MAX };
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|bytes| bytes > bytes_max as u64) {
-        let detail = format!("the request body is over {bytes_max} bytes; send less");
-        let close = [(header::CONNECTION, "close")];
-        return (close, Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)).into_response();
-    }
-    next.run(request).await
-}
-
-/// On every answer. Data is for now, so it is not kept, unless a route says otherwise.
-async fn secure(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    let fixed: [(HeaderName, &'static str); 3] = [
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    for (name, value) in fixed {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }

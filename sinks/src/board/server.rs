@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -107,8 +109,9 @@ impl Server {
             let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
             while connections.try_join_next().is_some() {}
             match listener.accept().await {
-                Ok((connection, _)) => {
-                    connections.spawn(converse(connection, self.router.clone(), self.closing.clone(), place));
+                Ok((connection, peer)) => {
+                    let (router, closing) = (self.router.clone(), self.closing.clone());
+                    connections.spawn(converse((connection, peer), router, closing, place));
                 }
                 Err(reason) => {
                     warn!(%reason, "the board cannot take a connection now, and tries again");
@@ -121,7 +124,7 @@ impl Server {
 
 /// Answers the requests of one connection, until either side has had enough.
 async fn converse(
-    connection: TcpStream,
+    (connection, peer): (TcpStream, SocketAddr),
     router: Router,
     mut closing: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
@@ -129,12 +132,18 @@ async fn converse(
     // Without this a small event may wait for the acknowledgement of the one before.
     let _ = connection.set_nodelay(true);
     let connection = TokioIo::new(Patience::new(connection, WRITE_TIME_MAX));
+    let router = TowerToHyperService::new(router);
+    let router = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        // Routes that do not answer everybody look at it.
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.call(request)
+    });
     let conversation = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(connection, TowerToHyperService::new(router));
+        .serve_connection(connection, router);
     let mut conversation = std::pin::pin!(conversation);
     let ended = tokio::select! {
         ended = conversation.as_mut() => Some(ended),

@@ -4,7 +4,10 @@ mod commands;
 mod connections;
 mod jobs;
 
+use std::net::SocketAddr;
+
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -50,7 +53,14 @@ fn board_with(view: View) -> Board {
     board
 }
 
+/// Asks from this machine.
 async fn ask(board: &Board, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+    ask_from("127.0.0.1", board, request).await
+}
+
+async fn ask_from(peer: &str, board: &Board, mut request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+    let peer = SocketAddr::new(peer.parse().expect("an address"), 50_000);
+    request.extensions_mut().insert(ConnectInfo(peer));
     let router = routes::router(board.clone(), Prometheus::new("0.1.0"));
     let response = router.oneshot(request).await.expect("a router always answers");
     let (head, body) = response.into_parts();

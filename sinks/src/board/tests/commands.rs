@@ -5,7 +5,7 @@ use axum::http::{Request, StatusCode};
 use ingest::entry::command::What;
 use serde_json::json;
 
-use super::{ask, board_with, workshop};
+use super::{ask, ask_from, board_with, workshop};
 use crate::board::Board;
 use crate::desk::{Asked, Desk, Reply, Wish};
 
@@ -41,6 +41,34 @@ async fn a_command_goes_to_the_service_and_its_answer_comes_back() {
     let request = acknowledge(&[KEY, JSON, own], r#"{"actor":"T17"}"#);
     let (status, _, body) = ask(&served(), request).await;
     assert_eq!((status, body.as_str()), (StatusCode::OK, r#"{"detail":"k-1 T17 3f2a","offset":7}"#));
+}
+
+#[tokio::test]
+async fn commands_are_taken_from_this_machine_alone_and_everybody_may_read() {
+    let board = served();
+    for peer in ["127.0.0.1", "127.0.0.9", "::1", "::ffff:127.0.0.1"] {
+        let (status, _, body) = ask_from(peer, &board, acknowledge(&[KEY, JSON], r#"{"actor":"T17"}"#)).await;
+        assert_eq!(status, StatusCode::OK, "{peer}: {body}");
+    }
+    for peer in ["192.0.2.7", "10.0.0.4", "2001:db8::7", "::ffff:192.0.2.7"] {
+        let (status, headers, body) =
+            ask_from(peer, &board, acknowledge(&[KEY, JSON], r#"{"actor":"T17"}"#)).await;
+        let kind = headers["content-type"].to_str().ok();
+        assert_eq!((status, kind), (StatusCode::FORBIDDEN, Some("application/problem+json")), "{peer}");
+        assert!(body.contains("from this machine alone") && body.contains("a reverse proxy"), "{body}");
+        let reading = Request::get("/api/v1/exceptions").body(Body::empty()).expect("a request");
+        assert_eq!(ask_from(peer, &board, reading).await.0, StatusCode::OK, "{peer}");
+        // It is posted, and changes nothing; who answers it is not here.
+        let sql =
+            Request::post("/api/v1/sql").header("content-type", "text/plain").body(Body::from("SELECT 1"));
+        let (status, _, body) = ask_from(peer, &board, sql.expect("a request")).await;
+        assert_ne!(status, StatusCode::FORBIDDEN, "{body}");
+    }
+    // Whoever has no address is a stranger as well.
+    let router = crate::board::routes::router(board, crate::prometheus::Prometheus::new("0.1.0"));
+    let request = acknowledge(&[KEY, JSON], r#"{"actor":"T17"}"#);
+    let response = tower::ServiceExt::oneshot(router, request).await.expect("a router always answers");
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

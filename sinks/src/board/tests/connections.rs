@@ -87,6 +87,16 @@ async fn the_stream_starts_with_the_newest_picture_and_follows_changes() {
 }
 
 #[tokio::test]
+async fn a_command_over_the_loopback_is_one_of_this_machine() {
+    let served = served().await;
+    let request =
+        "POST /api/v1/exceptions/e1/acknowledge HTTP/1.1\r\nhost: board\r\ncontent-length: 0\r\n\r\n";
+    let mut connection = open(served.address, request).await;
+    let answer = read_until(&mut connection, "Idempotency-Key", 1).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "it is looked at, and lacks its key: {answer}");
+}
+
+#[tokio::test]
 async fn at_most_four_pictures_a_second_go_out_and_the_last_one_always_does() {
     let served = served().await;
     let mut stream = open(served.address, LIVE).await;

@@ -158,7 +158,7 @@ async fn a_stop_between_any_two_steps_leaves_each_row_once() {
 async fn a_power_cut_soon_after_a_kill_shows_no_file_in_the_place_of_another() {
     let first = [emission("telemetry", rows(0, &["bern"])), emission("late", rows(1, &["bern"]))];
     let expected: BTreeMap<String, Vec<String>> =
-        first.iter().map(|one| (one.stream.to_string(), ids(&[one.rows.clone()]))).collect();
+        first.iter().map(|one| (one.stream.to_string(), ids(std::slice::from_ref(&one.rows)))).collect();
     let mut stories = 0;
     for (kill, cut, seed) in
         (1..40).flat_map(|kill| (1..5).flat_map(move |cut| (0..8).map(move |seed| (kill, cut, seed))))
