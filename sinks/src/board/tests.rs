@@ -3,6 +3,7 @@
 mod commands;
 mod connections;
 mod jobs;
+mod technicians;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
