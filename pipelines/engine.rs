@@ -29,6 +29,8 @@ mod expected;
 mod fresh;
 mod hold;
 pub mod ids;
+mod in_hand;
+pub(crate) mod in_work;
 mod intake;
 mod join;
 pub(crate) mod lamps;

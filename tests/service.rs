@@ -80,6 +80,8 @@ mod routing;
 mod soak;
 #[path = "service/standby.rs"]
 mod standby;
+#[path = "service/technician.rs"]
+mod technician;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -29,8 +29,8 @@ pub(super) const TECHNICIANS: Setting = set(
     "publish.technicians",
     Kind::Flag,
     Is("false"),
-    "For each technician, retained, the steps that are theirs, as /api/v1/technicians/NAME/steps has them, without what was \
-     measured so far. No bay can be called technician then.",
+    "For each technician, retained, the steps that are theirs, as /api/v1/technicians/NAME/steps has them, at most once a \
+     second. No bay can be called technician then.",
 );
 pub(super) const TECHNICIAN_TOPIC: Setting = set(
     "publish.technician_topic",

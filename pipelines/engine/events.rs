@@ -45,6 +45,7 @@ impl Engine {
                 let bay = self.meet_bay(&event.site, &step.bay);
                 let payload = &message.payload[..message.payload.len().min(REJECT_BYTES_MAX)];
                 self.steps.take(&event.site, bay, &event, step, (message.topic, payload));
+                self.live.turn(bay);
                 self.tell_functions_of_step(&event, step);
                 self.bays.heard(bay, event.ts_ms, event.arrived_ms);
             }
@@ -67,6 +68,7 @@ impl Engine {
         let of_site = bays.filter(|(_, (site, _))| *site == event.site).map(|(bay, _)| bay as u32);
         self.steps.take_card(&event.site, event.message, card, of_site);
         self.usage.take_card(&event.site, card);
+        self.turn_in_hand(&event.site, &card.job);
     }
 
     pub(super) fn take_asset(&mut self, site: &str, asset: &Asset) {

@@ -5,10 +5,13 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use ingest::readings::Readings;
+use ingest::readings::{Expectation, Readings};
+use ingest::series::SeriesTable;
 use sinks::view::UsageView;
 
 use super::Engine;
+use super::in_hand::{InHand, Kept};
+use super::steps::{BaySteps, Run, Steps};
 use super::usage::Due;
 
 /// Points of a trend line.
@@ -22,10 +25,21 @@ const BOOKED_MAX: usize = 200;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Live {
     is_on: bool,
-    /// By series: newest value, NaN for none, and the unit's number.
-    newest: Vec<(f64, u16)>,
+    /// By series.
+    newest: Vec<Newest>,
     lines: Vec<VecDeque<f64>>,
     booked: VecDeque<UsageView>,
+    in_hand: InHand,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    /// NaN for none.
+    value: f64,
+    /// Its number.
+    unit: u16,
+    /// By the step on its bay.
+    is_expected: bool,
 }
 
 impl Live {
@@ -34,27 +48,62 @@ impl Live {
         self.is_on = true;
     }
 
-    /// Rows have arrived.
+    /// Rows have arrived, of series of `table`, while bays are at `steps`.
     #[inline]
-    pub(super) fn arrived(&mut self, readings: &Readings, rows: Range<usize>) {
+    pub(super) fn arrived(
+        &mut self,
+        readings: &Readings,
+        rows: Range<usize>,
+        table: &SeriesTable,
+        steps: &Steps,
+    ) {
         if !self.is_on {
             return;
         }
-        for row in rows {
-            let series = readings.series[row] as usize;
-            if series >= self.newest.len() {
-                self.newest.resize(series + 1, (f64::NAN, 0));
-            }
-            self.newest[series] = (readings.value[row], readings.unit[row]);
+        if table.all().len() > self.newest.len() || self.in_hand.is_turned() {
+            self.look(table, steps);
         }
+        for row in rows {
+            let newest = &mut self.newest[readings.series[row] as usize];
+            (newest.value, newest.unit) = (readings.value[row], readings.unit[row]);
+            if newest.is_expected {
+                self.in_hand.take(readings, row);
+            }
+        }
+    }
+
+    /// Finds out what is expected now, where that may have changed.
+    #[cold]
+    fn look(&mut self, table: &SeriesTable, steps: &Steps) {
+        let Live { newest, in_hand, .. } = self;
+        newest.resize(table.all().len(), Newest { value: f64::NAN, unit: 0, is_expected: false });
+        in_hand.look(table, steps, |series, is_expected| newest[series as usize].is_expected = is_expected);
+    }
+
+    /// Something has changed of the steps of a bay.
+    pub(super) fn turn(&mut self, bay: u32) {
+        if self.is_on {
+            self.in_hand.turn(bay);
+        }
+    }
+
+    /// As [`InHand::newest`].
+    pub(super) fn newest_in_hand(
+        &self,
+        bay: u32,
+        run: &Run,
+        expect: &Expectation,
+        table: &SeriesTable,
+    ) -> Option<(u32, &Kept)> {
+        self.in_hand.newest(bay, run, expect, table)
     }
 
     /// A second has passed: every line gets its newest value.
     pub(super) fn sample(&mut self) {
         self.lines.resize_with(self.newest.len(), VecDeque::new);
-        for (line, (value, _)) in self.lines.iter_mut().zip(&mut self.newest) {
-            if !value.is_nan() {
-                line.push_back(std::mem::replace(value, f64::NAN));
+        for (line, newest) in self.lines.iter_mut().zip(&mut self.newest) {
+            if !newest.value.is_nan() {
+                line.push_back(std::mem::replace(&mut newest.value, f64::NAN));
                 if line.len() > POINTS {
                     line.pop_front();
                 }
@@ -111,7 +160,7 @@ impl Live {
 
     /// The line of a series, and the number of its unit.
     pub(super) fn line(&self, series: usize) -> (Vec<f64>, u16) {
-        (self.lines[series].iter().copied().collect(), self.newest[series].1)
+        (self.lines[series].iter().copied().collect(), self.newest[series].unit)
     }
 }
 
@@ -123,6 +172,16 @@ impl Engine {
     /// Begins to keep what boards need.
     pub fn watch(&mut self) {
         self.live.turn_on();
+    }
+
+    /// A card of `site` is new: what it says of the steps that go on may be, too.
+    pub(super) fn turn_in_hand(&mut self, site: &str, job: &str) {
+        let is_of = |run: &Run| *run.job == *job;
+        for (bay, (of_site, _)) in (0_u32..).zip(self.decoder.series().bays()) {
+            if **of_site == *site && self.steps.bay(bay).and_then(BaySteps::current).is_some_and(is_of) {
+                self.live.turn(bay);
+            }
+        }
     }
 
     /// One second of trend lines has passed.

@@ -6,6 +6,7 @@ use std::path::Path;
 use arrow::array::{Array, AsArray};
 use ingest::entry::{Entry, IntakeBuilder};
 use sinks::emission::Emission;
+use sinks::view::{ExpectedView, ReadingView};
 
 use super::Engine;
 use super::tiles::Tiles;
@@ -224,4 +225,93 @@ fn what_becomes_of_the_service_itself_is_in_the_audit() {
             ["takeover", "7", r#"{"writer":"lyon-2"}"#],
         ]
     );
+}
+
+/// `joint tool value unit min-max within` of what the step on the one bay expects.
+fn in_hand(engine: &Engine) -> Vec<String> {
+    let bays = engine.tiles(AT_MS, 15_000, &BTreeMap::new()).bays;
+    let line = |one: &ExpectedView| {
+        let Some(newest) = &one.newest else {
+            return format!("{} nothing", one.joint.as_deref().unwrap_or("any"));
+        };
+        let ReadingView { tool, joint, value, unit, spec_min, spec_max, within_spec, .. } = newest;
+        let limit = |limit: &Option<f64>| limit.map_or("…".to_owned(), |limit| limit.to_string());
+        let (joint, within) =
+            (joint.as_deref().unwrap_or("none"), within_spec.map_or("?", |is| if is { "in" } else { "out" }));
+        format!("{joint} {tool} {value} {unit} {}-{} {within}", limit(spec_min), limit(spec_max))
+    };
+    bays[0].expected.iter().map(line).collect()
+}
+
+#[test]
+fn what_the_tool_in_hand_reads_is_held_against_the_step_that_goes_on() {
+    let mut engine = engine();
+    engine.watch();
+    let step = |after_ms: i64, step: &str, event: &str| {
+        let ts = AT_MS + after_ms;
+        let text =
+            format!(r#"{{"ts":{ts},"job":"J1","step":"{step}","technician":"T17","event":"{event}"}}"#);
+        ("workshop/lyon/bay-01/steps".to_owned(), text)
+    };
+    let torque = |after_ms: i64, tags: &str, value: f64| {
+        let ts = AT_MS + after_ms;
+        let text =
+            format!(r#"{{"ts":{ts},"metric":"torque","value":{value},"unit":"N.m","tags":{{{tags}}}}}"#);
+        ("workshop/lyon/bay-01/wrench-7/telemetry".to_owned(), text)
+    };
+    let card = |expect: &str| {
+        let steps = format!(r#"[{{"step":"S1","expect":{expect}}},{{"step":"S2","expect":{expect}}}]"#);
+        ("workshop/lyon/jobs".to_owned(), format!(r#"{{"ts":{AT_MS},"job":"J1","steps":{steps}}}"#))
+    };
+    let wheel = r#"[{"metric":"torque","joint":"J1","min":80,"max":95,"count":1},
+                    {"metric":"torque","joint":"J2","max":30,"count":2},{"metric":"torque","count":4}]"#;
+    let (one, two) = (r#""joint":"J1","result":"1""#, r#""joint":"J1","result":"2""#);
+    let messages = [card(wheel), torque(0, one, 50.0), step(10, "S1", "started")];
+    say(&mut engine, 1, &messages);
+    assert_eq!(in_hand(&engine), ["J1 nothing", "J2 nothing", "any nothing"], "it was before the step");
+
+    // In the same breath as the start of the step, and a wrench that is new.
+    let other = ("workshop/lyon/bay-01/wrench-8/telemetry".to_owned(), torque(22, r#""joint":"J2""#, 31.0).1);
+    say(&mut engine, 4, &[torque(20, one, 87.0), other, torque(15, two, 70.0)]);
+    let wrench_8 = "J2 wrench-8 31 N.m …-30 out";
+    assert_eq!(in_hand(&engine), ["J1 wrench-7 87 N.m 80-95 in", wrench_8, wrench_8]);
+    say(&mut engine, 7, &[torque(30, two, 70.0)]);
+    assert_eq!(in_hand(&engine)[0], "J1 wrench-7 70 N.m 80-95 out", "a newer one of the same joint");
+
+    // Another card has other limits, and expects something else too.
+    say(&mut engine, 8, &[card(r#"[{"metric":"torque","min":60,"max":75},{"metric":"angle"}]"#)]);
+    assert_eq!(in_hand(&engine), ["J1 wrench-7 70 N.m 60-75 in", "any nothing"]);
+    let angle = (
+        "workshop/lyon/bay-01/wrench-7/telemetry".to_owned(),
+        torque(40, "", 34.0).1.replace("torque", "angle").replace("N.m", "deg"),
+    );
+    say(&mut engine, 9, &[angle]);
+    assert_eq!(in_hand(&engine)[1], "none wrench-7 34 deg …-… ?");
+
+    // The next step begins with nothing.
+    say(&mut engine, 10, &[step(50, "S1", "finished"), step(60, "S2", "started")]);
+    assert_eq!(in_hand(&engine), ["any nothing", "any nothing"]);
+    say(&mut engine, 12, &[torque(70, one, 61.0)]);
+    assert_eq!(in_hand(&engine)[0], "J1 wrench-7 61 N.m 60-75 in");
+}
+
+#[test]
+fn a_wrench_that_tags_each_joint_anew_keeps_no_more_than_the_newest_of_them() {
+    let mut engine = engine();
+    engine.watch();
+    let expect = r#"[{"metric":"torque","count":1},{"metric":"torque","joint":"J0"},{"metric":"torque","joint":"J99"}]"#;
+    let card = format!(r#"{{"ts":{AT_MS},"job":"J1","steps":[{{"step":"S1","expect":{expect}}}]}}"#);
+    let step = format!(r#"{{"ts":{AT_MS},"job":"J1","step":"S1","event":"started"}}"#);
+    let mut messages =
+        vec![("workshop/lyon/jobs".to_owned(), card), ("workshop/lyon/bay-01/steps".to_owned(), step)];
+    for joint in 0..100 {
+        let ts = AT_MS + joint;
+        let text = format!(
+            r#"{{"ts":{ts},"metric":"torque","value":{joint},"unit":"N.m","tags":{{"joint":"J{joint}"}}}}"#
+        );
+        messages.push(("workshop/lyon/bay-01/wrench-7/telemetry".to_owned(), text));
+    }
+    say(&mut engine, 1, &messages);
+    let newest = "J99 wrench-7 99 N.m …-… ?";
+    assert_eq!(in_hand(&engine), [newest, "J0 nothing", newest]);
 }

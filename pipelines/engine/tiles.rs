@@ -100,7 +100,8 @@ impl Engine {
             last_arrived_ms: Some(time.arrived_ms),
             watermark_ms: Some(self.bays.watermark_ms(number)).filter(|&ms| ms != i64::MIN),
             exceptions_open: open.open,
-            expected: run.map(|run| self.expected_of(site, run)).unwrap_or_default(),
+            expected: run.map(|run| self.expected_of(site, number, run)).unwrap_or_default(),
+            resources: run.map(|run| self.used_of(site, run)).unwrap_or_default(),
             ..Bay::default()
         };
         let is_silent = now_ms - time.arrived_ms >= idle_ms.max(self.bays.idle_ms(number));

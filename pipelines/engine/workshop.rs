@@ -3,15 +3,14 @@
 use ingest::readings::{Event, JobCard, StepEvent};
 use ingest::units::Units;
 use sinks::emission::Emission;
-use sinks::view::{ExpectedView, FloodView};
+use sinks::view::FloodView;
 
 use super::exceptions::{Exception, Operator, State};
-use super::limits::fits;
 use super::steps::{Record, Run};
-use super::usage::{BookKey, Due};
+use super::usage::Due;
 use super::{Engine, EngineError, rows_error};
 use crate::functions::{
-    Asks, CardPlan, Checked, Evidence, ExceptionChange, Functions, Input, Measured, Occasion, Sign, Used,
+    Asks, CardPlan, Checked, Evidence, ExceptionChange, Functions, Input, Occasion, Sign, Used,
 };
 
 impl Engine {
@@ -19,35 +18,6 @@ impl Engine {
     #[must_use]
     pub(crate) fn functions(&self) -> &Functions {
         &self.functions
-    }
-
-    /// What the card of the step of `run` expects, and what of it has been measured, as far as is certain.
-    pub(super) fn expected_of(&self, site: &str, run: &Run) -> Vec<ExpectedView> {
-        let Some(plan) = run.plan.as_ref().filter(|plan| !plan.expect.is_empty()) else { return Vec::new() };
-        let key = BookKey { site: site.into(), job: run.job.clone(), step: run.step.clone() };
-        let book = self.usage.books().get(&key);
-        let measured = book.map(|book| book.checks.measured()).unwrap_or_default();
-        let view = plan.expect.iter().map(|expect| {
-            let is_of = |one: &&Measured| {
-                *one.metric == *expect.metric && fits(expect, one.joint.as_deref(), one.pset.as_deref())
-            };
-            let values = || measured.iter().filter(is_of).flat_map(|one| &one.values);
-            let is_within = |value: &&f64| {
-                expect.min.is_none_or(|min| **value >= min) && expect.max.is_none_or(|max| **value <= max)
-            };
-            let within = values().filter(is_within).count() as u64;
-            ExpectedView {
-                metric: expect.metric.clone(),
-                joint: expect.joint.clone(),
-                min: expect.min,
-                max: expect.max,
-                expected: expect.count,
-                counted: values().count() as u64,
-                within,
-                missing: expect.count.map(|count| u64::from(count).saturating_sub(within)),
-            }
-        });
-        view.collect()
     }
 
     pub(super) fn tell_functions_of_card(&mut self, event: &Event, card: &JobCard) {

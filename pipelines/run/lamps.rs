@@ -3,6 +3,8 @@
 //! Told by the leader alone. With a mirror a state waits until the mirror has the entry that it is made after: what a lamp
 //! has shown is never rolled back. One state of everything waits at most; the next is made when it is out.
 
+mod devices;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,8 +13,9 @@ use ingest::publish::{MaySend, Publisher, States};
 use ingest::source::SourceError;
 use ingest::time::{Clock, Offset};
 use serde::Serialize;
-use sinks::view::{Jobs, OwnStepView};
+use sinks::view::Jobs;
 
+use self::devices::Devices;
 use crate::config::{Config, OutputSettings};
 use crate::engine::Engine;
 use crate::engine::lamps::{BayName, Lamp};
@@ -29,18 +32,9 @@ pub(super) struct Lamps {
     clock: Arc<dyn Clock>,
     next_us: u64,
     bays: BTreeMap<BayName, (Lamp, Bytes)>,
-    technicians: BTreeMap<BayName, Bytes>,
-    /// What the steps of technicians were made of.
-    jobs: Option<Arc<Jobs>>,
+    devices: Devices,
     /// Made after that entry, and not out yet.
     waiting: Option<(Offset, States)>,
-}
-
-/// What a technician's device is told.
-#[derive(Serialize)]
-struct Steps<'a> {
-    technician: &'a str,
-    steps: &'a [OwnStepView<'a>],
 }
 
 impl Lamps {
@@ -60,8 +54,7 @@ impl Lamps {
             clock: Arc::clone(clock),
             next_us: 0,
             bays: BTreeMap::new(),
-            technicians: BTreeMap::new(),
-            jobs: None,
+            devices: Devices::default(),
             waiting: None,
         }))
     }
@@ -78,7 +71,7 @@ impl Lamps {
         let now_us = self.clock.monotonic_us();
         if self.waiting.is_none() && now_us >= self.next_us {
             self.next_us = now_us + INTERVAL_US;
-            if self.look(engine, jobs) {
+            if self.look(engine, jobs, now_us) {
                 self.waiting = Some((applied, self.states()));
             }
         }
@@ -95,7 +88,7 @@ impl Lamps {
     }
 
     /// Whether something is other than it was.
-    fn look(&mut self, engine: &Engine, jobs: &Arc<Jobs>) -> bool {
+    fn look(&mut self, engine: &Engine, jobs: &Arc<Jobs>, now_us: u64) -> bool {
         let mut is_changed = false;
         if self.settings.lamp_topic.is_some() {
             let mut before = std::mem::take(&mut self.bays);
@@ -112,12 +105,8 @@ impl Lamps {
             }
             is_changed |= !before.is_empty();
         }
-        let is_known = self.jobs.as_ref().is_some_and(|known| Arc::ptr_eq(known, jobs));
-        if self.settings.technician_topic.is_some() && !is_known {
-            let technicians = steps(engine, jobs);
-            is_changed |= technicians != self.technicians;
-            self.technicians = technicians;
-            self.jobs = Some(Arc::clone(jobs));
+        if self.settings.technician_topic.is_some() {
+            is_changed |= self.devices.look(engine, jobs, now_us);
         }
         is_changed
     }
@@ -135,32 +124,12 @@ impl Lamps {
         for (name, (_, state)) in &self.bays {
             put(self.settings.lamp_topic.as_deref(), "{bay}", name, state);
         }
-        for (name, state) in &self.technicians {
+        for (name, state) in self.devices.told() {
             put(self.settings.technician_topic.as_deref(), "{technician}", name, state);
         }
         metrics::gauge!("andon_publish_unpublishable_states").set(unpublishable);
         states
     }
-}
-
-/// The steps of all technicians that are known, by site and name; of some there are none.
-fn steps(engine: &Engine, jobs: &Jobs) -> BTreeMap<BayName, Bytes> {
-    let mut of: BTreeMap<(&str, &str), Vec<OwnStepView<'_>>> = BTreeMap::new();
-    for technician in engine.functions().technicians() {
-        of.entry(technician).or_default();
-    }
-    for job in &jobs.jobs {
-        for step in &job.steps {
-            let Some(technician) = step.technician.as_deref() else { continue };
-            let own = of.entry((job.site.as_str(), technician)).or_default();
-            own.extend(OwnStepView::of(job, step));
-        }
-    }
-    let told = of.into_iter().map(|((site, technician), mut steps)| {
-        steps.sort_by_key(OwnStepView::rank);
-        ((site.into(), technician.into()), encoded(&Steps { technician, steps: &steps }))
-    });
-    told.collect()
 }
 
 fn encoded(state: &impl Serialize) -> Bytes {

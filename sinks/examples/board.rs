@@ -147,6 +147,7 @@ fn bay(number: usize, bays: usize, now_ms: i64, seconds: f64) -> Bay {
         standard_s: works.then_some(standard_s),
         paused: state == BayState::Waiting,
         expected: Vec::new(),
+        resources: Vec::new(),
         state,
         reason,
         last_arrived_ms: Some(match state {

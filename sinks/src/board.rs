@@ -2,7 +2,7 @@
 //!
 //! The run loop publishes a [`View`], a picture of now; every route answers from the newest one, and
 //! nothing here can hold the run loop up. Routes are in [`routes`], the stream of pictures in [`live`],
-//! connections with their limits in [`server`], and the page that shows it all in [`page`].
+//! what is a technician's in [`technicians`], connections with their limits in [`server`], and the page that shows it all in [`page`].
 //!
 //! People's commands go on to the [`Desk`] ([`commands`]); all else is for reading. There is no login: it listens on loopback
 //! unless the configuration says otherwise, and takes commands from this machine alone even then.
@@ -23,6 +23,7 @@ mod queues;
 mod routes;
 mod server;
 pub mod sql;
+mod technicians;
 
 #[cfg(test)]
 mod tests;
@@ -66,7 +67,9 @@ impl BoardPublisher {
     /// Shows `view` from now on. Never waits; a picture that nobody has fetched yet is simply gone.
     pub fn publish(&self, view: View) {
         self.pictures.send_modify(|picture| {
-            *picture = Arc::new(Picture { number: picture.number + 1, view, event: OnceLock::new() });
+            let is_same = Arc::ptr_eq(&picture.view.jobs, &view.jobs);
+            let whose = if is_same { Arc::clone(&picture.whose) } else { Arc::default() };
+            *picture = Arc::new(Picture { number: picture.number + 1, view, event: OnceLock::new(), whose });
         });
     }
 }
@@ -76,7 +79,7 @@ impl BoardPublisher {
 pub struct Board {
     pictures: watch::Receiver<Arc<Picture>>,
     configuration: watch::Receiver<Configuration>,
-    /// One permit a client of `/api/v1/live`.
+    /// One permit an open stream, of the whole picture or of a technician.
     live_seats: Arc<Semaphore>,
     /// Takes commands; without one the board is for reading alone.
     desk: Option<Desk>,
@@ -95,8 +98,8 @@ impl Board {
             ..Status::default()
         };
         let view = View { status: starting, ..View::default() };
-        let (sender, pictures) =
-            watch::channel(Arc::new(Picture { number: 0, view, event: OnceLock::new() }));
+        let picture = Picture { number: 0, view, event: OnceLock::new(), whose: Arc::default() };
+        let (sender, pictures) = watch::channel(Arc::new(picture));
         let (configure, configuration) = watch::channel(Configuration::default());
         let board = Board {
             pictures,
@@ -134,4 +137,6 @@ struct Picture {
     number: u64,
     view: View,
     event: OnceLock<Bytes>,
+    /// Made by the first who asks for a technician's steps, and kept for as long as the jobs are the same.
+    whose: Arc<OnceLock<technicians::Whose>>,
 }

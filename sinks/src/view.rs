@@ -8,6 +8,7 @@ mod deliveries;
 mod exceptions;
 mod floods;
 mod jobs;
+mod work;
 
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ pub use self::counts::Counts;
 pub use self::deliveries::{Deliveries, DeliveryView};
 pub use self::exceptions::ExceptionView;
 pub use self::floods::{ActorView, FloodView};
-pub use self::jobs::{ExpectedView, JobStepView, JobView, Jobs, OwnStepView, QueuedStepView};
+pub use self::jobs::{JobStepView, JobView, Jobs, QueuedStepView};
+pub use self::work::{ExpectedView, OwnStep, OwnStepView, OwnSteps, ReadingView, UsedView};
 use crate::channels::Missing;
 
 /// The whole picture. Serialised as it is to `/api/v1/live` (one JSON object an event) and in parts to the
@@ -144,9 +146,12 @@ pub struct Bay {
     pub exceptions_open: u32,
     /// Newest readings of the bay's liveliest metrics, at most four lines.
     pub trends: Vec<Trend>,
-    /// What the step is to measure, and what of it has been, up to the watermark.
+    /// What the step is to measure, what of it has been, up to the watermark, and what its tools read last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expected: Vec<ExpectedView>,
+    /// What the step is to use, and what of it has been, up to the watermark.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<UsedView>,
 }
 
 /// Colour of a tile, with its meaning.

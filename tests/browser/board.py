@@ -8,7 +8,7 @@
     select=CSS         waits for an element
     gone=CSS           waits until there is none
     click=CSS          clicks one
-    prompt=TEXT        what is typed when the page next asks for something; asked without one it is an error
+    write=TEXT         types a text where the focus is
     key=NAME           presses a key (Enter, Tab, Escape) where the focus is
     text=CSS           prints its text
     count=CSS          prints how many there are
@@ -88,7 +88,6 @@ class Browser:
         self.number = 0
         self.session = None
         self.errors = []
-        self.typed = []
 
     def call(self, method, seconds, **parameters):
         """One command; its result. Events that come meanwhile are looked at."""
@@ -130,17 +129,16 @@ class Browser:
             self.errors.append(details.get("exception", {}).get("description") or details["text"])
         elif method == "Page.javascriptDialogOpening":
             # The page stands still until it is answered.
-            if self.typed:
-                self.send("Page.handleJavaScriptDialog", accept=True, promptText=self.typed.pop(0))
-            else:
-                self.send("Page.handleJavaScriptDialog", accept=False)
-                self.errors.append(f"it asked `{parameters['message']}`, and no prompt= says what is typed")
+            self.send("Page.handleJavaScriptDialog", accept=False)
+            self.errors.append(f"it asked `{parameters['message']}` in a window that is not its own")
         elif method == "Log.entryAdded" and parameters["entry"]["level"] == "error":
             entry = parameters["entry"]
             # A broken stream is what the page is there to survive; it says so itself. And whatever it asks a
-            # server that has gone away (the browser fetches icons when it likes) is no mistake of the page.
-            is_stream = entry["source"] == "network" and entry.get("url", "").endswith("/api/v1/live")
-            if not is_stream and not any(away in entry["text"] for away in SERVER_AWAY):
+            # server that has gone away (the browser fetches icons when it likes) is no mistake of the page. Nor is a
+            # command that is refused: the page says why.
+            is_stream = entry["source"] == "network" and entry.get("url", "").endswith("/live")
+            is_refusal = "409 (Conflict)" in entry["text"]
+            if not (is_stream or is_refusal or any(away in entry["text"] for away in SERVER_AWAY)):
                 self.errors.append(f"{entry['text']} {entry.get('url', '')}")
 
     def last_words(self):
@@ -229,8 +227,8 @@ def take(browser, step, seconds):
         return {"at_ms": found["at_ms"], "found": found["found"]}
     if name in reads:
         return {"value": browser.evaluate(reads[name], seconds)}
-    if name == "prompt":
-        browser.typed.append(value)
+    if name == "write":
+        browser.call("Input.insertText", seconds, text=value)
         return {}
     if name == "key":
         browser.press(value, seconds)

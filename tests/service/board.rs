@@ -16,7 +16,7 @@ const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
 
 /// A browser that does steps one by one, and says what came of each.
-struct Screen {
+pub(crate) struct Screen {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
     /// Steps of which nothing was said yet.
@@ -25,7 +25,7 @@ struct Screen {
 
 impl Screen {
     /// Opens a page. None without a browser, which is said.
-    fn open(url: &str, steps: &[&str]) -> Option<Screen> {
+    pub(crate) fn open(url: &str, steps: &[&str]) -> Option<Screen> {
         let mut process = Command::new("python3")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/board.py"))
             .args(["--timeout", "30", url])
@@ -56,7 +56,7 @@ impl Screen {
     }
 
     /// What came of the steps up to the one that begins with `step`.
-    fn until(&mut self, step: &str) -> Value {
+    pub(crate) fn until(&mut self, step: &str) -> Value {
         loop {
             let Some(line) = self.next() else {
                 let (error, _) = self.last_words();
@@ -69,13 +69,13 @@ impl Screen {
     }
 
     /// The text that the next step gives, which is a `text=`.
-    fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         let line = self.until("text=");
         line["value"].as_str().unwrap_or_else(|| panic!("no text: {line}")).to_owned()
     }
 
     /// All steps are done, and the page reported no errors of its own.
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         while self.steps.len() > 0 {
             self.until("");
         }
@@ -90,7 +90,7 @@ impl Screen {
     }
 }
 
-fn screenshot(name: &str) -> PathBuf {
+pub(crate) fn screenshot(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
@@ -133,7 +133,7 @@ fn an_exception_injected_by_mqtt_is_on_the_board_within_two_seconds() {
 }
 
 /// What a supervisor looks up in the course of a day, and what the page says of it.
-const ROUND: [&str; 38] = [
+const ROUND: [&str; 61] = [
     "tiles=1",
     // Nothing of a view is asked for before somebody looks at it.
     "eval=performance.getEntriesByType('resource').filter((one) => one.name.includes('/api/v1/jobs')).length",
@@ -142,6 +142,15 @@ const ROUND: [&str; 38] = [
     "key=Enter",
     "select=#job-list [data-job=J7][data-late=yes] [data-step=S01][data-state=active]",
     "text=#job-list [data-job=J7]",
+    // A step of somebody else: the service says why not, and so does the page.
+    "click=#job-list [data-job=J7] [data-verb=pause]",
+    "select=dialog[open] input",
+    "write=Q2",
+    "key=Tab",
+    "write=lunch",
+    "key=Enter",
+    "select=#job-list [data-job=J7] .wrong:not([hidden])",
+    "text=#job-list [data-job=J7] .wrong:not([hidden])",
     "eval=location.hash",
     "gone=#bays:not([hidden])",
     "select=#job-list [data-job=J7][data-held=yes] [data-state=qa_hold]",
@@ -166,12 +175,29 @@ const ROUND: [&str; 38] = [
     "text=#bill-list .lines",
     "select=#queue-list [data-queue=notifications] .newest li",
     "text=#queue-list [data-queue=notifications]",
-    "prompt=Q2",
+    "click=#bill-list .lines button",
+    "select=dialog[open] input",
+    "write=agreed with the customer",
+    "key=Enter",
+    "gone=#bill-list [data-job=J2]",
+    // Who acts was asked for once.
+    "text=#actor-name",
     "click=#open [data-exception] .commands button:not([hidden])",
     "select=#open [data-operator=acknowledged]",
     "text=#open [data-operator=acknowledged]",
     "eval=document.querySelector('#open [data-operator=acknowledged]').dataset.exception",
     "click=#views [data-view=jobs]",
+    // A window that is left does nothing.
+    "click=#job-list [data-job=J7] [data-verb=sign_off]",
+    "select=dialog[open] input",
+    "text=dialog[open]",
+    "key=Escape",
+    "gone=dialog[open]",
+    "click=#job-list [data-job=J7] [data-verb=sign_off]",
+    "select=dialog[open] input",
+    "write=checked by hand",
+    "key=Enter",
+    "select=#job-list [data-job=J7] [data-step=S01][data-state=closed]",
     "select=#jobs-age[data-age=fresh]",
     "select=#jobs-age[data-age=old]",
     "text=#jobs-age",
@@ -195,6 +221,7 @@ fn each_view_of_the_board_shows_what_it_is_for_and_a_button_does_what_it_says() 
     let Some(mut screen) = Screen::open(&andon.url(), &ROUND) else { return };
     assert_eq!(screen.until("eval=performance")["value"], 0, "nobody looks at jobs yet");
     says(&screen.text(), &["J7", "<b>V7</b>", "in work", "late by", "active", "S01 wheel", "bay-01", "T17"]);
+    says(&screen.text(), &["step S01 is T17's, and not Q2's"]);
     assert_eq!(screen.until("eval=location.hash")["value"], "#jobs");
 
     // It is finished without a joint: the page sees it by itself.
@@ -210,6 +237,7 @@ fn each_view_of_the_board_shows_what_it_is_for_and_a_button_does_what_it_says() 
     says(&screen.text(), &["handed over with something open"]);
     says(&screen.text(), &["J7 accepted", "No webhook and no mail takes them"]);
 
+    says(&screen.text(), &["You are Q2"]);
     says(&screen.text(), &["Acknowledged by Q2"]);
     let id = screen.until("eval=")["value"].clone();
     let exceptions = andon.json("/api/v1/exceptions?state=open");
@@ -217,6 +245,12 @@ fn each_view_of_the_board_shows_what_it_is_for_and_a_button_does_what_it_says() 
     let theirs: Vec<&Value> = all.iter().filter(|one| one["operator_state"] == "acknowledged").collect();
     assert_eq!(theirs.len(), 1, "{theirs:?}");
     assert_eq!((&theirs[0]["id"], &theirs[0]["actor"]), (&id, &json!("Q2")));
+
+    // The record of the step is signed, with why it is in order.
+    says(&screen.text(), &["Sign off J7 S01", "Good readings that lack: 5", "Cancel"]);
+    screen.until("select=#job-list [data-job=J7] [data-step=S01][data-state=closed]");
+    let signed = andon.json("/api/v1/jobs/J7")["steps"][0].clone();
+    assert_eq!((&signed["signed_by"], &signed["verdict"]), (&json!("Q2"), &json!("accepted")), "{signed}");
 
     // What nobody confirms any more stays, and is called old.
     screen.until("select=#jobs-age[data-age=fresh]");
@@ -226,7 +260,7 @@ fn each_view_of_the_board_shows_what_it_is_for_and_a_button_does_what_it_says() 
     screen.end();
 }
 
-fn says(text: &str, words: &[&str]) {
+pub(crate) fn says(text: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "`{word}` is not in: {text}");
     }

@@ -125,13 +125,16 @@ fn a_job_is_assigned_worked_signed_handed_over_and_billed_once_across_a_kill() {
         work.reading("bay-01", "pump_1", "temperature", 20.0);
         work.settle();
         let own = andon.json("/api/v1/technicians/T17/steps")["steps"][0].clone();
-        if own["expected"][0]["counted"] == 3 { Ok(own) } else { Err(own) }
+        let is_filled = own["resources"][0]["quantity"] == 4.25;
+        if is_filled && own["expected"][0]["counted"] == 3 { Ok(own) } else { Err(own) }
     });
     assert_eq!(
         (&own["expected"][0]["within"], &own["expected"][0]["missing"]),
         (&json!(2), &json!(0)),
         "{own}"
     );
+    let oil = json!([{"resource": "oil_5w30", "quantity": 4.25, "planned": 4.2, "unit": "L"}]);
+    assert_eq!(own["resources"], oil, "filled so far of planned, before the step ends: {own}");
     done(&mut andon, &route("finish"), "s-6", &json!({"actor": "T17"}));
 
     // A joint that was out of its limits: held until QA has looked at it.

@@ -131,6 +131,62 @@ fn a_lamp_calls_until_somebody_comes_and_shines_green_when_all_is_well() {
     a_replay_says_the_same(&shop);
 }
 
+/// What a topic says within so many seconds, beginning with what is retained.
+fn heard(port: u16, topic: &str, seconds: u32) -> std::thread::JoinHandle<Vec<Value>> {
+    let mut command = mosquitto("mosquitto_sub", port);
+    command.args(["-t", topic, "-q", "1", "-W", &seconds.to_string(), "-F", "%p"]);
+    std::thread::spawn(move || {
+        let output = command.stderr(Stdio::null()).output().expect("mosquitto_sub");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    })
+}
+
+#[test]
+fn a_technicians_device_hears_what_the_tool_reads_and_what_is_missing_once_a_second() {
+    let _alone = alone();
+    let Some(broker) = Mosquitto::start("") else { return };
+    let shop = Shop::new(broker.port, "");
+    configure(&shop, "");
+    let mut andon = Andon::run(&shop);
+    andon.until_ready();
+    let mut work = Work::on(broker.port);
+    begin_work(&mut work);
+    let missing = |told: &Value| told["steps"][0]["expected"][0]["missing"].clone();
+    until("the device knows what is expected", 20, || {
+        let told = retained(broker.port, DEVICE).unwrap_or_default();
+        if missing(&told) == 5 { Ok(()) } else { Err(told) }
+    });
+
+    // Fifty readings a second, four of them of a joint.
+    let told = heard(broker.port, DEVICE, 6);
+    for number in 0..250 {
+        if number % 50 == 0 && number < 200 {
+            work.reading("bay-01", "wrench_7", "torque", 85.0 + f64::from(number) / 50.0);
+        }
+        work.reading("bay-01", "pump_1", "temperature", f64::from(number));
+        work.settle();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let told = told.join().expect("it listens");
+    assert!((2..=8).contains(&told.len()), "told {} times in 6 s", told.len());
+    let last = until("four of five are counted", 20, || {
+        work.reading("bay-01", "pump_1", "temperature", 20.0);
+        work.settle();
+        let told = retained(broker.port, DEVICE).unwrap_or_default();
+        if missing(&told) == 1 { Ok(told) } else { Err(told) }
+    });
+    let newest = &last["steps"][0]["expected"][0]["newest"];
+    assert_eq!(
+        (&newest["value"], &newest["unit"], &newest["spec_max"], &newest["within_spec"]),
+        (&json!(88.0), &json!("N.m"), &json!(95.0), &json!(true)),
+        "{last}"
+    );
+    let oil = json!([{"resource": "oil_5w30", "quantity": 0.0, "planned": 4.2, "unit": "L"}]);
+    assert_eq!(last["steps"][0]["resources"], oil, "{last}");
+    andon.stop();
+}
+
 #[test]
 fn a_lamp_shows_what_the_mirror_knows_and_a_standby_lets_it_be_until_it_leads() {
     let _alone = alone();

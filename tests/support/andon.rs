@@ -1,7 +1,7 @@
 //! The built program as a process of its own: started, asked over HTTP, ended in order or killed.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -81,6 +81,15 @@ impl Andon {
         let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
         let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status code");
         (code, body.to_owned())
+    }
+
+    /// An answer that goes on: server-sent events.
+    pub(crate) fn listen(&mut self, path: &str) -> Events {
+        let address = self.address();
+        let mut stream = TcpStream::connect(address).unwrap_or_else(|error| self.gone(&error));
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").expect("it reads");
+        Events(BufReader::new(stream).lines())
     }
 
     /// Status code and JSON of a command; `key` is its Idempotency-Key.
@@ -188,6 +197,33 @@ impl Andon {
     /// What it logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+/// Server-sent events.
+pub(crate) struct Events(Lines<BufReader<TcpStream>>);
+
+impl Events {
+    /// What the first message says of which `wanted` is true. What is not named a message is passed over, as browsers do.
+    pub(crate) fn until(&mut self, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
+        let mut is_message = true;
+        let mut last = Value::Null;
+        for _ in 0..10_000 {
+            let line = self.0.next().expect("the stream goes on").unwrap_or_else(|error| {
+                panic!("no event says that {what}: {error}; the last message was {last}")
+            });
+            match line.split_once(": ") {
+                Some(("event", name)) => is_message = name == "message",
+                Some(("data", data)) if is_message => {
+                    last = serde_json::from_str(data).expect("JSON");
+                    if wanted(&last) {
+                        return last;
+                    }
+                }
+                _ => is_message |= line.is_empty(),
+            }
+        }
+        panic!("no event says that {what}: {last}")
     }
 }
 

@@ -50,6 +50,7 @@ impl Engine {
                 let bay = self.bay_number(&event.site, &step.bay);
                 let payload = &message.payload[..message.payload.len().min(REJECT_BYTES_MAX)];
                 self.steps.take_past(&event.site, bay, &event, step, ((message.topic, payload), is_import));
+                self.live.turn(bay);
                 self.belated.concerns(bay, event.ts_ms);
                 if !is_import {
                     self.tell_functions_of_step(&event, step);

@@ -126,7 +126,7 @@ impl Engine {
         let before = self.open.readings.len();
         placed.into_iter().for_each(|placed| self.place(before, placed, &mut how_late));
         how_late.add_to(&mut self.counts);
-        self.live.arrived(&self.decoded.readings, 0..kept);
+        self.live.arrived(&self.decoded.readings, 0..kept, self.decoder.series(), &self.steps);
         self.open.readings.take_rows(&mut self.decoded.readings);
     }
 

@@ -1,4 +1,4 @@
-//! `/api/v1/jobs`, `/api/v1/technicians`: what the functions show, from the newest picture.
+//! `/api/v1/jobs`: what the functions show, from the newest picture.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Board;
 use super::problem::{Path, Problem};
 use super::routes::Shared;
-use crate::view::{ExpectedView, JobView, Jobs, OwnStepView, QueuedStepView};
+use crate::view::{JobView, Jobs, QueuedStepView};
 
 /// Jobs of one page.
 const LIMIT_MAX: usize = 500;
@@ -46,24 +46,6 @@ struct JobPage<'a> {
     /// Jobs that match beyond this page: `skip` goes over those that were shown.
     beyond_limit: usize,
     queue: Vec<&'a QueuedStepView>,
-}
-
-/// A step of a technician, with the job that it is of.
-#[derive(Serialize, ToSchema)]
-struct Own<'a> {
-    #[serde(flatten)]
-    own: OwnStepView<'a>,
-    /// Of a step that goes on: what it is to measure and what of that has been, before `as_of_ms`.
-    #[serde(skip_serializing_if = "<[ExpectedView]>::is_empty")]
-    expected: &'a [ExpectedView],
-    as_of_ms: Option<i64>,
-}
-
-/// `/api/v1/technicians/{technician}/steps`.
-#[derive(Serialize, ToSchema)]
-struct OwnSteps<'a> {
-    technician: &'a str,
-    steps: Vec<Own<'a>>,
 }
 
 /// A page of jobs, and the steps that wait.
@@ -132,40 +114,6 @@ pub(super) async fn job(
     Ok(tagged(&headers, found))
 }
 
-/// What is a technician's, or lately was.
-#[utoipa::path(
-    get,
-    path = "/api/v1/technicians/{technician}/steps",
-    tag = "jobs",
-    params(("technician" = String, Path, description = "Who")),
-    responses((status = 200, description = "What is theirs, or lately was", body = OwnSteps), (status = 304, description = "It is as the `ETag` in `If-None-Match` says"))
-)]
-pub(super) async fn technician(
-    State((board, _)): Shared,
-    Path(technician): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let picture = board.now();
-    let tile = |own: &OwnStepView<'_>| {
-        picture.view.bays.iter().find(|bay| {
-            bay.site == own.site
-                && bay.job.as_deref() == Some(own.job)
-                && bay.step.as_deref() == Some(&*own.step.step)
-        })
-    };
-    let all = picture.view.jobs.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
-    let theirs = all.filter(|(_, step)| step.technician.as_deref() == Some(&*technician));
-    let mut steps: Vec<OwnStepView<'_>> =
-        theirs.filter_map(|(job, step)| OwnStepView::of(job, step)).collect();
-    steps.sort_by_key(OwnStepView::rank);
-    let steps = steps.into_iter().map(|own| {
-        let tile = tile(&own);
-        let expected = tile.map_or(&[][..], |bay| &bay.expected);
-        Own { own, expected, as_of_ms: tile.and_then(|bay| bay.watermark_ms) }
-    });
-    tagged(&headers, &OwnSteps { technician: &technician, steps: steps.collect() })
-}
-
 fn all(board: &Board) -> Arc<Jobs> {
     Arc::clone(&board.now().view.jobs)
 }
@@ -188,7 +136,11 @@ pub(super) fn find<'a>(jobs: &'a Jobs, site: Option<&str>, job: &str) -> Result<
 
 /// With an ETag over what it says, and nothing of it for who has that already.
 fn tagged(headers: &HeaderMap, answer: &impl Serialize) -> Response {
-    let body = serde_json::to_vec(answer).unwrap_or_default();
+    tagged_text(headers, serde_json::to_vec(answer).unwrap_or_default())
+}
+
+/// The same of what is written already.
+pub(super) fn tagged_text(headers: &HeaderMap, body: Vec<u8>) -> Response {
     let tag = format!("\"{:016x}\"", xxh3_64(&body));
     let kept = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let fixed = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];

@@ -2,7 +2,8 @@
 //!
 //! A client gets the newest picture at once, then each change, at most four a second. A client that reads
 //! slowly holds one picture and skips those in between: nothing queues. Skipped pictures are counted, and
-//! so are clients that are turned away because all seats are taken.
+//! so are clients that are turned away because all seats are taken. Streams of technicians
+//! ([`technicians`](super::technicians)) take the same seats.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures::stream::{Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::problem::Problem;
@@ -24,7 +26,7 @@ pub(super) const CLIENTS_MAX: usize = 256;
 const PICTURE_INTERVAL: Duration = Duration::from_millis(250);
 /// A sign of life after this long without a picture. An event rather than a mere comment, since a browser
 /// does not show comments to the page, and the page must notice a line that has gone dead.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 const HEARTBEAT: Bytes = Bytes::from_static(b": still here\nevent: heartbeat\ndata: {}\n\n");
 /// First words of a stream: come back a second after the line breaks.
 const GREETING: Bytes = Bytes::from_static(b"retry: 1000\n\n");
@@ -37,11 +39,9 @@ const GREETING: Bytes = Bytes::from_static(b"retry: 1000\n\n");
     responses((status = 200, description = "A picture an event, at most four a second", body = String, content_type = "text/event-stream"))
 )]
 pub(super) async fn live(State((board, prometheus)): State<(Board, Arc<Prometheus>)>) -> Response {
-    let Ok(seat) = board.live_seats.clone().try_acquire_owned() else {
-        prometheus.count(prometheus::LIVE_REFUSED, 1);
-        let detail = format!("all {CLIENTS_MAX} live streams are taken; close a board, or poll /api/v1/bays");
-        return ([(header::RETRY_AFTER, "5")], Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
-            .into_response();
+    let seat = match take_seat(&board, &prometheus, "poll /api/v1/bays") {
+        Ok(seat) => seat,
+        Err(refused) => return refused,
     };
     let client = Client {
         pictures: board.pictures.clone(),
@@ -50,13 +50,31 @@ pub(super) async fn live(State((board, prometheus)): State<(Board, Arc<Prometheu
         seen: None,
         _seat: seat,
     };
-    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
-    let greeting = futures::stream::iter([Ok(GREETING)]);
-    let events = futures::stream::unfold(client, |mut client| async move {
+    stream(futures::stream::unfold(client, async |mut client: Client| {
         let event = client.next_event().await?;
-        Some((Ok::<Bytes, Infallible>(event), client))
-    });
-    (headers, Body::from_stream(futures::StreamExt::chain(greeting, events))).into_response()
+        Some((event, client))
+    }))
+}
+
+/// A seat for a stream, or the answer that there is none: `instead` can be done without one.
+pub(super) fn take_seat(
+    board: &Board,
+    prometheus: &Prometheus,
+    instead: &str,
+) -> Result<OwnedSemaphorePermit, Response> {
+    board.live_seats.clone().try_acquire_owned().map_err(|_| {
+        prometheus.count(prometheus::LIVE_REFUSED, 1);
+        let detail = format!("all {CLIENTS_MAX} live streams are taken; close a board, or {instead}");
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        ([(header::RETRY_AFTER, "5")], problem).into_response()
+    })
+}
+
+/// An answer that goes on for as long as there are events.
+pub(super) fn stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    let all = futures::stream::iter([GREETING]).chain(events).map(Ok::<Bytes, Infallible>);
+    (headers, Body::from_stream(all)).into_response()
 }
 
 /// The open stream of one client.
@@ -88,7 +106,7 @@ impl Client {
 }
 
 /// The newest picture, once it is another than `seen`; `None` when it is time for a sign of life.
-async fn next_picture(
+pub(super) async fn next_picture(
     pictures: &mut watch::Receiver<Arc<Picture>>,
     seen: Option<u64>,
 ) -> Option<Arc<Picture>> {

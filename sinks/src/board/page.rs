@@ -1,19 +1,29 @@
-//! The page: plain files inside the binary. No build step, nothing from another host.
+//! The pages, the board's and a technician's: plain files inside the binary. No build step, nothing from another host.
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 /// (path, media type, content).
-pub(super) const FILES: [(&str, &str, &str); 22] = [
+pub(super) const FILES: [(&str, &str, &str); 32] = [
     ("/", HTML, include_str!("page/page.html")),
+    ("/technician/{technician}", HTML, include_str!("page/technician.html")),
     ("/page/page.css", CSS, include_str!("page/page.css")),
     ("/page/tiles.css", CSS, include_str!("page/tiles.css")),
     ("/page/views.css", CSS, include_str!("page/views.css")),
     ("/page/jobs.css", CSS, include_str!("page/jobs.css")),
+    ("/page/commands.css", CSS, include_str!("page/commands.css")),
+    ("/page/technician.css", CSS, include_str!("page/technician.css")),
     ("/page/page.js", SCRIPT, include_str!("page/page.js")),
     ("/page/tiles.js", SCRIPT, include_str!("page/tiles.js")),
     ("/page/exceptions.js", SCRIPT, include_str!("page/exceptions.js")),
+    ("/page/operator.js", SCRIPT, include_str!("page/operator.js")),
     ("/page/commands.js", SCRIPT, include_str!("page/commands.js")),
+    ("/page/doing.js", SCRIPT, include_str!("page/doing.js")),
+    ("/page/dialog.js", SCRIPT, include_str!("page/dialog.js")),
+    ("/page/actor.js", SCRIPT, include_str!("page/actor.js")),
+    ("/page/technician.js", SCRIPT, include_str!("page/technician.js")),
+    ("/page/cards.js", SCRIPT, include_str!("page/cards.js")),
+    ("/page/readings.js", SCRIPT, include_str!("page/readings.js")),
     ("/page/figures.js", SCRIPT, include_str!("page/figures.js")),
     ("/page/views.js", SCRIPT, include_str!("page/views.js")),
     ("/page/asking.js", SCRIPT, include_str!("page/asking.js")),

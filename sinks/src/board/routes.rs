@@ -18,7 +18,8 @@ use super::exceptions::ExceptionQuery;
 use super::guards::{self, BODY_BYTES_MAX, MESSAGES_BYTES_MAX};
 use super::problem::Problem;
 use super::{
-    Board, Configuration, commands, deliveries, functions, jobs, live, openapi, page, quarantine, queues, sql,
+    Board, Configuration, commands, deliveries, functions, jobs, live, openapi, page, quarantine, queues,
+    sql, technicians,
 };
 use crate::prometheus::Prometheus;
 use crate::view::{Bay, ExceptionView, FloodView, Status, UsageView};
@@ -53,7 +54,8 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .routes(routes!(queues::lines))
         .routes(routes!(functions::post_line))
         .routes(routes!(functions::step))
-        .routes(routes!(jobs::technician))
+        .routes(routes!(technicians::steps))
+        .routes(routes!(technicians::live))
         .routes(routes!(queues::queue))
         .routes(routes!(deliveries::deliveries))
         .routes(routes!(deliveries::decide))

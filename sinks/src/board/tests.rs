@@ -3,6 +3,7 @@
 mod commands;
 mod connections;
 mod jobs;
+mod technicians;
 
 use std::net::SocketAddr;
 
@@ -240,19 +241,26 @@ fn every_file_of_the_page_is_served_and_what_scripts_look_for_is_on_it() {
     let mut files: Vec<String> = std::fs::read_dir(folder)
         .expect("the page")
         .map(|file| file.expect("a file").file_name().into_string().expect("a plain name"))
-        .map(|name| if name == "page.html" { "/".to_owned() } else { format!("/page/{name}") })
+        .map(|name| match name.as_str() {
+            "page.html" => "/".to_owned(),
+            "technician.html" => "/technician/{technician}".to_owned(),
+            _ => format!("/page/{name}"),
+        })
         .collect();
     files.sort_unstable();
     let mut served: Vec<&str> = page::FILES.iter().map(|(path, ..)| *path).collect();
     served.sort_unstable();
     assert_eq!(served, files);
 
-    let (_, _, html) = page::FILES.iter().find(|(path, ..)| *path == "/").expect("the page");
+    let page_at = |wanted: &str| page::FILES.iter().find(|(path, ..)| *path == wanted).expect("the page").2;
+    let (html, of_technician) = (page_at("/"), page_at("/technician/{technician}"));
     let has = |id: &str| html.contains(&format!("id=\"{id}\""));
+    let own = ["/page/technician.js", "/page/cards.js", "/page/readings.js"];
     let mut looked_for = 0;
     for (path, _, content) in page::FILES.iter().filter(|(path, ..)| path.ends_with(".js")) {
+        let html = if own.contains(path) { of_technician } else { html };
         for id in content.split("getElementById(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-            assert!(has(id), "{path} looks for #{id}");
+            assert!(html.contains(&format!("id=\"{id}\"")), "{path} looks for #{id}");
             looked_for += 1;
         }
     }

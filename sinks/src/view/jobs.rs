@@ -74,33 +74,6 @@ pub struct JobStepView {
     pub signed_ms: Option<i64>,
 }
 
-/// A step as whoever does it sees it; `/api/v1/technicians/{technician}/steps`.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub struct OwnStepView<'a> {
-    pub site: &'a str,
-    pub job: &'a str,
-    pub vehicle: Option<&'a str>,
-    pub promised_ms: Option<i64>,
-    #[serde(flatten)]
-    pub step: &'a JobStepView,
-}
-
-impl<'a> OwnStepView<'a> {
-    /// None once the job is handed over.
-    #[must_use]
-    pub fn of(job: &'a JobView, step: &'a JobStepView) -> Option<OwnStepView<'a>> {
-        let (vehicle, promised_ms) = (job.vehicle.as_deref(), job.promised_ms);
-        let own = OwnStepView { site: &job.site, job: &job.job, vehicle, promised_ms, step };
-        (job.state != "released").then_some(own)
-    }
-
-    /// How far in front it stands: what is worked on first, then what is to be.
-    #[must_use]
-    pub fn rank(&self) -> usize {
-        ["active", "paused", "assigned"].iter().position(|first| *first == self.step.state).unwrap_or(3)
-    }
-}
-
 /// A step that nobody does yet, though somebody could.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct QueuedStepView {
@@ -112,19 +85,4 @@ pub struct QueuedStepView {
     pub skills: Vec<String>,
     /// In words.
     pub waits_for: String,
-}
-
-/// What a step is to measure, and how far that is.
-#[derive(Clone, Debug, Default, Serialize, ToSchema)]
-pub struct ExpectedView {
-    pub metric: String,
-    pub joint: Option<String>,
-    pub min: Option<f64>,
-    pub max: Option<f64>,
-    /// As many good readings as the card asks for, if it does.
-    pub expected: Option<u32>,
-    pub counted: u64,
-    /// Those of them inside the limits.
-    pub within: u64,
-    pub missing: Option<u64>,
 }

@@ -94,6 +94,11 @@ export function makeAsking({ line, ask, show }) {
   return asking;
 }
 
+// Whoever has done something wants to see what came of it.
+document.addEventListener("commanded", () => {
+  for (const asking of looked_at) if (!document.hidden) asking.again();
+});
+
 // A page that nobody sees asks for nothing.
 document.addEventListener("visibilitychange", () => {
   for (const asking of looked_at) {

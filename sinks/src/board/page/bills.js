@@ -1,5 +1,6 @@
 // Bills with lines that nobody has posted yet. The lines are asked for when somebody unfolds them.
 
+import { addCommand, makeCommands, named } from "./commands.js";
 import { element, keep, quantity, setAttribute, setText, unit } from "./words.js";
 
 const list = document.getElementById("bill-list");
@@ -56,8 +57,27 @@ async function showLines(item) {
   } catch (error) {
     found = [{ line: 0, reason: `The lines cannot be read: ${error.message}` }];
   }
-  keep(item.parts.lines, found, (line) => String(line.line), () => element("li"), (entry, line) => {
+  const make = () => makeLine(item);
+  keep(item.parts.lines, found, (line) => String(line.line), make, (entry, line) => {
+    entry.shown = line;
+    setAttribute(entry.post, "aria-label", `Post line ${line.line} of ${job}`);
+    entry.post.hidden = line.line === 0;
     const what = () => `${quantity(line.quantity)} ${unit(line.unit ?? "")} ${line.item.replaceAll("_", " ")}`.replace("  ", " ");
-    setText(entry, line.line === 0 ? line.reason : `${line.line}: ${what()}: ${line.reason}`);
+    setText(entry.words, line.line === 0 ? line.reason : `${line.line}: ${what()}: ${line.reason}`);
   });
+}
+
+/** A line that is held, until somebody posts it. */
+function makeLine(item) {
+  const words = element("span");
+  const commands = makeCommands();
+  const entry = element("li", "", words, commands);
+  entry.words = words;
+  entry.post = addCommand(commands, "Post", () => ({
+    path: `jobs/${named(item.shown.job)}/lines/${entry.shown.line}/post`,
+    title: `Post line ${entry.shown.line} of ${item.shown.job}`,
+    body: { site: item.shown.site },
+    fields: [{ name: "note", label: "Why it may be billed", required: true }],
+  }));
+  return entry;
 }

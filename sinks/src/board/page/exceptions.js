@@ -1,6 +1,6 @@
 // The list of exceptions: what is wrong, for how long, what to do, and on what evidence.
 
-import { makeCommands, updateCommands } from "./commands.js";
+import { makeOperator, updateOperator } from "./operator.js";
 import { SEVERITY_RANK, element, icon, keep, number, setAttribute, setIcon, setText, span, time } from "./words.js";
 
 const open = document.getElementById("open");
@@ -91,7 +91,7 @@ function make() {
   const head = element("div", "head", parts.icon, parts.severity, parts.bay, parts.tool, parts.age);
   const item = element("li", "exception", head, parts.message, parts.response, details);
   item.parts = parts;
-  details.before(makeCommands(item));
+  details.before(makeOperator(item));
   // Evidence is written only when it is looked at.
   details.addEventListener("toggle", () => {
     if (details.open) showEvidence(item);
@@ -115,7 +115,7 @@ function update(item, one) {
   setText(parts.message, one.message);
   setText(parts.response, one.response);
   parts.response.hidden = !one.response;
-  updateCommands(item, one, time);
+  updateOperator(item, one, time);
   if (changed && item.querySelector("details").open) showEvidence(item);
 }
 

@@ -1,5 +1,6 @@
 // The job cards and their steps, in the order of their promised time: what is late, what is held, who does what where.
 
+import { addCommand, makeCommands, named } from "./commands.js";
 import { makeStep, runStep, updateStep } from "./steps.js";
 import { element, hour, keep, setAttribute, setText, showSum, span } from "./words.js";
 
@@ -24,7 +25,10 @@ export const jobs = {
     const place = (site, job, step) => JSON.stringify([site, job, step]);
     const waits = new Map(answer.queue.map((one) => [place(one.site, one.job, one.step), one.waits_for]));
     for (const job of answer.jobs) {
-      for (const step of job.steps) step.waits_for = waits.get(place(job.site, job.job, step.step)) ?? null;
+      for (const step of job.steps) {
+        const waits_for = waits.get(place(job.site, job.job, step.step)) ?? null;
+        Object.assign(step, { site: job.site, job: job.job, waits_for });
+      }
     }
     keep(list, answer.jobs, (job) => JSON.stringify([job.site, job.job]), make, update);
     document.getElementById("no-jobs").hidden = answer.jobs.length > 0;
@@ -61,13 +65,24 @@ function make() {
     way: element("ul", "way"),
   };
   parts.details = element("details", "", parts.count, parts.way);
+  parts.commands = makeCommands();
   const item = element(
     "li", "job-line",
     element("div", "promise", parts.promised, parts.margin),
-    element("div", "what", element("div", "", parts.job, parts.state), parts.vehicle, parts.details),
+    element("div", "what", element("div", "", parts.job, parts.state), parts.vehicle, parts.details, parts.commands),
     parts.steps,
   );
   item.parts = parts;
+  parts.release = addCommand(parts.commands, "Hand over", () => {
+    const { site, job, state } = item.shown;
+    const reason = { name: "reason", label: "Why it is handed over though not all is done", required: true };
+    return {
+      path: `jobs/${named(job)}/release`,
+      title: `Hand ${job} over`,
+      body: { site },
+      fields: state === "ready" ? [] : [reason],
+    };
+  });
   return item;
 }
 
@@ -81,6 +96,8 @@ function update(item, job) {
   setText(parts.state, STATE_WORD[job.state] ?? job.state);
   setText(parts.vehicle, [job.vehicle, job.customer].filter((part) => part).join(" · "));
   setAttribute(parts.vehicle, "title", parts.vehicle.textContent || null);
+  setAttribute(parts.release, "aria-label", `Hand ${job.job} over`);
+  parts.release.hidden = job.in_the_way.length > 0;
   // What is in the way of the hand-over is written out only when it is looked at.
   parts.details.hidden = job.in_the_way.length === 0;
   setText(parts.count, `${job.in_the_way.length} in the way of hand-over`);

@@ -1,5 +1,6 @@
 // What is handed on: how far each courier is in its queue, what it waits for, and the newest items.
 
+import { addCommand, makeCommands, named } from "./commands.js";
 import { count, element, keep, quantity, setAttribute, setText, time } from "./words.js";
 
 const list = document.getElementById("queue-list");
@@ -66,16 +67,40 @@ function update(item, queue) {
   parts.nobody.hidden = queue.last > 0 && queue.couriers.length > 0;
   const read_at = `No webhook and no mail takes them; they are read at /api/v1/queues/${queue.name}.`;
   setText(parts.nobody, queue.last === 0 ? queue.about : read_at);
-  keep(parts.couriers, queue.couriers, (courier) => courier.courier, () => element("li"), updateCourier);
+  keep(parts.couriers, queue.couriers, (courier) => courier.courier, makeCourier, updateCourier);
   keep(parts.items, queue.items, (one) => String(one.offset), makeItem, updateItem);
 }
 
+/** A courier; what it holds waits for somebody to say whether it goes out once more, or never. */
+function makeCourier() {
+  const words = element("span");
+  const commands = makeCommands();
+  const item = element("li", "", words, commands);
+  item.words = words;
+  const add = (said, verb, label) =>
+    addCommand(commands, said, () => ({
+      path: `deliveries/${named(item.shown.courier)}/${verb}`,
+      title: `${said} item ${item.shown.settled + 1} of ${item.shown.courier}`,
+      body: { item: item.shown.settled + 1 },
+      fields: [{ name: "reason", label, required: true }],
+    }));
+  item.decide = [add("Resend", "resend", "How it is known that it may go out again"), add("Skip", "skip", "Why it need not go out")];
+  item.commands = commands;
+  return item;
+}
+
 function updateCourier(item, one) {
+  item.shown = one;
+  for (const button of item.decide) {
+    button.hidden = !one.held;
+    setAttribute(button, "aria-label", `${button.textContent} item ${one.settled + 1} of ${one.courier}`);
+  }
+  item.commands.hidden = !one.held && item.commands.wrong.hidden;
   const why = one.held ? `is held: ${one.held}` : one.failure ? `tries again: ${one.failure}` : "";
   setAttribute(item, "data-held", one.held ? "yes" : "no");
   const items = one.waiting === 1 ? "1 item waits" : `${count(one.waiting)} items wait`;
   const waits = one.waiting === 0 ? "all handed on" : items;
-  setText(item, `${one.courier}: ${waits}${why && `; item ${one.settled + 1} ${why}`}`);
+  setText(item.words, `${one.courier}: ${waits}${why && `; item ${one.settled + 1} ${why}`}`);
 }
 
 function makeItem() {

@@ -1,6 +1,7 @@
 // A step of a job, as a chip: its state in colour and in words, what is done, where, by whom and for how long.
 
-import { clock, element, hour, setAttribute, setText } from "./words.js";
+import { makeDoing, updateDoing } from "./doing.js";
+import { clock, element, hour, setAttribute, setText, showTechnician } from "./words.js";
 
 export const STEP_WORD = {
   planned: "planned",
@@ -18,17 +19,19 @@ export function makeStep() {
   const parts = {
     state: element("b", "step-state"),
     operation: element("span", "step-operation"),
-    who: element("span", "step-who"),
+    bay: element("span"),
+    technician: element("a"),
     time: element("span", "step-time"),
     why: element("span", "step-why"),
   };
   const item = element(
     "li", "step-of-job",
     element("div", "", parts.state, parts.operation),
-    element("div", "", parts.who, parts.time),
+    element("div", "", element("span", "step-who", parts.bay, parts.technician), parts.time),
     parts.why,
   );
   item.parts = parts;
+  item.append(makeDoing(item, ["start", "pause", "resume", "finish", "sign_off", "rework"]));
   return item;
 }
 
@@ -39,13 +42,15 @@ export function updateStep(item, step) {
   setAttribute(item, "data-state", step.state);
   setText(parts.state, STEP_WORD[step.state] ?? step.state);
   setText(parts.operation, [step.step, step.operation?.replaceAll("_", " ")].filter((part) => part).join(" "));
-  const who = [step.bay, step.technician].filter((part) => part).join(" · ");
-  setText(parts.who, who || (step.state === "closed" ? "" : "nobody yet"));
+  const nobody = step.state === "closed" ? "" : "nobody yet";
+  setText(parts.bay, step.bay || (step.technician ? "" : nobody));
+  showTechnician(parts.technician, step.technician);
+  updateDoing(item, step);
   const waits = step.reason ?? (step.waits_for && `waits for ${step.waits_for}`);
   const why = [waits, inferred(step)].filter((part) => part).join("; ");
   setText(parts.why, why);
   parts.why.hidden = !why;
-  const all = [parts.operation, parts.state, parts.who, parts.why].map((part) => part.textContent);
+  const all = [parts.operation, parts.state, parts.bay, parts.technician, parts.why].map((part) => part.textContent);
   setAttribute(item, "title", all.filter((text) => text).join(", "));
 }
 

@@ -1,8 +1,8 @@
 // A tile for each bay: what it does, how it stands, and how old that knowledge is.
 
 import {
-  STATE_RANK, STATE_WORD, clock, drawing, element, icon, keep, number, setAttribute, setIcon, setText, span, time,
-  unit,
+  STATE_RANK, STATE_WORD, clock, drawing, element, icon, keep, number, setAttribute, setIcon, setText,
+  showTechnician, span, time, unit,
 } from "./words.js";
 
 const list = document.getElementById("tiles");
@@ -41,7 +41,7 @@ function make() {
     operation: element("p", "operation"),
     job: element("span", "job"),
     step: element("span", "step"),
-    technician: element("span", "technician"),
+    technician: element("a", "technician"),
     elapsed: element("span", "elapsed"),
     standard: element("span", "standard"),
     percent: element("span", "percent"),
@@ -93,7 +93,7 @@ function update(tile, bay, severalSites) {
   setAttribute(parts.operation, "title", bay.operation);
   setText(parts.job, bay.job ?? "");
   setText(parts.step, bay.step ?? "");
-  setText(parts.technician, bay.technician ?? "");
+  showTechnician(parts.technician, bay.technician);
   setText(parts.reason, working ? bay.reason : "");
   setAttribute(parts.reason, "title", bay.reason || null);
   setText(parts.open, `${bay.exceptions_open} open`);

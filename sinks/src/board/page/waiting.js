@@ -2,6 +2,7 @@
 // how far what is handed on has come.
 
 import { bills } from "./bills.js";
+import { makeDoing, updateDoing } from "./doing.js";
 import { momentNow } from "./moment.js";
 import { queues } from "./queues.js";
 import { element, hour, keep, setAttribute, setText, showSum } from "./words.js";
@@ -64,11 +65,14 @@ function makeRecord() {
   const head = element("p", "entry", parts.verdict, parts.step, parts.since);
   const item = element("li", "item", head, parts.what, parts.why);
   item.parts = parts;
+  item.append(makeDoing(item, ["sign_off", "rework"]));
   return item;
 }
 
 function updateRecord(item, one) {
   const { parts } = item;
+  item.shown = one;
+  updateDoing(item, one);
   setAttribute(item, "data-verdict", one.verdict);
   setText(parts.verdict, VERDICT_WORD[one.verdict] ?? one.verdict);
   setText(parts.step, `${one.job} ${one.step}`);

@@ -15,7 +15,7 @@ export const STATE_RANK = Object.fromEntries(STATES.map(([state], rank) => [stat
 
 export const SEVERITY_RANK = { critical: 0, high: 1, medium: 2, low: 3 };
 
-const UNITS = { "Cel": "°C", "N.m": "Nm", "kW.h": "kWh", "W.h": "Wh", "deg": "°", "/min": "/min", "[ppm]": "ppm" };
+const UNITS = { "Cel": "°C", "N.m": "Nm", "kW.h": "kWh", "W.h": "Wh", "deg": "°", "/min": "/min", "[ppm]": "ppm", "1": "" };
 
 /** A UCUM code as people write it. */
 export const unit = (code) => UNITS[code] ?? code;
@@ -137,6 +137,12 @@ export function keep(list, items, keyOf, make, update) {
   }
   for (const gone of known.values()) gone.remove();
   if (focused && focused !== document.activeElement && list.contains(focused)) focused.focus({ preventScroll: true });
+}
+
+/** A link to the page of a technician, where there is one. */
+export function showTechnician(link, technician) {
+  setText(link, technician ?? "");
+  setAttribute(link, "href", technician ? `technician/${encodeURIComponent(technician)}` : null);
 }
 
 /** Says in `list` what is shown beside it in sum: (name, words) each. */

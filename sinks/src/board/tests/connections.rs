@@ -15,15 +15,15 @@ use crate::prometheus::Prometheus;
 use crate::view::{Bay, View};
 
 /// A board that is served on a free port, and the way to end it.
-struct Served {
-    address: SocketAddr,
-    publisher: BoardPublisher,
+pub(super) struct Served {
+    pub(super) address: SocketAddr,
+    pub(super) publisher: BoardPublisher,
     prometheus: Arc<Prometheus>,
-    end: oneshot::Sender<()>,
+    pub(super) end: oneshot::Sender<()>,
     handle: JoinHandle<()>,
 }
 
-async fn served() -> Served {
+pub(super) async fn served() -> Served {
     let (publisher, board) = Board::new();
     let prometheus = Prometheus::new("0.1.0");
     let (end, ended) = oneshot::channel();
@@ -36,7 +36,7 @@ async fn served() -> Served {
 }
 
 /// A connection with `request` sent.
-async fn open(address: SocketAddr, request: &str) -> TcpStream {
+pub(super) async fn open(address: SocketAddr, request: &str) -> TcpStream {
     let mut connection = TcpStream::connect(address).await.expect("the board listens");
     connection.write_all(request.as_bytes()).await.expect("the board reads");
     connection
@@ -45,7 +45,7 @@ async fn open(address: SocketAddr, request: &str) -> TcpStream {
 const LIVE: &str = "GET /api/v1/live HTTP/1.1\r\nhost: board\r\n\r\n";
 
 /// Reads until `wanted` times `mark` has come; what came.
-async fn read_until(connection: &mut TcpStream, mark: &str, wanted: usize) -> String {
+pub(super) async fn read_until(connection: &mut TcpStream, mark: &str, wanted: usize) -> String {
     let mut text = String::new();
     let mut buffer = vec![0; 65_536];
     let reading = async {
