@@ -142,6 +142,22 @@ impl Functions {
         let draft = draft(job, number);
         self.queues.push(&mut self.told, "billing", Draft { at_ms, ..draft });
     }
+
+    /// Step, resource and quantity that a person has taken as it is with a line that they posted; none while another line of
+    /// the same resource is held, or if the line is over something else.
+    pub(crate) fn accepted(&self, site: &str, job: &str, line: u32) -> Option<(&str, &str, f64)> {
+        let bill = &self.jobs.get(&(site.into(), job.into()))?.bill;
+        let line = bill.lines.get(usize::try_from(line).ok()?.checked_sub(1)?)?;
+        let is_of = |other: &&Line| {
+            other.kind != LineKind::Labour && (&other.step, &other.item) == (&line.step, &line.item)
+        };
+        if line.kind == LineKind::Labour || bill.lines.iter().filter(is_of).any(|other| other.held.is_some())
+        {
+            return None;
+        }
+        let quantity = bill.billed.get(&(line.step.clone(), line.item.clone()))?;
+        Some((&line.step, &line.item, *quantity))
+    }
 }
 
 /// Why no line of the job is posted by itself.
@@ -195,7 +211,6 @@ fn resource(
     if known.is_some_and(|known| known.price == 0.0) {
         return None;
     }
-    let tolerance = f64::from(settings.quantity_tolerance_percent) / 100.0;
     let fits = |known: &&crate::config::Price| known.unit.as_deref().is_none_or(|unit| unit == &*used.unit);
     let price = known.filter(fits).map(|known| known.price);
     let held = match (known, price, used.planned) {
@@ -205,7 +220,7 @@ fn resource(
             used.unit,
             known.unit.as_deref().unwrap_or_default()
         )),
-        (.., Some(planned)) if (used.quantity - planned).abs() > planned.abs() * tolerance => {
+        (.., Some(planned)) if settings.holds_quantity(&used.resource, used.quantity, Some(planned)) => {
             Some(format!("{} {} were used, {planned} are planned", hundredth(used.quantity), used.unit))
         }
         _ => None,
