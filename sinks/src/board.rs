@@ -11,6 +11,7 @@ mod deliveries;
 mod exceptions;
 mod functions;
 mod jobs;
+mod ledger;
 mod live;
 mod openapi;
 mod page;

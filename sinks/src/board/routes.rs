@@ -17,7 +17,8 @@ use utoipa_axum::routes;
 use super::exceptions::ExceptionQuery;
 use super::problem::Problem;
 use super::{
-    Board, Configuration, commands, deliveries, functions, jobs, live, openapi, page, quarantine, queues, sql,
+    Board, Configuration, commands, deliveries, functions, jobs, ledger, live, openapi, page, quarantine,
+    queues, sql,
 };
 use crate::prometheus::Prometheus;
 use crate::view::{Bay, ExceptionView, FloodView, Status, UsageView};
@@ -53,6 +54,7 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .routes(routes!(quarantine::import).layer(with_messages))
         .routes(routes!(usage))
         .routes(routes!(queues::balances))
+        .routes(routes!(ledger::ledger))
         .routes(routes!(jobs::jobs, functions::card))
         .routes(routes!(jobs::job))
         .routes(routes!(functions::release))
