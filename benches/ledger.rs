@@ -1,196 +1,198 @@
-//! The store at a million rows: CPU time per row written through the sink, and how long the usual questions take, by
-//! the clock, each beside its target of 50 ms.
+//! The store at a million rows, in SQLite and in a PostgreSQL of its own beside it: CPU time per row written through the sink,
+//! and how long the usual questions take, by the clock, each beside its target of 50 ms.
 //!
-//! `cargo bench --bench ledger`; `ANDON_BENCH_ROWS` changes the number of rows of `usage`.
+//! `cargo bench --bench ledger`; `ANDON_BENCH_ROWS` changes the number of rows of `usage` and of `ledger`. Where PostgreSQL
+//! is not installed SQLite is asked alone. The server is that of the tests: it does not sync, so its rows are written faster
+//! than a shop's; what is read is not.
 
-use std::sync::Arc;
+#[path = "support/asked.rs"]
+#[allow(dead_code, reason = "other benchmarks ask for more")]
+mod asked;
+#[path = "ledger/made.rs"]
+mod made;
+#[path = "ledger/questions.rs"]
+mod questions;
+#[path = "../sinks/tests/support/postgres.rs"]
+#[allow(dead_code, reason = "tests kill it, and copy what it holds")]
+mod server;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array, new_null_array,
-};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, SchemaRef};
+use std::path::Path;
+
+use arrow::datatypes::SchemaRef;
 use ingest::time::{Clock, Epoch, Offset, SystemClock};
-use pipelines::schema::{EXCEPTIONS, USAGE};
+use pipelines::schema::{EXCEPTIONS, LEDGER, USAGE};
 use rustix::time::{ClockId, clock_gettime};
-use sinks::emission::Emission;
 use sinks::sink::Sink;
-use sinks::store::reader::{self, Question};
+use sinks::store::reader::{self, LedgerQuestion, Question};
 use sinks::store::{Address, StoreSink};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, PgConnection, SqliteConnection};
+
+use self::questions::{Dialect, sql};
+use self::server::Server;
 
 /// A row a minute for a year and a half: five steps a job, four resources a step.
 const ROWS: u64 = 1_000_000;
-const START_MS: i64 = 1_750_000_000_000;
-const ROW_MS: i64 = 47_000;
-const BATCH_ROWS: u64 = 8_192;
 const EPOCH_ROWS: u64 = 65_536;
 /// The median of so many counts.
 const ASKED: usize = 15;
 const TARGET_MS: f64 = 50.0;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let rows = std::env::var("ANDON_BENCH_ROWS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROWS);
+type Failed = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failed> {
+    let rows = asked::number("ANDON_BENCH_ROWS", ROWS);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(bench(rows))
 }
 
-async fn bench(rows: u64) -> Result<(), Box<dyn std::error::Error>> {
+/// A question, how long it took in milliseconds, and how many rows it gave.
+type Answer = (&'static str, f64, usize);
+
+async fn bench(rows: u64) -> Result<(), Failed> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let file = folder.path().join("andon.db");
     let address = Address::of_file(&file);
-    let mut sink = StoreSink::open(&address).await?;
-    let lines = pipelines::functions::schemas()
-        .into_iter()
-        .find(|(name, _)| *name == "invoice_lines")
-        .expect("a stream")
-        .1;
-    let begun = cpu_us();
-    let mut written = 0;
-    for (stream, schema, of_stream) in
-        [("usage", &*USAGE, rows), ("exceptions", &*EXCEPTIONS, rows / 5), ("invoice_lines", lines, rows / 2)]
-    {
-        written += of_stream;
-        fill(&mut sink, stream, schema, of_stream).await?;
-    }
-    println!("{written} rows written: {:.1} us of CPU a row", (cpu_us() - begun) / written as f64);
-    drop(sink);
-
+    write("SQLite", &address, rows).await?;
     let options = SqliteConnectOptions::new().filename(&file).read_only(true);
-    let mut connection = options.connect().await?;
-    let job = format!("J{:06}", rows / 200);
-    let (from_ms, to_ms) = (START_MS + rows as i64 / 2 * ROW_MS, 7 * 86_400_000);
-    let week = format!("ended_ms >= {from_ms} AND ended_ms < {}", from_ms + to_ms);
-    println!("{:52} {:>9} {:>10} {:>8}", "question", "ms", "target ms", "rows");
-    for (question, sql) in [
-        ("what did this job use?", format!("SELECT * FROM usage WHERE job = '{job}'")),
-        (
-            "how much oil in a week?",
-            format!("SELECT unit, sum(quantity) FROM usage WHERE resource = 'R01' AND {week} GROUP BY unit"),
-        ),
-        (
-            "all resources of a week",
-            format!("SELECT resource, unit, sum(quantity) FROM usage WHERE {week} GROUP BY resource, unit"),
-        ),
-        (
-            "what is open, worst first?",
-            "SELECT * FROM exceptions WHERE cleared_ms IS NULL ORDER BY severity, raised_ms LIMIT 200"
-                .to_owned(),
-        ),
-        (
-            "exceptions of this job",
-            format!("SELECT * FROM exceptions WHERE job = '{job}' ORDER BY raised_ms"),
-        ),
-        ("the newest hundred", "SELECT * FROM exceptions ORDER BY raised_ms DESC LIMIT 100".to_owned()),
-        (
-            "lines that a person has to look at",
-            "SELECT * FROM invoice_lines WHERE site = 'S1' AND state = 'held' ORDER BY ts_ms LIMIT 100"
-                .to_owned(),
-        ),
-        (
-            "the total of this job",
-            format!("SELECT * FROM invoice_totals WHERE site = 'S1' AND job = '{job}'"),
-        ),
-    ] {
-        let mut found = 0;
-        let mut took: Vec<f64> = Vec::new();
-        for _ in 0..ASKED {
-            let (ms, rows) = asked(&mut connection, &sql).await?;
-            took.push(ms);
-            found = rows;
+    let sqlite = answers(&mut Connection::Sqlite(options.connect().await?), &address, rows).await?;
+
+    let postgres = if Server::is_installed() {
+        let server = Server::start();
+        let database = server.database();
+        let url = server.url(&database);
+        let address = Address::parse(&url, Path::new(""))?;
+        write("PostgreSQL", &address, rows).await?;
+        // As it does by itself within a minute of such a load.
+        server.ask(&database, "VACUUM ANALYZE");
+        let options: PgConnectOptions = url.parse()?;
+        let mut connection = Connection::Postgres(options.disable_statement_logging().connect().await?);
+        Some(answers(&mut connection, &address, rows).await?)
+    } else {
+        println!("PostgreSQL is skipped: it is not installed; `apt install postgresql` does that");
+        None
+    };
+    println!(
+        "{:52} {:>10} {:>13} {:>10} {:>8}",
+        "question", "SQLite ms", "PostgreSQL ms", "target ms", "rows"
+    );
+    for (place, &(question, ms, rows)) in sqlite.iter().enumerate() {
+        let other = postgres.as_ref().map(|answers| answers[place]);
+        if let Some((_, _, others)) = other {
+            assert_eq!(rows, others, "{question}: rows of SQLite and of PostgreSQL");
         }
-        print(question, took, found);
+        let other_ms = other.map(|(_, ms, _)| ms);
+        let verdict = if ms.max(other_ms.unwrap_or(0.0)) <= TARGET_MS { "ok" } else { "SLOW" };
+        let told = other_ms.map_or("-".to_owned(), |ms| format!("{ms:.2}"));
+        println!("{question:52} {ms:10.2} {told:>13} {TARGET_MS:10.0} {rows:8}  {verdict}");
     }
-    let (clock, question) = (SystemClock::default(), Question::Lines { site: None, job });
-    let (mut took, mut found) = (Vec::new(), 0);
-    for _ in 0..ASKED {
-        let begun_us = clock.monotonic_us();
-        found = reader::ask(&address, &question).await?.len();
-        took.push((clock.monotonic_us() - begun_us) as f64 / 1e3);
-    }
-    print("GET /api/v1/jobs/{job}/lines, connecting anew", took, found);
     Ok(())
 }
 
-fn print(question: &str, mut took: Vec<f64>, rows: usize) {
-    took.sort_by(f64::total_cmp);
-    let ms = took[took.len() / 2];
-    let verdict = if ms <= TARGET_MS { "ok" } else { "SLOW" };
-    println!("{question:52} {ms:9.2} {TARGET_MS:10.0} {rows:8}  {verdict}");
-}
-
-async fn asked(connection: &mut SqliteConnection, sql: &str) -> Result<(f64, usize), sqlx::Error> {
-    let clock = SystemClock::default();
+/// Fills the tables, through the sink as a service does.
+async fn write(name: &str, address: &Address, rows: u64) -> Result<(), Failed> {
+    let mut sink = StoreSink::open(address).await?;
+    let lines = pipelines::functions::schemas().into_iter().find(|(name, _)| *name == "invoice_lines");
+    let lines = lines.expect("a stream").1;
+    let (begun, clock) = (cpu_us(), SystemClock::default());
     let begun_us = clock.monotonic_us();
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(connection).await?;
-    Ok(((clock.monotonic_us() - begun_us) as f64 / 1e3, rows.len()))
+    let (mut written, mut epoch) = (0, 0);
+    for (stream, schema, of_stream) in [
+        ("usage", &*USAGE, rows),
+        ("ledger", &*LEDGER, rows),
+        ("exceptions", &*EXCEPTIONS, rows / 5),
+        ("invoice_lines", lines, rows / 2),
+    ] {
+        written += of_stream;
+        fill(&mut sink, &mut epoch, (stream, schema), of_stream).await?;
+    }
+    println!(
+        "{name}: {written} rows written in {:.0} s, {:.1} us of our own CPU a row",
+        (clock.monotonic_us() - begun_us) as f64 / 1e6,
+        (cpu_us() - begun) / written as f64
+    );
+    Ok(())
 }
 
 async fn fill(
     sink: &mut StoreSink,
-    stream: &str,
-    schema: &SchemaRef,
+    epoch: &mut u64,
+    (stream, schema): (&str, &SchemaRef),
     rows: u64,
-) -> Result<(), Box<dyn std::error::Error>> {
-    static EPOCH: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+) -> Result<(), Failed> {
     let mut from = 0;
     while from < rows {
         let end = (from + EPOCH_ROWS).min(rows);
         while from < end {
-            let to = (from + BATCH_ROWS).min(end);
-            let columns = schema.fields().iter().map(|field| {
-                let is_told = !field.is_nullable()
-                    || ["job", "step", "unit", "cleared", "amount"].contains(&field.name().as_str());
-                if !is_told {
-                    return new_null_array(field.data_type(), (to - from) as usize);
-                }
-                let plain = column(field.name(), field.data_type(), from..to);
-                cast(&plain, field.data_type()).expect("fits")
-            });
-            let rows = RecordBatch::try_new(schema.clone(), columns.collect())?;
-            sink.write(&Emission { stream: stream.into(), rows }).await?;
+            let to = (from + made::BATCH_ROWS).min(end);
+            sink.write(&made::rows(stream, schema, from..to)?).await?;
             from = to;
         }
-        let epoch = Epoch(EPOCH.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let receipt = sink.prepare(epoch, Offset(epoch.0)).await?;
-        sink.commit(epoch, &receipt).await?;
+        *epoch += 1;
+        let receipt = sink.prepare(Epoch(*epoch), Offset(*epoch)).await?;
+        sink.commit(Epoch(*epoch), &receipt).await?;
     }
     Ok(())
 }
 
-/// What stands in a column, before it has the column's type.
-fn column(name: &str, kind: &DataType, rows: std::ops::Range<u64>) -> ArrayRef {
-    let job = |row: u64| row / 20;
-    let text = |row: u64| match name {
-        "row_id" | "id" => format!("{row:032x}"),
-        "site" => "S1".to_owned(),
-        "bay" => format!("bay-{:02}", job(row) % 40),
-        "job" => format!("J{:06}", job(row)),
-        "step" => format!("S{:02}", row % 20 / 4),
-        "resource" => format!("R{:02}", row % 4 + job(row) % 10 * 4),
-        "severity" => ["critical", "high", "medium", "low"][(row % 4) as usize].to_owned(),
-        "state" if row.is_multiple_of(1_000) => "held".to_owned(),
-        "state" => "posted".to_owned(),
-        "unit" => "L".to_owned(),
-        "evidence" => "{\"rows\":[]}".to_owned(),
-        other => format!("{other} {}", row % 100),
-    };
-    match kind {
-        DataType::Boolean => Arc::new(rows.map(|_| Some(true)).collect::<BooleanArray>()),
-        DataType::Float64 => Arc::new(rows.map(|row| row as f64 / 8.0).collect::<Float64Array>()),
-        DataType::Timestamp(..) => {
-            // One in ten thousand is open.
-            let is_open = |row: u64| name == "cleared" && row.is_multiple_of(10_000);
-            let time = |row: u64| (!is_open(row)).then(|| START_MS + row as i64 * ROW_MS);
-            Arc::new(rows.map(time).collect::<Int64Array>())
-        }
-        DataType::UInt32 | DataType::UInt64 | DataType::Int64 => {
-            let number = |row: u64| if name == "line" { row % 20 + 1 } else { 1 };
-            Arc::new(rows.map(number).collect::<UInt64Array>())
-        }
-        _ => Arc::new(rows.map(|row| Some(text(row))).collect::<StringArray>()),
+enum Connection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Connection {
+    /// How many rows a statement gives.
+    async fn ask(&mut self, sql: &str) -> Result<usize, sqlx::Error> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        Ok(match self {
+            Connection::Sqlite(connection) => sqlx::query(sql).fetch_all(connection).await?.len(),
+            Connection::Postgres(connection) => sqlx::query(sql).fetch_all(connection).await?.len(),
+        })
     }
+
+    fn dialect(&self) -> Dialect {
+        match self {
+            Connection::Sqlite(_) => Dialect::Sqlite,
+            Connection::Postgres(_) => Dialect::Postgres,
+        }
+    }
+}
+
+async fn answers(connection: &mut Connection, address: &Address, rows: u64) -> Result<Vec<Answer>, Failed> {
+    let clock = SystemClock::default();
+    let mut answers = Vec::new();
+    for (question, sql) in sql(connection.dialect(), rows) {
+        let (mut took, mut found) = (Vec::new(), 0);
+        for _ in 0..ASKED {
+            let begun_us = clock.monotonic_us();
+            found = connection.ask(&sql).await?;
+            took.push((clock.monotonic_us() - begun_us) as f64 / 1e3);
+        }
+        answers.push((question, median(took), found));
+    }
+    let lot = LedgerQuestion { lot: Some(made::lot(rows / 2)), limit: 100, ..LedgerQuestion::default() };
+    for (question, asked) in [
+        (
+            "GET /api/v1/jobs/{job}/lines, connecting anew",
+            Question::Lines { site: None, job: made::job(rows / 4) },
+        ),
+        ("GET /api/v1/ledger?lot=, connecting anew", Question::Ledger(lot)),
+    ] {
+        let (mut took, mut found) = (Vec::new(), 0);
+        for _ in 0..ASKED {
+            let begun_us = clock.monotonic_us();
+            found = reader::ask(address, &asked).await?.len();
+            took.push((clock.monotonic_us() - begun_us) as f64 / 1e3);
+        }
+        answers.push((question, median(took), found));
+    }
+    Ok(answers)
+}
+
+fn median(mut took: Vec<f64>) -> f64 {
+    took.sort_by(f64::total_cmp);
+    took[took.len() / 2]
 }
 
 fn cpu_us() -> f64 {

@@ -34,6 +34,7 @@ pub(crate) mod in_work;
 mod intake;
 mod join;
 pub(crate) mod lamps;
+mod ledger;
 mod limits;
 mod live;
 mod names;
@@ -81,6 +82,7 @@ use self::evidence::Lookout;
 use self::exceptions::Exceptions;
 use self::hold::Hold;
 use self::join::Joiner;
+use self::ledger::Unassigned;
 use self::limits::Assets;
 use self::names::Names;
 use self::overdue::Overdue;
@@ -124,6 +126,7 @@ pub struct Engine {
     bookings: Vec<WaitingBooking>,
     usage: Usage,
     balances: Balances,
+    unassigned: Unassigned,
     /// Which day a time is in, by its site's calendar.
     days: CalendarMemo,
     rules: Rules,
@@ -192,6 +195,7 @@ impl Engine {
             bookings: Vec::new(),
             usage: Usage::new(&config.metrics),
             balances: Balances::default(),
+            unassigned: Unassigned::default(),
             days: CalendarMemo::new(&config.calendars, CalendarUnit::Day),
             rules,
             exceptions: Exceptions::new(&config.rules),

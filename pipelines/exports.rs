@@ -7,7 +7,9 @@ use sinks::parquet::{ParquetSettings, Show, StreamSettings};
 use crate::engine::Engine;
 use crate::functions;
 use crate::plan::VIEW_TIMES;
-use crate::schema::{BALANCES, CHECKS, COMMANDS, EXCEPTIONS, GAPS, QUARANTINE, STEPS, TELEMETRY, USAGE};
+use crate::schema::{
+    BALANCES, CHECKS, COMMANDS, EXCEPTIONS, GAPS, LEDGER, QUARANTINE, STEPS, TELEMETRY, USAGE,
+};
 
 /// All streams of an engine: the fixed ones and one per view.
 #[must_use]
@@ -25,6 +27,7 @@ pub fn streams(engine: &Engine) -> Vec<StreamSettings> {
         stream("late", &TELEMETRY, "ts"),
         stream("steps", &STEPS, "ts"),
         stream("usage", &USAGE, "ended"),
+        stream("ledger", &LEDGER, "last_ts"),
         stream("checks", &CHECKS, "ended"),
         stream("balances", &BALANCES, "started"),
         stream("gaps", &GAPS, "ts"),

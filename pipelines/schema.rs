@@ -9,8 +9,10 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 mod balances;
+mod ledger;
 
 pub use self::balances::BALANCES;
+pub use self::ledger::LEDGER;
 
 /// `Timestamp(Millisecond, "UTC")`.
 #[must_use]

@@ -1,7 +1,7 @@
 //! What the engine does with time, steps, repeats and trouble, and the workshop's functions with jobs, told as stories.
 //!
 //! A story is a file `fixtures/scenarios/NAME.txt`, written as `pipelines::scenario` says; here it tells every stream but
-//! those of the functions, and the counts. One in `fixtures/functions` tells those and the commands. `UPDATE_EXPECT=1` writes the expected lines anew. Every story is also run with all messages between two
+//! those of the functions, and the counts. One in `fixtures/functions` tells those, the commands and the ledger. `UPDATE_EXPECT=1` writes the expected lines anew. Every story is also run with all messages between two
 //! ticks in one entry, with each second of a silent stretch as an entry, and with a restart after every
 //! entry: rows, counts and state must be the same.
 
@@ -40,7 +40,8 @@ fn every_story_comes_out_as_it_is_told() {
     {
         let is_told = |stream: &str| {
             let is_function = pipelines::functions::STREAMS.contains(&stream);
-            if folder == "functions" { is_function || stream == "commands" } else { !is_function }
+            let is_beside = ["commands", "ledger"].contains(&stream);
+            if folder == "functions" { is_function || is_beside } else { !is_function }
         };
         let text = story.told(&config_of(&story), is_told).expect("the engine goes on");
         if std::env::var_os("UPDATE_EXPECT").is_some() {

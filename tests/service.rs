@@ -134,6 +134,14 @@ fn the_store_says_the_same(shop: &Shop) {
          WHERE place = 1 ORDER BY job, step, resource",
     );
     same(
+        "ledger",
+        "SELECT id, job, step, resource, quantity, state, revision, final FROM ledger WHERE job IS NOT NULL \
+         ORDER BY id",
+        "SELECT id, job, step, resource, quantity, state, revision, CAST(final AS INT) AS final FROM (SELECT *, \
+         row_number() OVER (PARTITION BY id ORDER BY revision DESC) AS place FROM ledger) WHERE place = 1 \
+         AND job IS NOT NULL ORDER BY id",
+    );
+    same(
         "checks",
         "SELECT job, step, metric, counted, missing, revision, final FROM checks ORDER BY job, step, metric",
         "SELECT job, step, metric, counted, missing, revision, CAST(final AS INT) AS final FROM (SELECT *, \
@@ -157,6 +165,7 @@ fn a_replay_says_the_same(shop: &Shop) -> serde_json::Value {
         "telemetry",
         "steps",
         "usage",
+        "ledger",
         "checks",
         "balances",
         "gaps",

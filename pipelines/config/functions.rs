@@ -132,6 +132,17 @@ impl Default for BillingSettings {
     }
 }
 
+impl BillingSettings {
+    /// Whether that much of a resource is held for a person to look at, since something else was planned. What is not sold
+    /// never is.
+    #[must_use]
+    pub fn holds_quantity(&self, resource: &str, quantity: f64, planned: Option<f64>) -> bool {
+        let is_sold = self.prices.get(resource).is_none_or(|known| known.price != 0.0);
+        let tolerance = f64::from(self.quantity_tolerance_percent) / 100.0;
+        is_sold && planned.is_some_and(|planned| (quantity - planned).abs() > planned.abs() * tolerance)
+    }
+}
+
 impl Default for NotificationSettings {
     fn default() -> Self {
         NotificationSettings {

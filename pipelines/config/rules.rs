@@ -60,8 +60,18 @@ const RULE_ONLY: [&str; 15] = [
 ];
 
 /// Streams that are there without any view.
-const STREAMS: [&str; 9] =
-    ["telemetry", "steps", "usage", "checks", "balances", "gaps", "exceptions", "late", "quarantine"];
+const STREAMS: [&str; 10] = [
+    "telemetry",
+    "steps",
+    "usage",
+    "ledger",
+    "checks",
+    "balances",
+    "gaps",
+    "exceptions",
+    "late",
+    "quarantine",
+];
 
 /// A rule that could be read, and where its parts stand: (line, column), from 1.
 #[derive(Clone, Debug)]

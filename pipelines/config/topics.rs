@@ -24,7 +24,7 @@ pub(super) const USAGE: Setting = set(
     "topics.usage",
     Kind::Patterns,
     Is("[\"workshop/{site}/{bay}/usage\"]"),
-    "Parts and consumables booked by hand.",
+    "Parts and consumables booked by hand, with the `lot` that they are of, if they say it.",
 );
 pub(super) const JOBS: Setting =
     set("topics.jobs", Kind::Patterns, Is("[\"workshop/{site}/jobs\"]"), "Job cards.");

@@ -69,9 +69,14 @@ impl Balances {
         true
     }
 
-    /// Balances of `bay` that have something new to say, and those of tanks that follow from them.
-    pub(super) fn due(&mut self, bay: u32, passed: Passed) -> Vec<(MeterDay, Balance)> {
-        let Some(attention) = self.attention.get(&bay) else { return Vec::new() };
+    /// Whether balances of `bay` are not told yet, or not for good.
+    #[must_use]
+    pub(super) fn is_waited_for(&self, bay: u32) -> bool {
+        self.attention.contains_key(&bay)
+    }
+
+    /// Whether it is time to tell what goes on at `bay`; then it has been told with this.
+    pub(super) fn is_time(&mut self, bay: u32, passed: Passed) -> bool {
         let Passed { frontier_ms, is_silent, is_closed } = passed;
         let told_ms = *self.told_ms.entry(bay).or_insert(frontier_ms);
         let hour = |ms: i64| ms.div_euclid(HOUR_MS);
@@ -81,6 +86,14 @@ impl Balances {
         if is_time {
             self.told_ms.insert(bay, frontier_ms);
         }
+        is_time
+    }
+
+    /// Balances of `bay` that have something new to say, and those of tanks that follow from them. `is_time` is when what goes
+    /// on is told.
+    pub(super) fn due(&mut self, bay: u32, passed: Passed, is_time: bool) -> Vec<(MeterDay, Balance)> {
+        let Some(attention) = self.attention.get(&bay) else { return Vec::new() };
+        let Passed { frontier_ms, is_closed, .. } = passed;
         let (mut told, mut tanks) = (Vec::new(), BTreeSet::new());
         for day in attention {
             let Some(balance) = self.days.get_mut(day) else { continue };
@@ -125,6 +138,14 @@ impl Balances {
         balance.is_over = all_passed;
         let is_time = is_time(balance.bay);
         balance.is_due(is_time).then(|| balance.tell())
+    }
+
+    /// What no step accounts for, of all that are kept: with the bay and the first moment of the next day.
+    pub(super) fn unassigned(&self) -> impl Iterator<Item = (&MeterDay, u32, i64, f64)> {
+        let drawn = self.days.iter().filter(|(_, balance)| balance.kind != MeterKind::Level);
+        drawn
+            .map(|(day, balance)| (day, balance.bay, balance.ended_ms, balance.drawn.unassigned))
+            .filter(|(.., quantity)| *quantity != 0.0)
     }
 
     /// Forgets what is final and lies so far back that no correction can change it. `before_ms` is that time, by bay.

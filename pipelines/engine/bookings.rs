@@ -5,6 +5,7 @@ use ingest::decode::REJECT_BYTES_MAX;
 use ingest::entry::MessageRef;
 use ingest::readings::{Booking, Event, Reason, Reject, What};
 
+use super::ledger::Origin;
 use super::usage::Use;
 use super::{Engine, steps};
 
@@ -115,16 +116,21 @@ impl Engine {
             resource: booking.resource.as_ref().into(),
             quantity: booking.quantity,
             unit: booking.unit.as_ref().into(),
+            origin: Origin {
+                lot: booking.lot.as_deref().map(Into::into),
+                ts_ms: event.ts_ms,
+                message: event.message,
+                rise: None,
+            },
         };
         let units = self.decoder.units();
         if let Some(run) = run {
             let run = steps.runs[run].clone();
-            self.usage.write(&event.site.as_ref().into(), bay, &run, used, units)?;
+            self.usage.write(&event.site.as_ref().into(), bay, &run, &used, units)?;
             return Ok(Some(bay));
         }
         // Parts are often booked in the evening, when the run itself is forgotten, and from another bay's terminal.
         let Some(job) = &booking.job else { return Ok(None) };
-        let written = self.usage.write_late(&event.site, job, booking.step.as_deref(), used, units)?;
-        Ok(written.ok())
+        self.usage.write_late(&event.site, job, booking.step.as_deref(), &used, units)
     }
 }

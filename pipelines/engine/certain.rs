@@ -10,8 +10,9 @@ use super::balances::{Balance, MeterDay};
 use super::block::{Block, Lateness, Rows};
 use super::hold::Released;
 use super::join::Booked;
+use super::ledger::Day;
 use super::rules::Verdicts;
-use super::usage::{Metered, Subject};
+use super::usage::{Due, Metered, Subject};
 use super::{Engine, EngineError, expected, rows_error, steps, tables, workshop};
 
 impl Engine {
@@ -116,6 +117,7 @@ impl Engine {
             let (series, value) = (block.readings.series[row], block.readings.value[row]);
             let unit = self.decoder.units().code(block.readings.unit[row]);
             let (tags, bay) = (block.tags_of(row), block.bay[row]);
+            let at = (ts_ms, block.readings.message[row]);
             let names = self.decoder.series().get(series);
             let site: Arc<str> = names.site.as_ref().into();
             let run = run.map(|run| &self.steps.bay_mut(bay).runs[run]);
@@ -126,24 +128,27 @@ impl Engine {
             if value.is_nan() || !self.usage.is_metered(series) {
                 continue;
             }
-            let Some(metered) = self.usage.measure(series, ts_ms, value, unit, tags) else { continue };
+            let Some(metered) = self.usage.measure(series, at, value, unit, tags) else { continue };
             let Metered { kind, resource, unit, shown, used } = metered;
             let quantity = used.as_ref().map(|used| used.quantity);
             let written = used
+                .as_ref()
                 .zip(run)
                 .map(|(used, run)| self.usage.write(&site, bay, run, used, self.decoder.units()));
             // No step was active, or the resource is booked in a unit of another kind. The reading itself is in
             // `telemetry` either way.
             let is_booked = matches!(written, Some(Ok(())));
-            if quantity.is_some() && !is_booked {
-                self.counts.usage_unassigned += 1;
-            }
+            let unassigned = used.filter(|_| !is_booked);
+            self.counts.usage_unassigned += u64::from(unassigned.is_some());
             let (started_ms, ended_ms) = self.days.window_ms(bay, ts_ms, self.decoder.series());
+            let of_ledger = Day { started_ms, resource: resource.clone(), unit: unit.clone() };
             let day = MeterDay { site, resource, unit, started_ms, series };
             let fresh = Balance::new(kind, bay, ended_ms);
             let write = |balance: &mut Balance| balance.write(shown, quantity, is_booked);
             if !self.balances.take(day, fresh, write) {
                 self.counts.balances_missed += 1;
+            } else if let Some(used) = unassigned.filter(|used| used.quantity != 0.0) {
+                self.unassigned.take(bay, of_ledger, ended_ms, &used);
             }
         }
     }
@@ -200,10 +205,13 @@ impl Engine {
     }
 
     fn tell_books(&mut self, bay: u32, out: &mut Vec<Emission>) -> Result<(), EngineError> {
-        let due = self.usage.due(bay, self.bays.frontier_ms(bay));
+        let billing = &self.config.functions.billing;
+        let mut due = self.usage.due(bay, self.bays.frontier_ms(bay), billing);
         if due.is_empty() {
             return Ok(());
         }
+        let postings: Vec<_> = due.iter_mut().flat_map(|due| std::mem::take(&mut due.postings)).collect();
+        due.retain(Due::says_amounts_or_checks);
         let bay_name = self.decoder.series().bays()[bay as usize].1.clone();
         self.live.booked(&bay_name, &due);
         due.iter().for_each(|due| self.functions.take(workshop::booked(due)));
@@ -215,7 +223,7 @@ impl Engine {
                 out.push(Emission { stream: stream.into(), rows });
             }
         }
-        Ok(())
+        self.tell_ledger(bay, &postings, out)
     }
 
     fn look_at_stream(

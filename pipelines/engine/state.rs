@@ -1,8 +1,8 @@
 //! The engine's state as bytes for a checkpoint, and as a hash that two engines can compare ([`lines`]).
 //!
 //! The bytes are [`State`] in postcard, its fields in their order, the version first (a varint), the configuration's text
-//! second, and behind it, in postcard as well, what is inferred of steps that nobody clocks ([`Parts`]): version 11 is the
-//! same without it. They hold numbers (of series, bays, channels) as they are, with the tables that give them; the
+//! second, and behind it, in postcard as well, what is inferred of steps that nobody clocks ([`Parts`]), and behind that the
+//! ledger ([`Ledger`]): version 12 is the same without the last, version 11 without both. They hold numbers (of series, bays, channels) as they are, with the tables that give them; the
 //! hash speaks in names alone, so that it does not depend on the order in which names were first seen.
 
 mod lines;
@@ -21,21 +21,23 @@ use super::clock::ClockCheck;
 use super::commands::Commands;
 use super::exceptions::Exceptions;
 use super::hold::Hold;
+use super::ledger::{Day, Unassigned};
 use super::limits::Assets;
 use super::overdue::Overdue;
 use super::repeats::Repeats;
 use super::rules::{SilenceState, WindowState};
 use super::steps::Steps;
 use super::switch::nature::Nature;
-use super::usage::Usage;
+use super::usage::{KeptLots, Usage};
 use super::{Engine, EngineError};
 use crate::config::Config;
 use crate::functions::{Functions, Parts};
 
 /// Raised with whatever [`State`] holds: `fixtures/formats` has the bytes of each version.
-const VERSION: u32 = 12;
-/// The version before, which is still read: it lacks what steps have beside their state.
-const BEFORE: u32 = 11;
+const VERSION: u32 = 13;
+/// Those before, which are still read: both lack the ledger, the first what steps have beside their state as well.
+const WITHOUT_INFERRED: u32 = 11;
+const WITHOUT_LEDGER: u32 = 12;
 
 /// Borrowed from the engine where it is written.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -73,6 +75,13 @@ struct State<'a> {
     at_ms: i64,
 }
 
+/// Behind the others.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Ledger<'a> {
+    lots: Vec<KeptLots<'a>>,
+    unassigned: Cow<'a, Unassigned>,
+}
+
 /// CBOR, for what holds free JSON: it names its parts as JSON does, and keeps floats to the bit.
 fn described(what: &str, part: &impl serde::Serialize) -> Result<Vec<u8>, EngineError> {
     let mut bytes = Vec::new();
@@ -100,7 +109,7 @@ pub fn configuration_of(bytes: &[u8]) -> Result<String, EngineError> {
 }
 
 fn check_version(version: u32) -> Result<(), EngineError> {
-    if [BEFORE, VERSION].contains(&version) {
+    if [WITHOUT_INFERRED, WITHOUT_LEDGER, VERSION].contains(&version) {
         return Ok(());
     }
     Err(EngineError::StateVersion { found: version, known: VERSION })
@@ -148,6 +157,9 @@ impl Engine {
         let bytes = Vec::with_capacity(self.snapshot_bytes + self.snapshot_bytes / 16);
         let bytes = postcard::to_extend(&state, bytes).map_err(wrong)?;
         let bytes = postcard::to_extend(&self.functions.unclocked(), bytes).map_err(wrong)?;
+        let lots = self.usage.lots().collect();
+        let ledger = Ledger { lots, unassigned: Cow::Borrowed(&self.unassigned) };
+        let bytes = postcard::to_extend(&ledger, bytes).map_err(wrong)?;
         self.snapshot_bytes = bytes.len();
         Ok(bytes)
     }
@@ -175,9 +187,17 @@ impl Engine {
         check_version(version)?;
         let (state, rest): (State, &[u8]) =
             postcard::take_from_bytes(bytes).map_err(|error| wrong(error.to_string()))?;
-        let unclocked = match version {
-            BEFORE => None,
-            _ => Some(postcard::from_bytes::<Parts>(rest).map_err(|error| wrong(error.to_string()))?),
+        let (unclocked, rest) = match version {
+            WITHOUT_INFERRED => (None, rest),
+            _ => {
+                let read = postcard::take_from_bytes::<Parts>(rest);
+                let (unclocked, rest) = read.map_err(|error| wrong(error.to_string()))?;
+                (Some(unclocked), rest)
+            }
+        };
+        let ledger = match version {
+            WITHOUT_INFERRED | WITHOUT_LEDGER => None,
+            _ => Some(postcard::from_bytes::<Ledger>(rest).map_err(|error| wrong(error.to_string()))?),
         };
         self.decoder.restore(&state.decoder).map_err(|error| wrong(error.to_string()))?;
         self.counts = state.counts;
@@ -199,6 +219,7 @@ impl Engine {
         self.usage = state.usage.into_owned();
         self.usage.set_metrics(&config.metrics);
         self.balances = state.balances.into_owned();
+        self.restore_ledger(ledger);
         self.rejects = state.rejects.into_owned();
         self.exceptions = state.exceptions.into_owned().under_settings_of(&self.exceptions);
         self.commands = state.commands.into_owned();
@@ -224,6 +245,22 @@ impl Engine {
         let windows: Vec<WindowState> = filled.into_iter().chain(state.windows).collect();
         let empty_from_ms = self.empty_from_ms();
         self.rules.restore(&windows, self.correction_horizon_ms, empty_from_ms, self.decoder.series())
+    }
+
+    /// Behind books and balances: where no ledger was kept its rows begin with what these hold, of no lot.
+    fn restore_ledger(&mut self, ledger: Option<Ledger<'_>>) {
+        if let Some(Ledger { lots, unassigned }) = ledger {
+            self.usage.set_lots(lots);
+            self.unassigned = unassigned.into_owned();
+            return;
+        }
+        self.usage.set_lots_of_before();
+        self.unassigned = Unassigned::default();
+        for (day, bay, ended_ms, quantity) in self.balances.unassigned() {
+            let (resource, unit) = (day.resource.clone(), day.unit.clone());
+            let day = Day { started_ms: day.started_ms, resource, unit };
+            self.unassigned.take_of_before(bay, day, ended_ms, quantity);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rows of the streams `steps`, `usage`, `checks`, `balances`, `gaps`, `exceptions` and `quarantine` as batches.
+//! Rows of the streams `steps`, `usage`, `ledger`, `checks`, `balances`, `gaps`, `exceptions` and `quarantine` as batches.
 
 use std::sync::Arc;
 
@@ -21,11 +21,13 @@ use crate::schema::{CHECKS, EXCEPTIONS, QUARANTINE, USAGE};
 mod balances;
 mod commands;
 mod gaps;
+mod ledger;
 mod steps;
 
 pub(super) use self::balances::balances;
 pub(super) use self::commands::{AnsweredCommand, command};
 pub(super) use self::gaps::gaps;
+pub(super) use self::ledger::ledger;
 pub(super) use self::steps::steps;
 
 fn names<T: AsRef<str>>(names: impl Iterator<Item = Option<T>>) -> ArrayRef {

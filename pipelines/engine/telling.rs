@@ -4,6 +4,7 @@ use ingest::readings::{Decoded, NONE, Reject};
 use sinks::emission::Emission;
 
 use super::balances::Passed;
+use super::ledger::Posting;
 use super::rules::Verdicts;
 use super::{Engine, EngineError, rows_error, tables};
 
@@ -25,7 +26,25 @@ impl Engine {
         Ok(())
     }
 
-    /// Balances of meters of `bay` that have something new to say. `is_silent`: it has just fallen silent.
+    /// Rows of the ledger that are new.
+    pub(super) fn tell_ledger(
+        &self,
+        bay: u32,
+        postings: &[Posting],
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        if postings.is_empty() {
+            return Ok(());
+        }
+        let (site, bay) = &self.decoder.series().bays()[bay as usize];
+        let rows = tables::ledger(site, bay, postings, self.calendars.of(site));
+        let rows = rows.map_err(|source| rows_error("ledger", source))?;
+        out.push(Emission { stream: "ledger".into(), rows });
+        Ok(())
+    }
+
+    /// Balances of meters of `bay` that have something new to say, and what no step there accounts for. `is_silent`: it has
+    /// just fallen silent.
     pub(super) fn tell_balances(
         &mut self,
         bay: u32,
@@ -34,7 +53,13 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let is_closed = self.bays.all().get(bay as usize).is_some_and(|time| time.closed);
         let passed = Passed { frontier_ms: self.bays.frontier_ms(bay), is_silent, is_closed };
-        let mut due = self.balances.due(bay, passed);
+        if !(self.balances.is_waited_for(bay) || self.unassigned.is_waited_for(bay)) {
+            return Ok(());
+        }
+        let is_time = self.balances.is_time(bay, passed);
+        let postings = self.unassigned.due(bay, passed, is_time);
+        self.tell_ledger(bay, &postings, out)?;
+        let mut due = self.balances.due(bay, passed, is_time);
         if due.is_empty() {
             return Ok(());
         }

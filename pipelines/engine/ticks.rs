@@ -80,7 +80,9 @@ impl Engine {
         }
         let (bays, age_ms) = (&self.bays, self.age_bound_ms);
         self.usage.forget(|bay| bays.watermark_ms(bay).saturating_sub(age_ms));
-        self.balances.forget(|bay| bays.watermark_ms(bay).saturating_sub(horizon_ms));
+        let settled_ms = |bay| bays.watermark_ms(bay).saturating_sub(horizon_ms);
+        self.balances.forget(settled_ms);
+        self.unassigned.forget(settled_ms);
         self.exceptions.forget(self.at_ms.saturating_sub(age_ms));
         self.exceptions.bound_latched(self.at_ms);
         self.steps.bound_cards(CARDS_MAX);

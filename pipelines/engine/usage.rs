@@ -9,6 +9,8 @@
 
 mod book;
 mod checks;
+mod due;
+mod kept;
 mod kinds;
 mod metered;
 
@@ -22,8 +24,10 @@ use ingest::units::Units;
 use rustc_hash::FxHashMap;
 
 pub(crate) use self::book::converted;
-pub(super) use self::book::{Amount, Book, BookKey, Due, Use};
+pub(super) use self::book::{Amount, Book, BookKey, Use};
 pub(super) use self::checks::{Check, Subject};
+pub(super) use self::due::Due;
+pub(super) use self::kept::KeptLots;
 use self::kinds::Kinds;
 pub(super) use self::metered::Metered;
 use super::steps::Run;
@@ -37,7 +41,7 @@ pub(super) struct Usage {
     books: BTreeMap<BookKey, Book>,
     /// By bay: finished books that are changed or not final yet.
     attention: BTreeMap<u32, BTreeSet<BookKey>>,
-    /// Bays of which a later card has changed a book: they have something to say though no time has passed.
+    /// Bays of which a later card or a person has changed a book: they have something to say though no time has passed.
     amended: BTreeSet<u32>,
     /// By series: the register's newest (ts, value).
     registers: FxHashMap<u32, (i64, f64)>,
@@ -103,7 +107,7 @@ impl Usage {
         site: &Arc<str>,
         bay: u32,
         run: &Run,
-        used: Use,
+        used: &Use,
         units: &Units,
     ) -> Result<(), Arc<str>> {
         let planned = run.plan.as_ref().and_then(|plan| {
@@ -151,7 +155,7 @@ impl Usage {
     }
 
     /// Writes a use into the newest book of `job` (of its `step`, if named) whose run is not remembered any more. Gives
-    /// the book's bay, or the use back if there is no such book.
+    /// the book's bay; none if there is no such book.
     ///
     /// # Errors
     /// As [`Usage::write`].
@@ -160,21 +164,21 @@ impl Usage {
         site: &str,
         job: &str,
         step: Option<&str>,
-        used: Use,
+        used: &Use,
         units: &Units,
-    ) -> Result<Result<u32, Use>, Arc<str>> {
+    ) -> Result<Option<u32>, Arc<str>> {
         let from = BookKey { site: site.into(), job: job.into(), step: "".into() };
         let of_job = self.books.range(from..).take_while(|(key, _)| *key.site == *site && *key.job == *job);
         let fits = of_job
             .filter(|(key, book)| book.ended_ms.is_some() && step.is_none_or(|step| step == &*key.step));
         let Some(key) = fits.max_by_key(|(_, book)| book.ended_ms).map(|(key, _)| key.clone()) else {
-            return Ok(Err(used));
+            return Ok(None);
         };
-        let Some(book) = self.books.get_mut(&key) else { return Ok(Err(used)) };
+        let Some(book) = self.books.get_mut(&key) else { return Ok(None) };
         book.add(used, None, units)?;
         let bay = book.bay;
         self.attention.entry(bay).or_default().insert(key);
-        Ok(Ok(bay))
+        Ok(Some(bay))
     }
 
     /// A run of the step has been finished: its book is due. `plan` is the word of the newest card.
@@ -211,39 +215,9 @@ impl Usage {
         }
     }
 
-    /// Bays of which cards have changed a book since it was asked last.
+    /// Bays of which cards or people have changed a book since it was asked last.
     pub(super) fn take_amended(&mut self) -> BTreeSet<u32> {
         std::mem::take(&mut self.amended)
-    }
-
-    /// Books of `bay` that have something new to say, each with the amounts and checks that do: finished, and either
-    /// changed or become final. `passed_ms` is the bay's frontier: what ended before it is final.
-    pub(super) fn due(&mut self, bay: u32, passed_ms: i64) -> Vec<Due> {
-        let mut due = Vec::new();
-        let Some(attention) = self.attention.get_mut(&bay) else { return due };
-        attention.retain(|key| {
-            let Some(book) = self.books.get_mut(key).filter(|book| book.bay == bay) else { return false };
-            let Some(ended_ms) = book.ended_ms.filter(|_| !book.is_open) else { return false };
-            let is_final = ended_ms < passed_ms;
-            let all = book.is_changed || is_final != book.is_final;
-            book.is_final = is_final;
-            book.is_changed = false;
-            let checks = book.checks.due(all, self.kinds.units());
-            let mut told = book.heading();
-            for (resource, amount) in &mut book.amounts {
-                if all || amount.is_changed {
-                    amount.revision += 1;
-                    amount.is_changed = false;
-                    told.amounts.insert(Arc::clone(resource), amount.clone());
-                }
-            }
-            if !(told.amounts.is_empty() && checks.is_empty()) {
-                let measured = if checks.is_empty() { Vec::new() } else { book.checks.measured() };
-                due.push(Due { key: key.clone(), book: told, checks, measured });
-            }
-            !is_final
-        });
-        due
     }
 
     /// Forgets final books that ended before what `before_ms` says of their bay, and beyond [`BOOKS_MAX`] those that

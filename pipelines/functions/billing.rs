@@ -66,6 +66,11 @@ pub(crate) enum LineKind {
 }
 
 impl LineKind {
+    /// Whether it is over time that was worked.
+    fn is_labour(self) -> bool {
+        matches!(self, LineKind::Labour | LineKind::LabourAmendment)
+    }
+
     /// The name in tables.
     #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
@@ -86,7 +91,7 @@ impl Bill {
 
     /// Hours of a step that are in lines.
     fn sold_h(&self, step: &str) -> f64 {
-        let is_labour = |line: &&Line| matches!(line.kind, LineKind::Labour | LineKind::LabourAmendment);
+        let is_labour = |line: &&Line| line.kind.is_labour();
         self.lines.iter().filter(is_labour).filter(|line| *line.step == *step).map(|line| line.quantity).sum()
     }
 }
@@ -207,6 +212,20 @@ impl Functions {
             let draft = draft(job, number, at_ms);
             self.queues.push(&mut self.told, "billing", draft);
         }
+    }
+
+    /// Step, resource and quantity that a person has taken as it is with a line that they posted; none while another line of
+    /// the same resource is held, or if the line is over something else.
+    pub(crate) fn accepted(&self, site: &str, job: &str, line: u32) -> Option<(&str, &str, f64)> {
+        let bill = &self.jobs.get(&(site.into(), job.into()))?.bill;
+        let line = bill.lines.get(usize::try_from(line).ok()?.checked_sub(1)?)?;
+        let is_of =
+            |other: &&Line| !other.kind.is_labour() && (&other.step, &other.item) == (&line.step, &line.item);
+        if line.kind.is_labour() || bill.lines.iter().filter(is_of).any(|other| other.held.is_some()) {
+            return None;
+        }
+        let quantity = bill.billed.get(&(line.step.clone(), line.item.clone()))?;
+        Some((&line.step, &line.item, *quantity))
     }
 }
 

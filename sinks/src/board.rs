@@ -13,6 +13,7 @@ mod exceptions;
 mod functions;
 mod guards;
 mod jobs;
+mod ledger;
 mod live;
 mod openapi;
 mod page;

@@ -346,6 +346,15 @@ fn a_balance_is_told(andon: &mut Andon, work: &mut Work) {
         if answer["balances"] == json!([]) { Err(answer) } else { Ok(answer["balances"][0].clone()) }
     });
     assert_eq!((&balance["unassigned"], &balance["difference"]), (&json!(2.5), &json!(0.0)), "{balance}");
+    let from_ms = morning_ms;
+    let page = andon.json(&format!("/api/v1/ledger?site=lyon&resource=electricity&from={from_ms}&limit=1"));
+    let row = &page["ledger"][0];
+    let said = ["job", "bay", "quantity", "from_value", "to_value"].map(|name| row[name].clone());
+    assert_eq!(said, [Value::Null, json!("bay-09"), json!(2.5), json!(100.0), json!(102.5)], "{page}");
+    let next = page["next"].as_str().expect("the page is full");
+    let behind =
+        andon.json(&format!("/api/v1/ledger?site=lyon&resource=electricity&from={from_ms}&after={next}"));
+    assert_eq!((&behind["ledger"], &behind["next"]), (&json!([]), &Value::Null), "{behind}");
 }
 
 /// More tools than anybody can look at within ten minutes.

@@ -52,7 +52,7 @@ const SOLD: [&str; 12] = [
 ];
 
 /// What is compared: of which table, what of it, and which rows. Views ending in `_iso` are alike in both databases.
-const TABLES: [(&str, &str, &str); 10] = [
+const TABLES: [(&str, &str, &str); 11] = [
     (
         "exceptions_iso",
         "rule, severity, site, bay, tool, job, step, raised_ms, state, value, limit_min, limit_max, message, \
@@ -62,6 +62,12 @@ const TABLES: [(&str, &str, &str); 10] = [
     (
         "usage_iso",
         "site, bay, job, step, resource, quantity, unit, planned, readings, started_ms, ended_ms, final",
+        "true",
+    ),
+    (
+        "ledger_iso",
+        "site, bay, job, step, resource, lot, quantity, unit, from_value, to_value, first_ts_ms, last_ts_ms, readings, \
+         local_date, started_ms, ended_ms, final",
         "true",
     ),
     (
@@ -308,6 +314,32 @@ fn the_books_balance(day: &Day, ask: &Ask<'_>) {
         let sql = format!("SELECT sum(quantity) AS quantity FROM usage_iso WHERE resource = '{resource}'");
         let used = number(&ask(&sql)[0]["quantity"]);
         assert!(is_near(used, *quantity), "{resource}: steps used {used}, and {quantity} is booked");
+    }
+    the_ledger_says_the_same(ask);
+}
+
+/// Its lots add up to what steps used, its days to what no step accounts for.
+fn the_ledger_says_the_same(ask: &Ask<'_>) {
+    for (rows, others) in [
+        (
+            "SELECT resource, sum(quantity) AS quantity FROM ledger_iso WHERE job IS NOT NULL GROUP BY resource",
+            "SELECT resource, sum(quantity) AS quantity FROM usage_iso GROUP BY resource",
+        ),
+        (
+            "SELECT resource, sum(quantity) AS quantity FROM ledger_iso WHERE job IS NULL GROUP BY resource",
+            "SELECT resource, sum(unassigned) AS quantity FROM balances_iso WHERE kind <> 'level' GROUP BY resource \
+             HAVING sum(unassigned) <> 0",
+        ),
+    ] {
+        let sums = |sql: &str| -> BTreeMap<String, f64> {
+            ask(sql).iter().map(|row| (word(row, "resource"), number(&row["quantity"]))).collect()
+        };
+        let (rows, others) = (sums(rows), sums(others));
+        assert!(!others.is_empty() && rows.keys().eq(others.keys()), "{rows:?} and {others:?}");
+        assert!(
+            rows.values().zip(others.values()).all(|(one, other)| is_near(*one, *other)),
+            "{rows:?} {others:?}"
+        );
     }
 }
 

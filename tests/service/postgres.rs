@@ -139,7 +139,8 @@ fn the_tables_are_those_of_an_sqlite_file(shop: &Shop, server: &Server, database
         counts.insert(table, found.len());
     }
     eprintln!("rows in PostgreSQL: {counts:?}");
-    for table in ["exceptions", "usage", "steps", "checks", "job_cards", "job_steps", "queue_items"] {
+    for table in ["exceptions", "usage", "ledger", "steps", "checks", "job_cards", "job_steps", "queue_items"]
+    {
         assert!(counts[table] > 0, "there are {table}: {counts:?}");
     }
 }
@@ -159,7 +160,7 @@ fn is_same(found: &Map<String, Value>, name: &str, expected: &Value) -> bool {
     match &found[name] {
         Value::Bool(flag) => json!(u8::from(*flag)) == *expected,
         Value::Number(number) => number.as_f64() == expected.as_f64(),
-        found @ Value::Object(_) => expected
+        found @ (Value::Object(_) | Value::Array(_)) => expected
             .as_str()
             .is_some_and(|text| serde_json::from_str::<Value>(text).ok().as_ref() == Some(found)),
         found => found == expected,

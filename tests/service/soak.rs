@@ -87,12 +87,13 @@ impl Screens {
 
 /// What somebody asks for in the course of a minute.
 fn ask(andon: &mut Andon, second: u64) {
-    const VIEWS: [&str; 9] = [
+    const VIEWS: [&str; 10] = [
         "status",
         "bays",
         "exceptions?state=all",
         "jobs",
         "balances",
+        "ledger?limit=100",
         "queues/billing?from=1",
         "status/gaps",
         "quarantine",

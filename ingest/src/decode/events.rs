@@ -23,6 +23,7 @@ struct Fields<'a> {
     resource: Option<Token<'a>>,
     quantity: Option<Token<'a>>,
     unit: Option<Token<'a>>,
+    lot: Option<Token<'a>>,
 }
 
 /// Takes the object that begins here, on a topic of `kind`.
@@ -63,6 +64,7 @@ impl<'a> Fields<'a> {
             "resource" => self.resource = value,
             "quantity" => self.quantity = value,
             "unit" => self.unit = value,
+            "lot" => self.lot = value,
             _ => {}
         }
         Ok(())
@@ -112,6 +114,7 @@ impl<'a> Fields<'a> {
             unit,
             job: head::optional_name("job", self.job)?.map(Into::into),
             step: head::optional_name("step", self.step)?.map(Into::into),
+            lot: head::optional_name("lot", self.lot)?.map(Into::into),
         })
     }
 }

@@ -62,6 +62,9 @@ pub struct Booking {
     /// Job and step, if the message names them; else the step active on the bay.
     pub job: Option<Box<str>>,
     pub step: Option<Box<str>>,
+    /// The lot (batch, delivery, serial number) that it was of, if the message names it.
+    #[serde(default)]
+    pub lot: Option<Box<str>>,
 }
 
 /// `workshop/{site}/jobs`.

@@ -81,8 +81,8 @@ pub(in crate::config) static FUNCTIONS: &[Setting] = &[
         "billing.quantity_tolerance_percent",
         whole(0, 1000),
         Is("5"),
-        "A resource of which more or less was used than planned, by more than this, is held as well; so is one without \
-         a price here.",
+        "A resource of which more or less was used than planned, by more than this, is held as well, and so are its \
+         rows of the ledger; so is one without a price here.",
     ),
     set(
         "billing.operations",

@@ -15,6 +15,11 @@ fn reads(balances: &mut Balances, day: &MeterDay, before: Option<f64>, now: f64,
     assert!(room);
 }
 
+fn tell(balances: &mut Balances, bay: u32, passed: Passed) -> Vec<(MeterDay, Balance)> {
+    let is_time = balances.is_waited_for(bay) && balances.is_time(bay, passed);
+    balances.due(bay, passed, is_time)
+}
+
 fn passed(hours: i64) -> Passed {
     Passed { frontier_ms: hours * HOUR_MS, is_silent: false, is_closed: false }
 }
@@ -31,8 +36,8 @@ fn a_counters_rise_is_what_steps_and_nobody_used_and_a_reset_is_told_and_nobodys
         reads(&mut balances, &meter, before, now, is_booked);
     }
     reads(&mut balances, &meter, Some(3.0), 3.5, true);
-    assert!(balances.due(0, passed(1)).is_empty(), "its first hour goes on");
-    let due = balances.due(0, passed(24));
+    assert!(tell(&mut balances, 0, passed(1)).is_empty(), "its first hour goes on");
+    let due = tell(&mut balances, 0, passed(24));
     let [(_, balance)] = due.as_slice() else { panic!("one balance, not {due:?}") };
     assert_eq!(balance.shown, Some((100.0, 3.5)));
     assert_eq!((balance.resets, balance.reset_quantity), (1, 102.0));
@@ -46,7 +51,7 @@ fn a_counters_rise_is_what_steps_and_nobody_used_and_a_reset_is_told_and_nobodys
 fn a_balance_is_told_each_hour_and_a_correction_is_the_next_revision_of_a_final_one() {
     let (mut balances, meter) = (Balances::default(), day("oil", 0));
     let told = |balances: &mut Balances, at: Passed| {
-        let due = balances.due(0, at);
+        let due = tell(balances, 0, at);
         due.iter().map(|(_, told)| (told.revision, told.is_final)).collect::<Vec<_>>()
     };
     reads(&mut balances, &meter, None, 1.0, false);
@@ -87,9 +92,9 @@ fn a_tank_lost_what_its_level_fell_by_and_no_dispenser_of_its_site_measured() {
             balance.write(None, Some(4.5), is_booked);
         });
     }
-    assert_eq!(balances.due(0, passed(0)).len(), 0);
-    assert_eq!(balances.due(1, passed(0)).len(), 0);
-    let due = balances.due(0, passed(25));
+    assert_eq!(tell(&mut balances, 0, passed(0)).len(), 0);
+    assert_eq!(tell(&mut balances, 1, passed(0)).len(), 0);
+    let due = tell(&mut balances, 0, passed(25));
     assert_eq!(due.len(), 1);
     let told = |due: &[(MeterDay, Balance)]| {
         let (_, tank) = due.iter().find(|(day, _)| *day == tank).expect("the tank's");
@@ -98,7 +103,7 @@ fn a_tank_lost_what_its_level_fell_by_and_no_dispenser_of_its_site_measured() {
         tank.is_final
     };
     assert!(!told(&due), "a dispenser's day goes on");
-    let due = balances.due(1, passed(25));
+    let due = tell(&mut balances, 1, passed(25));
     assert_eq!(due.len(), 3);
     assert!(told(&due), "all have passed it");
 }

@@ -12,6 +12,11 @@ impl Engine {
     /// A record is signed, a vehicle handed over, a line posted.
     pub(super) fn function(&mut self, order: &Order, at_ms: i64) -> Answer {
         let done = self.functions.order(&order.what, &order.actor, at_ms);
+        if let (Ok(_), What::PostLine { site, job, line, .. }) = (&done, &order.what)
+            && let Some((step, resource, quantity)) = self.functions.accepted(site, job, *line)
+        {
+            self.usage.accept((site, job), (step, resource), quantity);
+        }
         self.said(&order.key, done)
     }
 

@@ -14,7 +14,7 @@ impl Engine {
         Ok(blake3::hash(self.state_lines()?.join("\n").as_bytes()).to_string())
     }
 
-    /// The state by names and in name order, in lines: counts, bays, open steps, books, registers, balances,
+    /// The state by names and in name order, in lines: counts, bays, open steps, books, lots, registers, balances,
     /// conditions and open exceptions, who was heard when, prints of repeats, numbers that are missing, sums of channels, rows and bookings that wait, job cards, assets, window state.
     ///
     /// # Errors
@@ -62,6 +62,14 @@ impl Engine {
             lines.push(format!("register {:?} {ts_ms} {}", table.get(series), value.to_bits()));
         }
         let series_name = |series: u32| format!("{:?}", table.get(series));
+        for (key, book) in self.usage.books() {
+            for (resource, amount) in &book.amounts {
+                let accepted = amount.accepted.map(f64::to_bits);
+                lines
+                    .push(format!("lots {key:?} {resource} {accepted:?} {}", amount.lots.state(series_name)));
+            }
+        }
+        lines.extend(self.unassigned.state_lines(series_name, bay_name));
         lines.extend(self.balances.state_lines(series_name, bay_name));
         for open in self.exceptions.open() {
             lines.push(format!("open {} {} {:?}", open.rule, open.id, open.state));

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use ingest::readings::PlannedStep;
 use ingest::units::Units;
 
+use super::super::ledger::{Lots, Origin, Rise};
 use super::super::steps::Run;
-use super::checks::{Check, Checks};
-use crate::functions::Measured;
+use super::checks::Checks;
 
 /// Names a book.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -39,17 +39,6 @@ pub(crate) struct Book {
     pub is_changed: bool,
 }
 
-/// What a book has to say.
-#[derive(Clone, Debug)]
-pub(crate) struct Due {
-    pub key: BookKey,
-    /// With the amounts that have something new to say alone.
-    pub book: Book,
-    pub checks: Vec<Check>,
-    /// All that was measured of what is expected, where something of it is new.
-    pub measured: Vec<Measured>,
-}
-
 /// How much of a resource.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Amount {
@@ -62,6 +51,12 @@ pub(crate) struct Amount {
     pub revision: u32,
     /// It has changed since.
     pub is_changed: bool,
+    /// The same by lots; in checkpoints with the rest of the ledger.
+    #[serde(skip)]
+    pub lots: Lots,
+    /// The quantity that a person has taken as it is, though it is not what was planned; in checkpoints as the lots are.
+    #[serde(skip)]
+    pub accepted: Option<f64>,
 }
 
 /// An amount to be written into a book.
@@ -70,6 +65,14 @@ pub(crate) struct Use {
     pub resource: Arc<str>,
     pub quantity: f64,
     pub unit: Arc<str>,
+    pub origin: Origin,
+}
+
+impl Amount {
+    /// Without its lots.
+    pub(super) fn heading(&self) -> Self {
+        Amount { unit: self.unit.clone(), lots: Lots::default(), ..*self }
+    }
 }
 
 impl Book {
@@ -109,16 +112,23 @@ impl Book {
     /// unit on the job card.
     pub(super) fn add(
         &mut self,
-        used: Use,
+        used: &Use,
         planned: Option<(f64, &str)>,
         units: &Units,
     ) -> Result<(), Arc<str>> {
-        let Use { resource, quantity, unit } = used;
-        let own = self.amounts.get(&resource).map_or(&unit, |amount| &amount.unit);
-        let Some(quantity) = converted(quantity, &unit, own, units) else { return Err(Arc::clone(own)) };
+        let Use { resource, quantity, unit, origin } = used;
+        let own = self.amounts.get(resource).map_or(unit, |amount| &amount.unit);
+        let in_own = |quantity: f64| converted(quantity, unit, own, units);
+        let Some(quantity) = in_own(*quantity) else { return Err(Arc::clone(own)) };
         let planned = planned.and_then(|(planned, unit)| converted(planned, unit, own, units));
-        let amount = self.amounts.entry(resource).or_insert_with(|| Amount { unit, ..Amount::default() });
+        let rise = origin
+            .rise
+            .and_then(|rise| Some(Rise { from: in_own(rise.from)?, to: in_own(rise.to)?, ..rise }));
+        let origin = Origin { rise, ..origin.clone() };
+        let new = || Amount { unit: unit.clone(), ..Amount::default() };
+        let amount = self.amounts.entry(resource.clone()).or_insert_with(new);
         amount.quantity += quantity;
+        amount.lots.add(quantity, &origin, self.is_final);
         amount.readings += 1;
         amount.planned = planned.or(amount.planned);
         amount.is_changed = true;

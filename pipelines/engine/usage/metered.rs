@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ingest::config::UsageKind;
 
 use super::super::balances::{MeterKind, Shown};
+use super::super::ledger::{Origin, Rise};
 use super::super::tags;
 use super::{Usage, Use};
 
@@ -22,11 +23,11 @@ pub(in crate::engine) struct Metered {
 
 impl Usage {
     /// What a reading of a meter, a dispenser or a tank says; `None` for one that is older than its register's newest.
-    /// Readings of a register must come in event time.
+    /// Readings of a register must come in event time. `message` is the ordinal of the reading's.
     pub(in crate::engine) fn measure(
         &mut self,
         series: u32,
-        ts_ms: i64,
+        (ts_ms, message): (i64, u64),
         value: f64,
         unit: &str,
         reading_tags: Option<&str>,
@@ -53,7 +54,12 @@ impl Usage {
         };
         let (resource, unit): (Arc<str>, Arc<str>) =
             (tags::fill(&settings.resource, reading_tags).into(), unit.into());
-        let used = quantity.map(|quantity| Use { resource: resource.clone(), quantity, unit: unit.clone() });
+        let used = quantity.map(|quantity| {
+            let lot = reading_tags.and_then(|set| tags::one(set, "lot")).map(Arc::from);
+            let rise = shown.and_then(|Shown { before, now }| Some(Rise { series, from: before?, to: now }));
+            let origin = Origin { lot, ts_ms, message, rise };
+            Use { resource: resource.clone(), quantity, unit: unit.clone(), origin }
+        });
         Some(Metered { kind: settings.kind.into(), resource, unit, shown, used })
     }
 }

@@ -30,7 +30,7 @@ fn usage() -> Usage {
 fn a_register_counts_its_rises_and_starts_again_after_a_fall() {
     let mut usage = usage();
     let mut rise = |ts_ms, value| {
-        let used = usage.measure(0, ts_ms, value, "kW.h", None)?.used;
+        let used = usage.measure(0, (ts_ms, 1), value, "kW.h", None)?.used;
         used.map(|used| used.quantity)
     };
     assert_eq!(rise(0, 100.0), None, "the first reading is where counting starts");
@@ -43,7 +43,7 @@ fn a_register_counts_its_rises_and_starts_again_after_a_fall() {
 #[test]
 fn a_shot_of_oil_is_an_amount_of_its_grade() {
     let mut usage = usage();
-    let metered = usage.measure(1, 0, 4.2, "L", Some(r#"{"grade":"oil_5w30"}"#)).expect("an amount");
+    let metered = usage.measure(1, (0, 1), 4.2, "L", Some(r#"{"grade":"oil_5w30"}"#)).expect("an amount");
     let used = metered.used.expect("consumption");
     assert_eq!((&*used.resource, used.quantity), ("oil_5w30", 4.2));
     assert!(!usage.is_metered(2));

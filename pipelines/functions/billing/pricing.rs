@@ -80,8 +80,8 @@ pub(super) fn priced(settings: &BillingSettings, used: &Used, unit: &str) -> (Op
     if let Some(other) = known.unit.as_deref().filter(|known| *known != unit) {
         return (None, Some(format!("it is booked in {unit}, and its price is that of a {other}")));
     }
-    let tolerance = f64::from(settings.quantity_tolerance_percent) / 100.0;
-    let out = used.planned.filter(|planned| (used.quantity - planned).abs() > planned.abs() * tolerance);
+    let is_out = |planned: &f64| settings.holds_quantity(&used.resource, used.quantity, Some(*planned));
+    let out = used.planned.filter(is_out);
     let held = out.map(|planned| {
         format!("{} {} were used, {planned} are planned", hundredth(used.quantity), used.unit)
     });

@@ -167,7 +167,7 @@ fn is_date(text: &str) -> bool {
             .all(|(part, digits)| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn is_csv(headers: &HeaderMap, format: Option<&str>) -> Result<bool, Problem> {
+pub(super) fn is_csv(headers: &HeaderMap, format: Option<&str>) -> Result<bool, Problem> {
     match format {
         Some("csv") => Ok(true),
         Some("json") => Ok(false),
@@ -192,7 +192,7 @@ fn flat(item: &Value) -> Value {
 }
 
 /// As RFC 4180 has it: all columns that any row has, in the order of their names.
-fn csv(rows: &[Value]) -> Response {
+pub(super) fn csv(rows: &[Value]) -> Response {
     let objects = || rows.iter().filter_map(Value::as_object);
     let columns: std::collections::BTreeSet<&String> = objects().flat_map(|row| row.keys()).collect();
     let line = |cells: Vec<String>| cells.join(",") + "\r\n";

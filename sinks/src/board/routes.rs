@@ -18,8 +18,8 @@ use super::exceptions::ExceptionQuery;
 use super::guards::{self, BODY_BYTES_MAX, MESSAGES_BYTES_MAX};
 use super::problem::Problem;
 use super::{
-    Board, Configuration, commands, deliveries, functions, jobs, live, openapi, page, quarantine, queues,
-    sql, technicians,
+    Board, Configuration, commands, deliveries, functions, jobs, ledger, live, openapi, page, quarantine,
+    queues, sql, technicians,
 };
 use crate::prometheus::Prometheus;
 use crate::view::{Bay, ExceptionView, FloodView, Status, UsageView};
@@ -47,6 +47,7 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .routes(routes!(quarantine::import).layer(with_messages))
         .routes(routes!(usage))
         .routes(routes!(queues::balances))
+        .routes(routes!(ledger::ledger))
         .routes(routes!(jobs::jobs, functions::card))
         .routes(routes!(jobs::job))
         .routes(routes!(functions::release))

@@ -13,6 +13,16 @@ pub(super) enum Dialect {
     Postgres,
 }
 
+impl Dialect {
+    /// A text as it is stored: PostgreSQL has no NUL in one. In JSON it is escaped.
+    pub(super) fn fit(self, text: &str) -> String {
+        match self {
+            Dialect::Sqlite => text.to_owned(),
+            Dialect::Postgres => text.replace('\0', "\u{fffd}"),
+        }
+    }
+}
+
 /// Of the one program that writes.
 #[derive(Debug)]
 pub(super) enum Connection {

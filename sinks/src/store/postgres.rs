@@ -15,12 +15,13 @@ pub(super) const NAME: &str = "postgres";
 
 /// Scripts in order; the table `_sqlx_migrations` says which the database has seen. A script that has been shipped never
 /// changes, for its hash is kept there.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("ledgers", include_str!("../../migrations/postgres/0001_ledgers.sql")),
     ("functions", include_str!("../../migrations/postgres/0002_functions.sql")),
     ("by_job", include_str!("../../migrations/postgres/0003_by_job.sql")),
     ("balances", include_str!("../../migrations/postgres/0004_balances.sql")),
     ("inferred", include_str!("../../migrations/postgres/0005_inferred.sql")),
+    ("ledger", include_str!("../../migrations/postgres/0006_ledger.sql")),
 ];
 
 /// Held by the session of the one program that writes to a database. The letters say whose it is.
@@ -40,7 +41,7 @@ const READING: &str = "SET default_transaction_read_only = on; SET statement_tim
 
 /// What a time, given by a device in ms, is held between: the years 1 to 9999. A `timestamptz` reaches further, what
 /// reads it does not.
-const TIMES_MS: (i64, i64) = (-62_135_596_800_000, 253_402_300_799_999);
+pub(super) const TIMES_MS: (i64, i64) = (-62_135_596_800_000, 253_402_300_799_999);
 
 /// A connection to the database with all migrations done, which holds the lock. For so long it is tried to get it.
 pub(super) async fn connect(options: &PgConnectOptions, patience: Patience) -> Result<PgConnection, Fault> {
@@ -215,8 +216,7 @@ fn bind<'q, 'a>(
 
 fn text(value: &Value) -> Option<String> {
     match value {
-        // PostgreSQL has no such letter in a text. In JSON it is escaped.
-        Value::Text(value) => Some(value.replace('\0', "\u{fffd}")),
+        Value::Text(value) => Some(Dialect::Postgres.fit(value)),
         _ => None,
     }
 }

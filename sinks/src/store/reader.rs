@@ -1,14 +1,17 @@
-//! What the store is asked over HTTP: queues, lines of bills, inspection records, balances. It reads what is committed, so nothing
-//! that was seen here is ever rolled back.
+//! What the store is asked over HTTP: queues, lines of bills, inspection records, balances, the ledger. It reads what is
+//! committed, so nothing that was seen here is ever rolled back.
+
+mod ledger;
 
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Column, ColumnIndex, Connection, Decode, Row, Type, TypeInfo, ValueRef};
 use tokio::sync::Semaphore;
 
+pub use self::ledger::LedgerQuestion;
 use super::address::{Address, Place};
 use super::connection::Dialect;
 use super::fault::Fault;
-use super::tables::TABLES;
+use super::tables::{TABLES, Table};
 use super::{postgres, sqlite};
 use crate::sink::SinkError;
 
@@ -32,13 +35,23 @@ pub enum Question {
     Inspections { site: Option<String>, job: String },
     /// Balances of meters and tanks of a day, the newest of each site unless one is named (as 2026-03-29).
     Balances { site: Option<String>, date: Option<String> },
+    /// A page of rows of the ledger.
+    Ledger(LedgerQuestion),
+}
+
+/// What stands for `$1`, `$2` and so on.
+#[derive(Clone, Debug)]
+enum Bound {
+    Text(Option<String>),
+    Integer(i64),
 }
 
 impl Question {
-    /// The table that is asked, what of its rows, and which rows.
-    fn parts(&self) -> (&'static str, &'static str, &'static str) {
+    fn statement(&self, dialect: Dialect) -> (AssertSqlSafe<String>, Vec<Bound>) {
         const OF_QUEUE: &str = "queue = $1 AND number >= $2 ORDER BY number";
-        match self {
+        // The table that is asked, what of its rows, and which rows.
+        let (table, columns, which) = match self {
+            Question::Ledger(question) => return question.statement(dialect),
             Question::Queue { .. } => (
                 "queue_items",
                 "number AS \"offset\", ts_ms, site, job, kind, key, body, previous, hash",
@@ -69,31 +82,42 @@ impl Question {
                  (SELECT site, max(local_date) FROM balances GROUP BY site))) AND coalesce($2, site) = site \
                  ORDER BY site, resource, coalesce(bay, ''), coalesce(tool, ''), metric",
             ),
-        }
+        };
+        let bound = match self {
+            Question::Queue { name, from, limit } | Question::Chain { name, from, limit } => {
+                let from = i64::try_from(*from).unwrap_or(i64::MAX);
+                [
+                    Bound::Text(Some(name.clone())),
+                    Bound::Integer(from),
+                    Bound::Integer((*limit).min(ITEMS_MAX).into()),
+                ]
+            }
+            Question::Lines { site, job } | Question::Inspections { site, job } => {
+                [Bound::Text(Some(job.clone())), Bound::Text(site.clone()), Bound::Integer(ROWS_MAX.into())]
+            }
+            Question::Balances { site, date } => {
+                [Bound::Text(date.clone()), Bound::Text(site.clone()), Bound::Integer(ROWS_MAX.into())]
+            }
+            Question::Ledger(_) => unreachable!("it has been answered"),
+        };
+        let table = of(table).as_read(dialect);
+        (AssertSqlSafe(format!("SELECT {columns} FROM {table} WHERE {which} LIMIT $3")), bound.into())
     }
+}
 
-    fn sql(&self, dialect: Dialect) -> AssertSqlSafe<String> {
-        let (table, columns, which) = self.parts();
-        let table = TABLES.iter().find(|of| of.name == table).expect("it is one of ours");
-        AssertSqlSafe(format!("SELECT {columns} FROM {} WHERE {which} LIMIT $3", table.as_read(dialect)))
-    }
+fn of(table: &str) -> &'static Table {
+    TABLES.iter().find(|of| of.name == table).expect("it is one of ours")
 }
 
 /// Asks on a connection, and gives rows as JSON objects.
 macro_rules! asked {
     ($connection:expr, $dialect:expr, $question:expr) => {{
         let (mut connection, question) = ($connection, $question);
-        let query = sqlx::query(question.sql($dialect));
-        let query = match question {
-            Question::Queue { name, from, limit } | Question::Chain { name, from, limit } => query
-                .bind(name)
-                .bind(i64::try_from(*from).unwrap_or(i64::MAX))
-                .bind(i64::from((*limit).min(ITEMS_MAX))),
-            Question::Lines { site, job } | Question::Inspections { site, job } => {
-                query.bind(job).bind(site).bind(i64::from(ROWS_MAX))
-            }
-            Question::Balances { site, date } => query.bind(date).bind(site).bind(i64::from(ROWS_MAX)),
-        };
+        let (sql, bound) = question.statement($dialect);
+        let query = bound.into_iter().fold(sqlx::query(sql), |query, bound| match bound {
+            Bound::Text(text) => query.bind(text.map(|text| $dialect.fit(&text))),
+            Bound::Integer(number) => query.bind(number),
+        });
         let rows = query.fetch_all(&mut connection).await?;
         // What is only read needs no end in order.
         drop(connection.close().await);

@@ -13,7 +13,7 @@ use super::tables::{Table, Value};
 pub(super) const NAME: &str = "sqlite";
 
 /// Scripts in order; the database's `user_version` says how many it has seen.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0001_ledgers.sql"),
     include_str!("../../migrations/sqlite/0002_checks.sql"),
     include_str!("../../migrations/sqlite/0003_operators.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0005_by_job.sql"),
     include_str!("../../migrations/sqlite/0006_balances.sql"),
     include_str!("../../migrations/sqlite/0007_inferred.sql"),
+    include_str!("../../migrations/sqlite/0008_ledger.sql"),
 ];
 
 /// How long a statement waits for another program's lock before the sink says that the store is busy.

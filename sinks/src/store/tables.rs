@@ -85,7 +85,7 @@ const fn time(name: &'static str) -> Column {
 }
 
 /// In the order in which commits fill them. A place is part of the hash of an epoch's rows, so new ones stand last.
-pub(super) const TABLES: [Table; 10] = {
+pub(super) const TABLES: [Table; 11] = {
     let [exceptions, usage, steps, checks] = ledgers::LEDGERS;
     let [job_cards, job_steps, inspections, invoice_lines, queue_items] = functions::FUNCTIONS;
     [
@@ -99,6 +99,7 @@ pub(super) const TABLES: [Table; 10] = {
         invoice_lines,
         queue_items,
         ledgers::BALANCES,
+        ledgers::LEDGER,
     ]
 };
 
@@ -172,8 +173,18 @@ impl Table {
     /// What to read in place of the table, so that both databases give the same: times in ms, flags as 0 and 1.
     pub(super) fn as_read(&self, dialect: Dialect) -> String {
         let name = self.name;
+        match dialect {
+            Dialect::Sqlite => name.to_owned(),
+            Dialect::Postgres => {
+                format!("(SELECT {}, epoch FROM {name}) AS {name}", self.columns_as_read(dialect))
+            }
+        }
+    }
+
+    /// The columns of the same, for a question that finds its rows by an index.
+    pub(super) fn columns_as_read(&self, dialect: Dialect) -> String {
         if let Dialect::Sqlite = dialect {
-            return name.to_owned();
+            return self.column_names(dialect);
         }
         let column = |column: &Column| match (column.kind, column.name(dialect)) {
             (Kind::Time, name) => format!("(extract(epoch FROM {name}) * 1000)::bigint AS {}", column.name),
@@ -181,8 +192,7 @@ impl Table {
             (Kind::Json, name) => format!("{name}::text AS {name}"),
             (Kind::Text | Kind::Integer | Kind::Real, name) => name,
         };
-        let columns: Vec<String> = self.columns.iter().map(column).collect();
-        format!("(SELECT {}, epoch FROM {name}) AS {name}", columns.join(", "))
+        self.columns.iter().map(column).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -15,6 +15,7 @@ use crate::contract::steps;
 mod alike;
 mod balances;
 mod formats;
+mod ledger;
 mod postgres;
 #[path = "../../tests/support/postgres.rs"]
 mod server;

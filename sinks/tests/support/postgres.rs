@@ -30,6 +30,12 @@ while read -r signal; do kill -s "$signal" $server; wait $server; [ "$signal" = 
 kill -s INT $server 2>/dev/null; wait $server; rm -rf "$folder""#;
 
 impl Server {
+    /// Whether this machine has what it takes.
+    #[allow(dead_code, reason = "tests need one: they fail without")]
+    pub(crate) fn is_installed() -> bool {
+        Command::new(program("initdb")).arg("--version").output().is_ok()
+    }
+
     /// Makes a new one and waits until it answers.
     pub(crate) fn start() -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

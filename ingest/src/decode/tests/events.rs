@@ -44,8 +44,25 @@ fn oil_is_booked_by_hand() {
         unit: "L".into(),
         job: Some("J1".into()),
         step: None,
+        lot: None,
     };
     assert_eq!(event("workshop/lyon/B1/usage", payload).what, What::Booking(expected));
+}
+
+#[test]
+fn what_is_booked_by_hand_may_name_its_lot() {
+    let lot = |payload: &str| match event("workshop/lyon/B1/usage", payload).what {
+        What::Booking(booking) => booking.lot,
+        other => panic!("a booking, not {other:?}"),
+    };
+    assert_eq!(
+        lot(r#"{"ts":5,"resource":"pads","quantity":1,"lot":"L-2026/11 b"}"#).as_deref(),
+        Some("L-2026/11 b")
+    );
+    for none in [r#""""#, "null"] {
+        let payload = format!(r#"{{"ts":5,"resource":"pads","quantity":1,"lot":{none}}}"#);
+        assert_eq!(lot(&payload), None, "{payload}");
+    }
 }
 
 #[test]
@@ -112,6 +129,16 @@ fn events_that_lack_something_name_it() {
             usage,
             r#"{"ts":1,"resource":"oil","quantity":1,"unit":"bucket"}"#,
             "unknown_unit: unit \"bucket\" is no UCUM code and no alias; see ucum.org, or add it to [units] aliases",
+        ),
+        (
+            usage,
+            r#"{"ts":1,"resource":"oil","quantity":1,"lot":4711}"#,
+            "bad_field: `lot` is a number and no text",
+        ),
+        (
+            usage,
+            r#"{"ts":1,"resource":"oil","quantity":1,"lot":["L1"]}"#,
+            "bad_field: `lot` is an array and no text",
         ),
         (jobs, r#"{"steps":[]}"#, "bad_field: missing field `job`"),
         (jobs, r#"{"job":"J1"}"#, "bad_field: missing field `steps`"),

@@ -33,6 +33,37 @@ pub(super) const BALANCES: Table = Table {
     on_conflict: OnConflict::Newer,
 };
 
+/// What was used of which lot, by whom, and what says so.
+pub(super) const LEDGER: Table = Table {
+    name: "ledger",
+    columns: &[
+        text("id"),
+        text("row_id"),
+        text("site"),
+        text("bay"),
+        text("job"),
+        text("step"),
+        text("resource"),
+        text("lot"),
+        real("quantity"),
+        text("unit"),
+        real("from_value"),
+        real("to_value"),
+        time("first_ts_ms"),
+        time("last_ts_ms"),
+        integer("readings"),
+        json("evidence"),
+        text("local_date"),
+        time("started_ms"),
+        time("ended_ms"),
+        text("state"),
+        integer("revision"),
+        flag("final"),
+    ],
+    key: "id",
+    on_conflict: OnConflict::Newer,
+};
+
 /// Exceptions, usage, steps and checks.
 pub(super) const LEDGERS: [Table; 4] = [
     Table {

@@ -29,7 +29,9 @@ fn value(table: &Table, column: &Column, key: i64, revision: i64, salt: i64) -> 
         _ => salt,
     };
     match column.kind {
-        Kind::Text if ["joint", "pset", "note", "tool"].contains(&column.streamed()) && salt % 3 == 0 => {
+        Kind::Text
+            if ["joint", "pset", "note", "tool", "lot"].contains(&column.streamed()) && salt % 3 == 0 =>
+        {
             name(None)
         }
         Kind::Text => name(Some(&format!("{} {number}", column.streamed()))),

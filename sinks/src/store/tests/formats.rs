@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 
 /// Stores of these versions are kept; the last is the current one.
-const VERSIONS: [&str; 5] = ["3", "4", "5", "6", "7"];
+const VERSIONS: [&str; 6] = ["3", "4", "5", "6", "7", "8"];
 
 fn fixture(version: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/formats");

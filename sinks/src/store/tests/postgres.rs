@@ -165,7 +165,7 @@ async fn a_newer_programs_database_is_refused() {
     let error = StoreSink::open(&store.address).await.expect_err("is newer");
     assert!(
         error.to_string().ends_with(
-            "its version is 99, this program knows 5; use the program that wrote it, or a newer one"
+            "its version is 99, this program knows 6; use the program that wrote it, or a newer one"
         ),
         "{error}"
     );

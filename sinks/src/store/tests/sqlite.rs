@@ -20,7 +20,7 @@ async fn a_store_from_before_checks_gets_their_table_and_keeps_its_rows() {
     drop(sink);
     let mut connection = connect(&store).await;
     let mut back = String::new();
-    for table in ["checks", "balances"] {
+    for table in ["checks", "balances", "ledger"] {
         back += &format!("DROP VIEW {table}_iso; DROP TABLE {table}; DROP TABLE staged_{table};");
     }
     back += "DROP VIEW job_steps_waiting; DROP VIEW invoice_totals;";
@@ -107,6 +107,10 @@ async fn the_usual_questions_have_an_index() {
         "SELECT * FROM steps WHERE job = 'J1' ORDER BY ts_ms",
         "SELECT * FROM invoice_lines WHERE job = 'J1' AND coalesce(NULL, site) = site ORDER BY line",
         "SELECT * FROM queue_items WHERE job = 'J1' AND queue = 'audit' ORDER BY number",
+        "SELECT site, job FROM ledger WHERE lot = 'D-0422' ORDER BY last_ts_ms, id",
+        "SELECT * FROM ledger WHERE site = 'bern' AND job = 'J1'",
+        "SELECT * FROM ledger WHERE resource = 'oil_5w30' AND last_ts_ms > 0 ORDER BY last_ts_ms, id",
+        "SELECT * FROM ledger WHERE job IS NULL AND local_date = '2026-11-22'",
     ];
     for question in questions {
         let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}"));
