@@ -2,8 +2,9 @@
 //!
 //! The bytes are [`State`] in postcard, its fields in their order, the version first (a varint), the configuration's text
 //! second, and behind it, in postcard as well, what is inferred of steps that nobody clocks ([`Parts`]), and behind that the
-//! ledger ([`Ledger`]): version 12 is the same without the last, version 11 without both. They hold numbers (of series, bays, channels) as they are, with the tables that give them; the
-//! hash speaks in names alone, so that it does not depend on the order in which names were first seen.
+//! ledger ([`Ledger`]): version 12 is the same without the last, version 11 without both. They hold numbers (of series, bays,
+//! channels) as they are, with the tables that give them; the hash speaks in names alone, so that it does not depend on the
+//! order in which names were first seen.
 
 mod lines;
 
