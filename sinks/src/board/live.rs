@@ -39,10 +39,7 @@ const GREETING: Bytes = Bytes::from_static(b"retry: 1000\n\n");
     responses((status = 200, description = "A picture an event, at most four a second", body = String, content_type = "text/event-stream"))
 )]
 pub(super) async fn live(State((board, prometheus)): State<(Board, Arc<Prometheus>)>) -> Response {
-    let seat = match take_seat(&board, &prometheus, "poll /api/v1/bays") {
-        Ok(seat) => seat,
-        Err(refused) => return refused,
-    };
+    let Some(seat) = take_seat(&board, &prometheus) else { return no_seat("poll /api/v1/bays") };
     let client = Client {
         pictures: board.pictures.clone(),
         closing: board.closing.subscribe(),
@@ -56,18 +53,19 @@ pub(super) async fn live(State((board, prometheus)): State<(Board, Arc<Prometheu
     }))
 }
 
-/// A seat for a stream, or the answer that there is none: `instead` can be done without one.
-pub(super) fn take_seat(
-    board: &Board,
-    prometheus: &Prometheus,
-    instead: &str,
-) -> Result<OwnedSemaphorePermit, Response> {
-    board.live_seats.clone().try_acquire_owned().map_err(|_| {
+/// A seat for a stream; none if all are taken, which is counted.
+pub(super) fn take_seat(board: &Board, prometheus: &Prometheus) -> Option<OwnedSemaphorePermit> {
+    let seat = board.live_seats.clone().try_acquire_owned().ok();
+    if seat.is_none() {
         prometheus.count(prometheus::LIVE_REFUSED, 1);
-        let detail = format!("all {CLIENTS_MAX} live streams are taken; close a board, or {instead}");
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-        ([(header::RETRY_AFTER, "5")], problem).into_response()
-    })
+    }
+    seat
+}
+
+/// The answer to whoever gets no seat: `instead` can be done without one.
+pub(super) fn no_seat(instead: &str) -> Response {
+    let detail = format!("all {CLIENTS_MAX} live streams are taken; close a board, or {instead}");
+    ([(header::RETRY_AFTER, "5")], Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)).into_response()
 }
 
 /// An answer that goes on for as long as there are events.

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::Picture;
 use super::jobs::tagged_text;
-use super::live::{HEARTBEAT_INTERVAL, next_picture, stream, take_seat};
+use super::live::{HEARTBEAT_INTERVAL, next_picture, no_seat, stream, take_seat};
 use super::problem::Path;
 use super::routes::Shared;
 use crate::view::{Bay, Jobs, OwnStep, OwnStepView, OwnSteps};
@@ -92,10 +92,8 @@ pub(super) async fn steps(
     responses((status = 200, description = "What is theirs, an event a change", body = String, content_type = "text/event-stream"))
 )]
 pub(super) async fn live(State((board, prometheus)): Shared, Path(technician): Path<String>) -> Response {
-    let instead = format!("poll /api/v1/technicians/{technician}/steps");
-    let seat = match take_seat(&board, &prometheus, &instead) {
-        Ok(seat) => seat,
-        Err(refused) => return refused,
+    let Some(seat) = take_seat(&board, &prometheus) else {
+        return no_seat(&format!("poll /api/v1/technicians/{technician}/steps"));
     };
     let client = Client {
         technician,
