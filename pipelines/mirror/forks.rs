@@ -91,7 +91,8 @@ pub async fn hand_over(
     let mut handed = 0;
     for path in storage.list(folder).map_err(MirrorError::Note)? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let Some(name) = name.strip_prefix(ASIDE).filter(|name| name.ends_with(END)) else { continue };
+        let is_chunk = name.strip_suffix(END).is_some();
+        let Some(name) = name.strip_prefix(ASIDE).filter(|_| is_chunk) else { continue };
         let content = storage.read(&path).map_err(MirrorError::Note)?;
         // One of that name has the same content: it was put before a crash.
         store.put_new(&format!("{FORKS}{name}"), content.into()).await?;

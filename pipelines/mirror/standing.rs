@@ -91,9 +91,9 @@ async fn lost_claim(
         return Ok(None);
     };
     let all = list_all(store, JOURNAL, "").await?;
-    let firsts = all.iter().filter_map(|found| Chunk::first_of(&found.name));
+    let mut firsts = all.iter().filter_map(|found| Chunk::first_of(&found.name));
     // It has been trimmed away: what is left tells by its generation.
-    let Some(first) = firsts.filter(|first| *first <= from).next_back() else { return Ok(None) };
+    let Some(first) = firsts.rfind(|first| *first <= from) else { return Ok(None) };
     let chunk = read(store, first).await?;
     Ok((chunk.end().offset > from && chunk.writer != identity.writer).then_some(first.max(from)))
 }

@@ -1,6 +1,7 @@
 //! How staged files are shown, and what is left in staging afterwards.
 
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use ingest::time::Epoch;
@@ -53,10 +54,9 @@ impl Cut {
         let of_next = self.prepared.get_mut(&next).expect("it was just found");
         let mut replaced = Vec::new();
         for (target, staged) in files {
-            if of_next.contains_key(&target) {
-                replaced.push(staged);
-            } else {
-                of_next.insert(target, staged);
+            match of_next.entry(target) {
+                Entry::Vacant(place) => drop(place.insert(staged)),
+                Entry::Occupied(_) => replaced.push(staged),
             }
         }
         replaced.iter().try_for_each(|staged| self.remove(&self.folder.join(staged)))
