@@ -76,7 +76,8 @@ fn commands() {
     const SCRIPT: &str = r#"
 local threads = {}
 function setup(of) of:set("id", #threads); table.insert(threads, of) end
-function init() count, bad, why, run = 0, 0, "", os.time() end
+-- wrk looks at one request of its first thread beforehand, and does not send it.
+function init() count, bad, why, run = id == 0 and -1 or 0, 0, "", os.time() end
 function request()
   local half = math.floor(#exceptions / 2)
   local exception = exceptions[id * half + count % half + 1]
