@@ -6,29 +6,17 @@
 //! again and the journal is applied from there on by the same code.
 
 mod abroad;
-
-pub mod epochs;
-
-mod error;
-
 mod desk;
-
+pub mod epochs;
+mod error;
 mod forks;
-
 mod lamps;
-
 mod opening;
-
 mod parts;
-
 pub mod rehearsal;
-
 mod reload;
-
 mod shared_journal;
-
 pub mod standby;
-
 mod stationery;
 mod stop;
 

@@ -95,7 +95,7 @@ pub async fn hand_over(
         let Some(name) = name.strip_prefix(ASIDE).filter(|_| is_chunk) else { continue };
         let content = storage.read(&path).map_err(MirrorError::Note)?;
         // One of that name has the same content: it was put before a crash.
-        store.put_new(&format!("{FORKS}{name}"), content.into()).await?;
+        store.put_new(&format!("{FORKS}{name}"), content).await?;
         storage.rename(&path, &folder.join(format!("{HANDED}{name}"))).map_err(MirrorError::Note)?;
         handed += 1;
     }

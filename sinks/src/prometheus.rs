@@ -68,7 +68,7 @@ const STATE_DIFFERENCES: &str = "andon_standby_state_differences";
 const STATE_DIFFERENCE: &str = "andon_standby_state_difference";
 
 /// Recorded where things happen; described here so that the words stand in one place.
-const RECORDED: [(&str, Kind, &str); 26] = [
+const RECORDED: [(&str, Kind, &str); 27] = [
     (LIVE_REFUSED, Kind::Counter, "Live streams turned away because all seats were taken"),
     (LIVE_SKIPPED, Kind::Counter, "Pictures that live streams skipped"),
     (
@@ -111,6 +111,7 @@ const RECORDED: [(&str, Kind, &str); 26] = [
         Kind::Counter,
         "Entries set aside, because another region led when they were written",
     ),
+    ("andon_mirror_rejoined_messages_total", Kind::Counter, "Messages taken in out of forks"),
     ("andon_sink_rows_total", Kind::Counter, "Rows handed to a sink"),
     ("andon_sink_pending_rows", Kind::Gauge, "Rows waiting for a sink"),
     ("andon_sink_errors_total", Kind::Counter, "Calls to a sink that failed"),
