@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 
 use ingest::entry::command::{Order, What};
-use ingest::entry::{Entry, Intake, IntakeBuilder};
+use ingest::entry::{Entry, Intake};
 use ingest::journal::Place;
 use ingest::storage::Storage;
 use ingest::time::Offset;
@@ -40,8 +40,8 @@ pub(super) struct Aside<'a> {
 }
 
 impl Aside<'_> {
-    /// All of `entries`, which begin at `first`. A file that is there is whole, and a power cut may have left less of it in
-    /// the journal since: it stays.
+    /// All of `entries`; their files. One that is there is whole, and a power cut may have left less of it in the journal
+    /// since: it stays.
     pub(super) fn put(
         &self,
         entries: impl Iterator<Item = Result<(Offset, Entry), MirrorError>>,
@@ -91,8 +91,7 @@ pub async fn hand_over(
     let mut handed = 0;
     for path in storage.list(folder).map_err(MirrorError::Note)? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let is_chunk = name.strip_suffix(END).is_some();
-        let Some(name) = name.strip_prefix(ASIDE).filter(|_| is_chunk) else { continue };
+        let (Some(name), Some(_)) = (name.strip_prefix(ASIDE), name.strip_suffix(END)) else { continue };
         let content = storage.read(&path).map_err(MirrorError::Note)?;
         // One of that name has the same content: it was put before a crash.
         store.put_new(&format!("{FORKS}{name}"), content).await?;
@@ -146,12 +145,7 @@ fn asked(writer: &str, entry: Entry) -> Option<(Order, Intake)> {
         }
         Entry::Command(command) => {
             let order = command.order().ok().filter(|order| !matches!(order.what, What::Deliver { .. }))?;
-            let mut messages = IntakeBuilder::new();
-            command
-                .messages
-                .iter()
-                .for_each(|message| messages.push(message.topic, message.payload, message.arrived_ms));
-            Some((order, messages.finish(0)))
+            Some((order, command.messages))
         }
         Entry::Tick { .. } | Entry::Cut { .. } | Entry::Configuration { .. } | Entry::Generation { .. } => {
             None

@@ -226,11 +226,12 @@ impl Region<'_> {
     /// are none any more; nothing of them was ever shown.
     fn set_aside(&self, journal: &mut Journal, fork: Offset, writer: &str) -> Result<(), MirrorError> {
         let end = journal.next_offset();
-        let entries = journal.read(fork.max(journal.first_offset()))?.map(|read| Ok(read?));
+        let first = fork.max(journal.first_offset());
+        let entries = journal.read(first)?.map(|read| Ok(read?));
         let (storage, folder) = (&*self.storage, self.journal_folder());
         let files = Aside { storage, folder, writer }.put(entries)?;
         journal.cut_back(fork)?;
-        let entries = end.0 - fork.0;
+        let entries = end.0 - first.0;
         tracing::warn!(
             from = fork.0,
             entries,

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ingest::entry::Intake;
+use ingest::entry::command::Order;
 use ingest::storage::{DiskStorage, Storage};
 use sinks::desk::{Desk, Wish};
 
@@ -86,7 +88,7 @@ impl Forks {
     }
 
     /// Whether an order was answered, whatever the answer.
-    async fn ask(&self, order: &ingest::entry::command::Order, messages: &ingest::entry::Intake) -> bool {
+    async fn ask(&self, order: &Order, messages: &Intake) -> bool {
         for _ in 0..TRIES {
             let reply = self.desk.ask(Wish::Order(order.clone(), messages.clone())).await;
             match reply.status {
