@@ -163,12 +163,26 @@ impl Bays {
     /// A message of `bay` has been taken in whole; `newest_ts_ms` is the newest event time in it, `i64::MIN` if it has
     /// none of its own.
     pub(super) fn heard(&mut self, bay: u32, newest_ts_ms: i64, arrived_ms: i64) {
-        let time = self.time_mut(bay);
+        self.meet(bay);
+        self.hear(bay, newest_ts_ms, arrived_ms);
+    }
+
+    /// There are bays up to this one.
+    pub(super) fn meet(&mut self, bay: u32) {
+        self.time_mut(bay);
+    }
+
+    /// As [`Bays::heard`], of a bay that has been met. Gives back the watermark that it had before.
+    #[inline]
+    pub(super) fn hear(&mut self, bay: u32, newest_ts_ms: i64, arrived_ms: i64) -> i64 {
+        let time = &mut self.all[bay as usize];
+        let watermark_ms = time.watermark_ms();
         time.newest_ts_ms = time.newest_ts_ms.max(newest_ts_ms);
         time.arrived_ms = arrived_ms;
         time.released = false;
         time.closed = false;
         time.moved = true;
+        watermark_ms
     }
 
     /// Bays that have come further, with the time before which nothing of them is expected any more; ascending.

@@ -74,6 +74,13 @@ impl Bounds {
         self.sites.is_empty() && self.kinds.is_empty()
     }
 
+    /// Of all readings, where no site and no kind has bounds of its own.
+    #[inline]
+    #[must_use]
+    pub(super) fn uniform(&self) -> Option<ToolBounds> {
+        self.is_uniform().then_some(self.tool)
+    }
+
     /// Of the readings of a series.
     #[inline]
     #[must_use]

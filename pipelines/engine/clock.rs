@@ -60,15 +60,10 @@ impl ClockCheck {
         arrived_ms: i64,
         ahead_max_ms: i64,
     ) -> Option<Reason> {
-        let offset = ts_ms.saturating_sub(arrived_ms);
         if own {
-            let index = channel as usize;
-            if index >= self.offsets.len() {
-                self.offsets.resize(index + 1, (0, i64::MIN));
-            }
-            // The newest row of a message decides, so a backlog does not count as a slow clock for long.
-            self.offsets[index] = (offset, arrived_ms);
+            self.note(channel, ts_ms, arrived_ms);
         }
+        let offset = ts_ms.saturating_sub(arrived_ms);
         // Our own clock excuses a row only when it is wrong in the row's own direction: a backlog of a whole
         // site looks old, and must not excuse one device that runs ahead.
         if offset > ahead_max_ms {
@@ -82,7 +77,25 @@ impl ClockCheck {
         }
     }
 
-    /// The same of something past, of which no clock is judged.
+    /// What the device says of our clock. The newest row of a message decides, so a backlog does not count as a slow
+    /// clock for long.
+    #[inline]
+    pub(super) fn note(&mut self, channel: u32, ts_ms: i64, arrived_ms: i64) {
+        let index = channel as usize;
+        if index >= self.offsets.len() {
+            self.offsets.resize(index + 1, (0, i64::MIN));
+        }
+        self.offsets[index] = (ts_ms.saturating_sub(arrived_ms), arrived_ms);
+    }
+
+    /// Whether a time is one that nobody's clock has to excuse.
+    #[inline]
+    pub(super) fn can_be(&self, ts_ms: i64, arrived_ms: i64, ahead_max_ms: i64) -> bool {
+        let offset = ts_ms.saturating_sub(arrived_ms);
+        (offset <= ahead_max_ms) & (-offset <= self.age_max_ms)
+    }
+
+    /// As [`ClockCheck::judge`] of something past, of which no clock is judged.
     pub(super) fn judge_past(&self, ts_ms: i64, arrived_ms: i64) -> Option<Reason> {
         let offset = ts_ms.saturating_sub(arrived_ms);
         let ahead = (offset > self.ahead_max_ms).then_some(Reason::TsAhead);

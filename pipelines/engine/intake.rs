@@ -2,6 +2,7 @@
 
 mod applied;
 mod seen;
+mod usual;
 
 use ingest::entry::{Intake, MessageRef};
 use sinks::channels::Sums;

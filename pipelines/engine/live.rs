@@ -3,7 +3,6 @@
 //! None of it feeds back into results, and none of it is in checkpoints.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 
 use ingest::readings::{Expectation, Readings};
 use ingest::series::SeriesTable;
@@ -50,20 +49,14 @@ impl Live {
 
     /// Rows have arrived, of series of `table`, while bays are at `steps`.
     #[inline]
-    pub(super) fn arrived(
-        &mut self,
-        readings: &Readings,
-        rows: Range<usize>,
-        table: &SeriesTable,
-        steps: &Steps,
-    ) {
+    pub(super) fn arrived(&mut self, readings: &Readings, table: &SeriesTable, steps: &Steps) {
         if !self.is_on {
             return;
         }
         if table.all().len() > self.newest.len() || self.in_hand.is_turned() {
             self.look(table, steps);
         }
-        for row in rows {
+        for row in 0..readings.len() {
             let newest = &mut self.newest[readings.series[row] as usize];
             (newest.value, newest.unit) = (readings.value[row], readings.unit[row]);
             if newest.is_expected {

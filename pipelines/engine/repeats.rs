@@ -115,6 +115,7 @@ impl Repeats {
     }
 
     /// Judges an element and remembers it.
+    #[inline]
     pub(super) fn see(&mut self, print: &Print) -> Seen {
         let index = self.meet(print.channel);
         let channel = &mut self.channels[index];

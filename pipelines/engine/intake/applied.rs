@@ -57,6 +57,10 @@ impl Engine {
         }
         let mut kept = 0;
         let seen = self.seen(taken);
+        if self.are_usual(taken, &seen) {
+            self.apply_usual(taken);
+            return self.take_rows();
+        }
         let mut seen = seen.into_iter();
         let mut placed = Vec::with_capacity(taken.len());
         let mut all_became = Became::default();
@@ -126,7 +130,12 @@ impl Engine {
         let before = self.open.readings.len();
         placed.into_iter().for_each(|placed| self.place(before, placed, &mut how_late));
         how_late.add_to(&mut self.counts);
-        self.live.arrived(&self.decoded.readings, 0..kept, self.decoder.series(), &self.steps);
+        self.take_rows();
+    }
+
+    /// The readings that have been applied, behind those of the open block.
+    fn take_rows(&mut self) {
+        self.live.arrived(&self.decoded.readings, self.decoder.series(), &self.steps);
         self.open.readings.take_rows(&mut self.decoded.readings);
     }
 

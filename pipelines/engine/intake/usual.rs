@@ -1,0 +1,65 @@
+//! Messages as most are: each of one reading, which is new and of a time that can be. All that is asked of the others is
+//! known to be so, and is not asked.
+
+use super::applied::Taken;
+use crate::engine::Engine;
+use crate::engine::block::Lateness;
+use crate::engine::channels::{Became, HowLate};
+use crate::engine::repeats::Seen;
+
+impl Engine {
+    /// Whether these messages are such, each with its reading in its place.
+    pub(super) fn are_usual(&self, taken: &[Taken<'_>], seen: &[Seen]) -> bool {
+        let elements = &self.decoded.elements;
+        let Some(bounds) = self.bounds.uniform() else { return false };
+        if elements.len() != taken.len() || self.decoded.readings.len() != taken.len() {
+            return false;
+        }
+        let each = (0..).zip(elements).zip(taken).zip(seen);
+        each.fold(true, |all, (((row, element), taken), seen)| {
+            let is_alone = element.readings.start == row && element.readings.end == row + 1;
+            let can_be = self.clock.can_be(element.ts_ms, taken.message.arrived_ms, bounds.ahead_max_ms);
+            all & is_alone & can_be & (*seen == Seen::New)
+        })
+    }
+
+    /// Applies them.
+    pub(super) fn apply_usual(&mut self, taken: &mut Vec<Taken<'_>>) {
+        let bounds = self.bounds.uniform().expect("else they are not usual");
+        let Engine { decoder, decoded, open, bays, channels, repeats, clock, counts, .. } = self;
+        let (readings, rows) = (&decoded.readings, taken.len() as u64);
+        let bay_of = decoder.series().bay_of();
+        let before = open.bay.len();
+        open.bay.extend(readings.series.iter().map(|&series| bay_of[series as usize]));
+        open.lateness.reserve(taken.len());
+        let of_rows = &open.bay[before..];
+        bays.meet(of_rows.iter().copied().max().unwrap_or(0));
+        let mut how_late = HowLate::default();
+        for ((&bay, element), Taken { message, channel, .. }) in
+            of_rows.iter().zip(&decoded.elements).zip(taken.drain(..))
+        {
+            let (ts_ms, own, arrived_ms) = (element.ts_ms, element.has_time, message.arrived_ms);
+            if own {
+                clock.note(channel, ts_ms, arrived_ms);
+            }
+            let watermark_ms = bays.hear(bay, if own { ts_ms } else { i64::MIN }, arrived_ms);
+            if ts_ms >= watermark_ms {
+                open.lateness.push(Lateness::OnTime as u8);
+                channels.usual(repeats, channel, 1);
+                continue;
+            }
+            let is_correction = watermark_ms.saturating_sub(ts_ms) <= bounds.horizon_ms;
+            let lateness = if is_correction { Lateness::Correction } else { Lateness::Late };
+            open.lateness.push(lateness as u8);
+            let (corrections, late) = (u64::from(is_correction), u64::from(!is_correction));
+            how_late.corrections += corrections;
+            how_late.late += late;
+            let became = Became { readings: 1, applied: 1, ..Became::default() };
+            channels.readings(repeats, channel, became, HowLate { on_time: 0, corrections, late });
+        }
+        how_late.on_time = rows - how_late.corrections - how_late.late;
+        how_late.add_to(counts);
+        Became { readings: rows, applied: rows, ..Became::default() }.add_to(counts);
+        decoded.elements.clear();
+    }
+}
