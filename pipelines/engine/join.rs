@@ -34,10 +34,12 @@ struct Memo {
     call: u64,
     from_ms: i64,
     until_ms: i64,
-    /// Run in the bay.
-    run: Option<usize>,
+    /// What [`Joined::run`] says of it.
+    place: u32,
     /// Whether its step expects readings.
     expects: bool,
+    /// Run in the bay.
+    run: Option<usize>,
     /// The run that was placed last, and where in [`Joined::runs`].
     placed: Option<(usize, u32)>,
 }
@@ -103,10 +105,10 @@ impl Joiner {
             for row in stretch.from..stretch.to {
                 let (bay, series, ts_ms) =
                     (block.bay[row], block.readings.series[row], block.readings.ts_ms[row]);
-                let mut memo = self.memo[bay as usize];
-                if memo.call != self.call || ts_ms < memo.from_ms || memo.until_ms <= ts_ms {
-                    memo = self.look_up(bay, ts_ms, steps, &mut joined.runs);
+                if !self.memo[bay as usize].holds(self.call, ts_ms) {
+                    self.look_up(bay, ts_ms, steps, &mut joined.runs);
                 }
+                let memo = &self.memo[bay as usize];
                 let mut limits = match self.asset_limits[series as usize] {
                     0 => UNLIMITED,
                     place => self.limits[place as usize - 1],
@@ -116,8 +118,9 @@ impl Joiner {
                 if let Some(facts) = self.facts.get(series as usize) {
                     facts.tell(at, ts_ms, &mut joined.asides);
                 }
-                joined.run.push(memo.run.and(memo.placed).map_or(NO_RUN, |(_, place)| place));
-                if let Some(run) = memo.run.filter(|_| memo.expects)
+                joined.run.push(memo.place);
+                if memo.expects
+                    && let Some(run) = memo.run
                     && let Some((said, pset)) = step_limits(steps, bay, run, series, block, row, table)
                 {
                     if let Some(pset) = pset {
@@ -128,7 +131,7 @@ impl Joiner {
                 }
                 joined.spec_min.push(limits.min);
                 joined.spec_max.push(limits.max);
-                if is_booked(series, is_expected) || (memo.run.is_none() && is_evidence(block, row)) {
+                if is_booked(series, is_expected) || (memo.place == NO_RUN && is_evidence(block, row)) {
                     let (stretch_block, run) = (stretch.block, memo.run);
                     booked.push(Booked { at, ts_ms, stretch_block, row, run, is_expected });
                 }
@@ -146,13 +149,14 @@ impl Joiner {
 
     /// What is active on a bay at `ts_ms`; its run is added to `runs` unless it was placed there in this call.
     #[cold]
-    fn look_up(&mut self, bay: u32, ts_ms: i64, steps: &mut Steps, runs: &mut Vec<JoinedRun>) -> Memo {
+    fn look_up(&mut self, bay: u32, ts_ms: i64, steps: &mut Steps, runs: &mut Vec<JoinedRun>) {
         let of_bay = steps.bay_mut(bay);
         let ((from_ms, until_ms), run) = of_bay.active(ts_ms);
         let memo = &mut self.memo[bay as usize];
         let known = memo.placed.filter(|_| memo.call == self.call);
-        *memo = Memo { call: self.call, from_ms, until_ms, run, expects: false, placed: known };
-        let Some(run) = run else { return *memo };
+        let (call, placed) = (self.call, known);
+        *memo = Memo { call, from_ms, until_ms, place: NO_RUN, expects: false, run, placed };
+        let Some(run) = run else { return };
         let found = &of_bay.runs[run];
         let plan = found.plan.as_ref();
         memo.expects = plan.is_some_and(|plan| !plan.expect.is_empty());
@@ -169,7 +173,15 @@ impl Joiner {
                 run_ms: (found.started_ms, found.ended_ms.unwrap_or(i64::MAX)),
             });
         }
-        *memo
+        memo.place = memo.placed.map_or(NO_RUN, |(_, place)| place);
+    }
+}
+
+impl Memo {
+    /// Whether it tells of a call and a time.
+    #[inline]
+    fn holds(&self, call: u64, ts_ms: i64) -> bool {
+        self.call == call && self.from_ms <= ts_ms && ts_ms < self.until_ms
     }
 }
 
