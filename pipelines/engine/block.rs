@@ -58,6 +58,21 @@ pub(super) enum Lateness {
     Late = 2,
 }
 
+impl Lateness {
+    /// Of a row whose bay has come to `watermark_ms`, and that may correct what is later by `horizon_ms`.
+    #[inline]
+    pub(super) fn of(ts_ms: i64, watermark_ms: i64, horizon_ms: impl FnOnce() -> i64) -> Lateness {
+        let late_ms = watermark_ms.saturating_sub(ts_ms);
+        if late_ms <= 0 {
+            Lateness::OnTime
+        } else if late_ms <= horizon_ms() {
+            Lateness::Correction
+        } else {
+            Lateness::Late
+        }
+    }
+}
+
 /// Names of [`Lateness`], by number.
 pub(super) const LATENESS: [&str; 3] = ["on_time", "correction", "late"];
 

@@ -12,6 +12,7 @@ use sinks::channels::{ChannelQuery, Device, Devices, Gap, Gaps, Missing, Sums};
 use sinks::view::Counts;
 
 use super::Engine;
+use super::block::Lateness;
 use super::repeats::{Repeats, Usual};
 
 /// Of all channels, but for what is usual.
@@ -62,6 +63,22 @@ pub(super) struct HowLate {
 }
 
 impl HowLate {
+    #[inline]
+    pub(super) fn count(&mut self, lateness: Lateness) {
+        match lateness {
+            Lateness::OnTime => self.on_time += 1,
+            Lateness::Correction => self.corrections += 1,
+            Lateness::Late => self.late += 1,
+        }
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, other: HowLate) {
+        self.on_time += other.on_time;
+        self.corrections += other.corrections;
+        self.late += other.late;
+    }
+
     pub(super) fn add_to(self, counts: &mut Counts) {
         counts.on_time += self.on_time;
         counts.corrections += self.corrections;

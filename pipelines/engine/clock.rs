@@ -46,7 +46,7 @@ impl ClockCheck {
     #[must_use]
     pub(super) fn is_suspect(&self) -> bool {
         let median = self.judged.and_then(|(_, median)| median);
-        median.is_some_and(|median| median > self.ahead_max_ms || -median > self.age_max_ms)
+        median.is_some_and(|median| self.reason_of(median, self.ahead_max_ms).is_some())
     }
 
     /// Takes a time in; says why it cannot be, if so. A time that is not the device's `own` has no say on our clock:
@@ -63,15 +63,26 @@ impl ClockCheck {
         if own {
             self.note(channel, ts_ms, arrived_ms);
         }
-        let offset = ts_ms.saturating_sub(arrived_ms);
+        let reason = self.out_of_bounds(ts_ms, arrived_ms, ahead_max_ms)?;
         // Our own clock excuses a row only when it is wrong in the row's own direction: a backlog of a whole
         // site looks old, and must not excuse one device that runs ahead.
-        if offset > ahead_max_ms {
-            let excused = self.own_clock(arrived_ms).is_some_and(|median| median > ahead_max_ms);
-            (!excused).then_some(Reason::TsAhead)
-        } else if -offset > self.age_max_ms {
-            let excused = self.own_clock(arrived_ms).is_some_and(|median| -median > self.age_max_ms);
-            (!excused).then_some(Reason::TsTooOld)
+        let own_clock = self.own_clock(arrived_ms);
+        let excused = own_clock.and_then(|median| self.reason_of(median, ahead_max_ms)) == Some(reason);
+        (!excused).then_some(reason)
+    }
+
+    /// Which bound a time is beyond, if nobody's clock excuses it.
+    #[inline]
+    pub(super) fn out_of_bounds(&self, ts_ms: i64, arrived_ms: i64, ahead_max_ms: i64) -> Option<Reason> {
+        self.reason_of(ts_ms.saturating_sub(arrived_ms), ahead_max_ms)
+    }
+
+    #[inline]
+    fn reason_of(&self, offset_ms: i64, ahead_max_ms: i64) -> Option<Reason> {
+        if offset_ms > ahead_max_ms {
+            Some(Reason::TsAhead)
+        } else if offset_ms < -self.age_max_ms {
+            Some(Reason::TsTooOld)
         } else {
             None
         }
@@ -88,18 +99,9 @@ impl ClockCheck {
         self.offsets[index] = (ts_ms.saturating_sub(arrived_ms), arrived_ms);
     }
 
-    /// Whether a time is one that nobody's clock has to excuse.
-    #[inline]
-    pub(super) fn can_be(&self, ts_ms: i64, arrived_ms: i64, ahead_max_ms: i64) -> bool {
-        let offset = ts_ms.saturating_sub(arrived_ms);
-        (offset <= ahead_max_ms) & (-offset <= self.age_max_ms)
-    }
-
     /// As [`ClockCheck::judge`] of something past, of which no clock is judged.
     pub(super) fn judge_past(&self, ts_ms: i64, arrived_ms: i64) -> Option<Reason> {
-        let offset = ts_ms.saturating_sub(arrived_ms);
-        let ahead = (offset > self.ahead_max_ms).then_some(Reason::TsAhead);
-        ahead.or_else(|| (-offset > self.age_max_ms).then_some(Reason::TsTooOld))
+        self.out_of_bounds(ts_ms, arrived_ms, self.ahead_max_ms)
     }
 
     /// The devices' median offset, found at most once a second of arrival.
@@ -182,6 +184,16 @@ mod tests {
             "ts 2026-03-03T10:00:00Z is 24 h after its arrival; set the device's clock"
         );
         assert_eq!(detail(i64::MAX, at_ms).split(' ').nth(1), Some("9223372036854775807"));
+    }
+
+    #[test]
+    fn the_oldest_time_that_there_is_was_taken_for_one_that_can_be() {
+        let mut clock = ClockCheck::new(60_000, 30 * DAY_MS);
+        let at_ms = 1_772_445_600_000;
+        for ts_ms in [i64::MIN, i64::MIN + at_ms, -at_ms] {
+            assert_eq!(clock.judge(0, ts_ms, true, at_ms, AHEAD_MS), Some(Reason::TsTooOld), "{ts_ms}");
+            assert_eq!(clock.judge_past(ts_ms, at_ms), Some(Reason::TsTooOld), "{ts_ms}");
+        }
     }
 
     #[test]

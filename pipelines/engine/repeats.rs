@@ -114,8 +114,7 @@ impl Repeats {
         std::hint::black_box(touched);
     }
 
-    /// Judges an element and remembers it. Inlined: handed over in memory, the element costs more than the usual verdict.
-    #[inline(always)]
+    /// Judges an element and remembers it.
     pub(super) fn see(&mut self, print: &Print) -> Seen {
         let index = self.meet(print.channel);
         let channel = &mut self.channels[index];

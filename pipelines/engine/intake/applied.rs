@@ -126,7 +126,7 @@ impl Engine {
         let bay_of = self.decoder.series().bay_of();
         let series = &self.decoded.readings.series;
         self.open.bay.extend(series.iter().map(|&series| bay_of[series as usize]));
-        let mut how_late = HowLate { on_time: kept as u64, ..HowLate::default() };
+        let mut how_late = HowLate::default();
         let before = self.open.readings.len();
         placed.into_iter().for_each(|placed| self.place(before, placed, &mut how_late));
         how_late.add_to(&mut self.counts);
@@ -140,8 +140,7 @@ impl Engine {
     }
 
     /// Lateness of the rows of a message against what their bays had before it. A message with a time that is its arrival
-    /// tells nothing of how far its bay has come: the bay's backlog may still be on the way. All are on time in `all` yet.
-    /// `before` rows of the open block are there already.
+    /// tells nothing of how far its bay has come: the bay's backlog may still be on the way. `before` rows of the open block are there already.
     #[inline]
     fn place(&mut self, before: usize, placed: Placed, all: &mut HowLate) {
         let Placed { rows, has_time, channel, arrived_ms, dropped } = placed;
@@ -151,31 +150,22 @@ impl Engine {
             let series = series[rows.clone()].iter();
             series.for_each(|&series| self.bounds.meet(series, table, &self.assets, &mut self.bays));
         }
-        let (mut corrections, mut late) = (0, 0);
+        let mut how_late = HowLate::default();
         for row in rows.clone() {
-            let late_ms = self.bays.watermark_ms(self.open.bay[before + row]).saturating_sub(ts_ms[row]);
-            let lateness = if late_ms <= 0 {
-                Lateness::OnTime
-            } else if late_ms <= self.bounds.of_series(series[row], table, &self.assets).horizon_ms {
-                corrections += 1;
-                Lateness::Correction
-            } else {
-                late += 1;
-                Lateness::Late
-            };
+            let watermark_ms = self.bays.watermark_ms(self.open.bay[before + row]);
+            let horizon_ms = || self.bounds.of_series(series[row], table, &self.assets).horizon_ms;
+            let lateness = Lateness::of(ts_ms[row], watermark_ms, horizon_ms);
+            how_late.count(lateness);
             self.open.lateness.push(lateness as u8);
         }
+        all.add(how_late);
         for row in rows.clone() {
             let ts_ms = if has_time { ts_ms[row] } else { i64::MIN };
             self.bays.heard(self.open.bay[before + row], ts_ms, arrived_ms);
         }
-        if corrections | late == 0 && dropped.is_nothing() {
+        if how_late.corrections | how_late.late == 0 && dropped.is_nothing() {
             return self.channels.usual(&mut self.repeats, channel, rows.len() as u64);
         }
-        let how_late = HowLate { on_time: rows.len() as u64 - corrections - late, corrections, late };
-        all.on_time -= corrections + late;
-        all.corrections += corrections;
-        all.late += late;
         self.channels.readings(&mut self.repeats, channel, dropped.became(rows.len()), how_late);
     }
 }

@@ -1,5 +1,5 @@
-//! Messages as most are: each of one reading, which is new and of a time that can be. All that is asked of the others is
-//! known to be so, and is not asked.
+//! Messages as most are: each of one reading, which is new and of a time that can be. Nothing of them is dropped or moved,
+//! so one pass is enough; `applied` takes in the others, and comes to the same.
 
 use super::applied::Taken;
 use crate::engine::Engine;
@@ -18,7 +18,8 @@ impl Engine {
         let each = (0..).zip(elements).zip(taken).zip(seen);
         each.fold(true, |all, (((row, element), taken), seen)| {
             let is_alone = element.readings.start == row && element.readings.end == row + 1;
-            let can_be = self.clock.can_be(element.ts_ms, taken.message.arrived_ms, bounds.ahead_max_ms);
+            let arrived_ms = taken.message.arrived_ms;
+            let can_be = self.clock.out_of_bounds(element.ts_ms, arrived_ms, bounds.ahead_max_ms).is_none();
             all & is_alone & can_be & (*seen == Seen::New)
         })
     }
@@ -43,21 +44,18 @@ impl Engine {
                 clock.note(channel, ts_ms, arrived_ms);
             }
             let watermark_ms = bays.hear(bay, if own { ts_ms } else { i64::MIN }, arrived_ms);
-            if ts_ms >= watermark_ms {
-                open.lateness.push(Lateness::OnTime as u8);
+            let lateness = Lateness::of(ts_ms, watermark_ms, || bounds.horizon_ms);
+            open.lateness.push(lateness as u8);
+            how_late.count(lateness);
+            if lateness == Lateness::OnTime {
                 channels.usual(repeats, channel, 1);
                 continue;
             }
-            let is_correction = watermark_ms.saturating_sub(ts_ms) <= bounds.horizon_ms;
-            let lateness = if is_correction { Lateness::Correction } else { Lateness::Late };
-            open.lateness.push(lateness as u8);
-            let (corrections, late) = (u64::from(is_correction), u64::from(!is_correction));
-            how_late.corrections += corrections;
-            how_late.late += late;
             let became = Became { readings: 1, applied: 1, ..Became::default() };
-            channels.readings(repeats, channel, became, HowLate { on_time: 0, corrections, late });
+            let mut its_own = HowLate::default();
+            its_own.count(lateness);
+            channels.readings(repeats, channel, became, its_own);
         }
-        how_late.on_time = rows - how_late.corrections - how_late.late;
         how_late.add_to(counts);
         Became { readings: rows, applied: rows, ..Became::default() }.add_to(counts);
         decoded.elements.clear();
