@@ -188,26 +188,16 @@ fn the_controllers_own_curves_end_in_quarantine_and_disturb_nobody() {
     }
 }
 
-#[test]
-fn each_load_cycle_of_the_hydraulic_rig_is_booked_what_its_pump_drew() {
-    let Some(data) = data("hydraulic-rig") else { return };
-    let folder = tempfile::tempdir().expect("a folder");
-    let input = data.join("samples_1hz.csv.gz");
-    let samples = table(&input);
+/// Bookings of each cycle among `samples` against the sums of its seconds.
+fn assert_booked_is_what_was_drawn(samples: &[BTreeMap<String, String>], out: &Path) {
     let mut expected: BTreeMap<(String, &str), f64> = BTreeMap::new();
-    for sample in &samples {
+    for sample in samples {
         let job = format!("cycle-{:04}", sample["cycle"].parse::<u32>().expect("a number"));
         *expected.entry((job.clone(), "electricity")).or_default() += number(&sample["EPS1"]) / 3600.0;
         *expected.entry((job, "hydraulic_oil")).or_default() += number(&sample["FS1"]) / 60.0;
     }
-    let out = folder.path().join("out");
-    let figures = replay(&convert(folder.path(), "hydraulic", &input, &[]), &out);
-    assert_count(&figures, "rows", 2 * samples.len() as u64);
-    assert_count(&figures, "on_time", 2 * samples.len() as u64);
-    assert_count(&figures, "quarantined", 0);
-    assert_count(&figures, "events_quarantined", 0);
     let booked = query(
-        &out,
+        out,
         "SELECT job, resource, unit, quantity, readings, final FROM (
              SELECT *, row_number() OVER (PARTITION BY job, resource ORDER BY revision DESC) AS newest FROM usage
          ) WHERE newest = 1 ORDER BY job, resource",
@@ -222,25 +212,31 @@ fn each_load_cycle_of_the_hydraulic_rig_is_booked_what_its_pump_drew() {
 }
 
 #[test]
-fn the_steel_works_meter_is_late_once_a_day_and_no_energy_is_lost() {
-    let Some(data) = data("steel-energy") else { return };
+fn each_load_cycle_of_the_hydraulic_rig_is_booked_what_its_pump_drew() {
+    let Some(data) = data("hydraulic-rig") else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let input = data.join("energy_15min.csv.gz");
-    let quarters = table(&input);
-    let is_midnight = |quarter: &&BTreeMap<String, String>| quarter["date"].ends_with(" 00:00");
-    // The source stamps the reading of midnight a day too early: its time goes back once a day.
-    let backwards = quarters.iter().filter(is_midnight).count() as u64;
-    let energy: f64 = quarters.iter().map(|quarter| number(&quarter["Usage_kWh"])).sum();
-    let at_midnight: f64 =
-        quarters.iter().filter(is_midnight).map(|quarter| number(&quarter["Usage_kWh"])).sum();
+    let input = data.join("samples_1hz.csv.gz");
+    let samples = table(&input);
     let out = folder.path().join("out");
-    let figures = replay(&convert(folder.path(), "steel", &input, &[]), &out);
-    assert_eq!(backwards, 181, "the data set is another one");
-    assert_count(&figures, "rows", quarters.len() as u64);
-    assert_count(&figures, "late", backwards);
-    assert_count(&figures, "corrections", 0);
-    assert_count(&figures, "on_time", quarters.len() as u64 - backwards);
-    let one = |sql: &str| number(&query(&out, sql)[0][0]);
+    let figures = replay(&convert(folder.path(), "hydraulic", &input, &[]), &out);
+    assert_count(&figures, "rows", 2 * samples.len() as u64);
+    assert_count(&figures, "on_time", 2 * samples.len() as u64);
+    assert_count(&figures, "quarantined", 0);
+    assert_count(&figures, "events_quarantined", 0);
+    assert_booked_is_what_was_drawn(&samples, &out);
+}
+
+/// The source stamps the reading of midnight a day too early: its time goes back once a day.
+fn is_midnight(quarter: &BTreeMap<String, String>) -> bool {
+    quarter["date"].ends_with(" 00:00")
+}
+
+/// Energy of readings, of late ones and of the windows of days against that of `quarters`.
+fn assert_no_energy_is_lost(quarters: &[BTreeMap<String, String>], out: &Path) {
+    let used = |quarter: &BTreeMap<String, String>| number(&quarter["Usage_kWh"]);
+    let energy: f64 = quarters.iter().map(used).sum();
+    let at_midnight: f64 = quarters.iter().filter(|quarter| is_midnight(quarter)).map(used).sum();
+    let one = |sql: &str| number(&query(out, sql)[0][0]);
     assert_close(one("SELECT sum(value) FROM telemetry"), energy, "energy of all readings");
     assert_close(one("SELECT sum(value) FROM late"), at_midnight, "energy of late readings");
     let of_windows = one(
@@ -250,6 +246,26 @@ fn the_steel_works_meter_is_late_once_a_day_and_no_energy_is_lost() {
     );
     assert_close(of_windows + at_midnight, energy, "energy of the days and the late readings");
 }
+
+#[test]
+fn the_steel_works_meter_is_late_once_a_day_and_no_energy_is_lost() {
+    let Some(data) = data("steel-energy") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = data.join("energy_15min.csv.gz");
+    let quarters = table(&input);
+    let backwards = quarters.iter().filter(|quarter| is_midnight(quarter)).count() as u64;
+    let out = folder.path().join("out");
+    let figures = replay(&convert(folder.path(), "steel", &input, &[]), &out);
+    assert_eq!(backwards, 181, "the data set is another one");
+    assert_count(&figures, "rows", quarters.len() as u64);
+    assert_count(&figures, "late", backwards);
+    assert_count(&figures, "corrections", 0);
+    assert_count(&figures, "on_time", quarters.len() as u64 - backwards);
+    assert_no_energy_is_lost(&quarters, &out);
+}
+
+/// A bay that is silent for so long has said all that it has to say.
+const FINAL_AFTER: Duration = Duration::from_secs(60);
 
 /// `andon run` until it is dropped.
 struct Service {
@@ -262,7 +278,8 @@ impl Service {
         let http = free_port();
         let text = format!(
             "[source]\nbroker = \"mqtt://127.0.0.1:{broker}\"\nclient_id = \"andon-recordings\"\ninflight_window = 1000\n\
-             [http]\nlisten = \"127.0.0.1:{http}\"\n"
+             [engine]\nidle = \"3s\"\nidle_final = \"{}s\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n",
+            FINAL_AFTER.as_secs(),
         );
         let source = project().join("fixtures/recordings");
         std::fs::create_dir(folder.join("rules")).expect("a folder");
@@ -325,28 +342,24 @@ impl Drop for Service {
     }
 }
 
-#[test]
-fn a_thousand_screws_through_mosquitto_raise_what_their_labels_say() {
-    const RUNS: usize = 1000;
-    let Some(data) = data("screw-driving") else { return };
-    let Some(broker) = Mosquitto::start("") else { return };
-    let folder = tempfile::tempdir().expect("a folder");
-    let input = data.join(format!("{}.csv.gz", SCREWS[0].0));
-    let (first, curves) = (RUNS.to_string(), data.join("curves"));
-    let until = SystemClock::default().now_ms().to_string();
-    let curves = curves.to_str().expect("a path in UTF-8");
-    let recording =
-        convert(folder.path(), "screws", &input, &["--first", &first, "--until", &until, "--curves", curves]);
-    let not_in_order =
-        table(&input)[..RUNS].iter().filter(|run| run["workpiece_result"] == "NOK").count() as u64;
-    assert!(not_in_order > 0, "there is something to find");
+/// A recording that went through Mosquitto into `andon run`, and the journal of that through `andon replay`.
+struct Published {
+    sent: u64,
+    /// Of the service, once it had all messages.
+    counts: Value,
+    /// That the replay printed, and where it wrote.
+    figures: Value,
+    out: PathBuf,
+}
 
-    let service = Service::start(folder.path(), broker.port);
-    service
-        .wait(folder.path(), "ready", |service| service.get("/readyz").is_some_and(|(is_ready, _)| is_ready));
+/// Publishes a recording; none where there is no Mosquitto.
+fn publish(folder: &Path, recording: &Path) -> Option<Published> {
+    let broker = Mosquitto::start("")?;
+    let service = Service::start(folder, broker.port);
+    service.wait(folder, "ready", |service| service.get("/readyz").is_some_and(|(is_ready, _)| is_ready));
     let mut publisher = Publisher::connect(broker.port);
     let mut sent = 0;
-    let text = std::fs::read_to_string(&recording).expect("the recording");
+    let text = std::fs::read_to_string(recording).expect("the recording");
     for line in text.lines() {
         let message: Value = serde_json::from_str(line).expect("a line of a recording");
         let topic = message["topic"].as_str().expect("a topic");
@@ -354,35 +367,109 @@ fn a_thousand_screws_through_mosquitto_raise_what_their_labels_say() {
         sent += 1;
     }
     publisher.settle();
-    let count = |counts: &Value, name: &str| counts[name].as_u64().unwrap_or_default();
-    service.wait(folder.path(), "all messages", |service| {
-        service.counts().is_some_and(|counts| count(&counts, "messages") >= sent)
+    service.wait(folder, "all messages", |service| {
+        service.counts().is_some_and(|counts| counts["messages"].as_u64() >= Some(sent))
     });
     let counts = service.counts().expect("the status");
-    assert_eq!(count(&counts, "messages"), sent, "{counts}");
-    assert_eq!(
-        count(&counts, "messages"),
-        count(&counts, "decoded") + count(&counts, "undecodable"),
-        "{counts}"
+    let of = |names: &[&str]| names.iter().map(|name| counts[name].as_u64().expect("a count")).sum::<u64>();
+    assert_eq!(of(&["messages"]), sent, "{counts}");
+    assert_eq!(of(&["messages"]), of(&["decoded", "undecodable"]), "{counts}");
+    assert_eq!(of(&["readings"]), of(&["applied", "duplicates", "quarantined"]), "{counts}");
+    assert_eq!(of(&["events_quarantined"]), 0, "{counts}");
+    println!(
+        "through Mosquitto: {sent} messages = {} decoded + {} undecodable; {} readings = {} applied + {} duplicates + {} quarantined",
+        counts["decoded"],
+        counts["undecodable"],
+        counts["readings"],
+        counts["applied"],
+        counts["duplicates"],
+        counts["quarantined"],
     );
-    assert_eq!(count(&counts, "applied"), RUNS as u64, "{counts}");
-    assert_eq!(count(&counts, "on_time"), RUNS as u64, "{counts}");
-    assert_eq!(count(&counts, "duplicates"), 0, "{counts}");
-    assert_eq!(count(&counts, "exceptions"), not_in_order, "{counts}");
-    assert_eq!(count(&counts, "events_quarantined"), 0, "{counts}");
+    // What it still waits for is final two ticks later at most.
+    std::thread::sleep(FINAL_AFTER + Duration::from_secs(2));
     assert!(service.stop(), "it ends cleanly when it is asked to");
 
-    // The journal of the service, applied by a replay, says the same.
-    let out = folder.path().join("replayed");
+    let out = folder.join("replayed");
     let output = Command::new(ANDON)
         .args(["replay", "--config", "andon.toml", "--journal", "data/journal", "--out"])
         .arg(&out)
-        .current_dir(folder.path())
+        .current_dir(folder)
         .output()
         .expect("andon starts");
     assert!(output.status.success(), "replay: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("text");
     let figures: Value = serde_json::from_str(text.lines().last().expect("a line")).expect("JSON");
     assert_count(&figures, "messages", sent);
+    Some(Published { sent, counts, figures, out })
+}
+
+/// The first `first` of a data set, so that the last message is of `until_ms`.
+fn convert_until(
+    until_ms: i64,
+    folder: &Path,
+    kind: &str,
+    input: &Path,
+    first: usize,
+    more: &[&str],
+) -> PathBuf {
+    let (first, until) = (first.to_string(), until_ms.to_string());
+    let arguments = [&["--first", &first, "--until", &until], more].concat();
+    convert(folder, kind, input, &arguments)
+}
+
+fn now_ms() -> i64 {
+    SystemClock::default().now_ms()
+}
+
+#[test]
+fn a_thousand_screws_through_mosquitto_raise_what_their_labels_say() {
+    const RUNS: usize = 1000;
+    let Some(data) = data("screw-driving") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = data.join(format!("{}.csv.gz", SCREWS[0].0));
+    let curves = data.join("curves");
+    let curves = ["--curves", curves.to_str().expect("a path in UTF-8")];
+    let recording = convert_until(now_ms(), folder.path(), "screws", &input, RUNS, &curves);
+    let not_in_order =
+        table(&input)[..RUNS].iter().filter(|run| run["workpiece_result"] == "NOK").count() as u64;
+    assert!(not_in_order > 0, "there is something to find");
+    let Some(Published { counts, figures, .. }) = publish(folder.path(), &recording) else { return };
+    assert_count(&counts, "applied", RUNS as u64);
+    assert_count(&counts, "on_time", RUNS as u64);
+    assert_count(&counts, "duplicates", 0);
+    assert_count(&counts, "exceptions", not_in_order);
     assert_count(&figures, "exceptions", not_in_order);
+}
+
+#[test]
+fn two_hundred_load_cycles_through_mosquitto_are_booked_what_their_pump_drew() {
+    const CYCLES: usize = 200;
+    let Some(data) = data("hydraulic-rig") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = data.join("samples_1hz.csv.gz");
+    let samples = &table(&input)[..CYCLES * 60];
+    let recording = convert_until(now_ms(), folder.path(), "hydraulic", &input, CYCLES, &[]);
+    let Some(Published { sent, counts, out, .. }) = publish(folder.path(), &recording) else { return };
+    assert_eq!(sent, (samples.len() + 2 * CYCLES) as u64, "each second, each start and each finish");
+    assert_count(&counts, "on_time", 2 * samples.len() as u64);
+    assert_count(&counts, "quarantined", 0);
+    assert_booked_is_what_was_drawn(samples, &out);
+}
+
+#[test]
+fn twenty_days_of_a_steel_works_through_mosquitto_keep_their_energy() {
+    const DAYS: usize = 20;
+    const DAY_MS: i64 = 86_400_000;
+    let Some(data) = data("steel-energy") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = data.join("energy_15min.csv.gz");
+    let quarters = &table(&input)[..DAYS * 96];
+    // The last quarter of an hour, whose energy comes after its day is over, begins half a minute before yesterday.
+    let until_ms = now_ms().div_euclid(DAY_MS) * DAY_MS - DAY_MS + 14 * 60_000 + 30_000;
+    let recording = convert_until(until_ms, folder.path(), "steel", &input, DAYS, &[]);
+    let Some(Published { counts, out, .. }) = publish(folder.path(), &recording) else { return };
+    let backwards = quarters.iter().filter(|quarter| is_midnight(quarter)).count() as u64;
+    assert_count(&counts, "late", backwards);
+    assert_count(&counts, "on_time", quarters.len() as u64 - backwards);
+    assert_no_energy_is_lost(quarters, &out);
 }
