@@ -23,7 +23,7 @@ use ingest::time::{Clock, Epoch, Offset, SystemClock};
 use pipelines::schema::{EXCEPTIONS, LEDGER, USAGE};
 use rustix::time::{ClockId, clock_gettime};
 use sinks::sink::Sink;
-use sinks::store::reader::{self, LedgerQuestion, Question};
+use sinks::store::reader::{self, PageQuestion, Question};
 use sinks::store::{Address, StoreSink};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -171,13 +171,14 @@ async fn answers(connection: &mut Connection, address: &Address, rows: u64) -> R
         }
         answers.push((question, median(took), found));
     }
-    let lot = LedgerQuestion { lot: Some(made::lot(rows / 2)), limit: 100, ..LedgerQuestion::default() };
+    let named = vec![("lot", made::lot(rows / 2))];
+    let lot = PageQuestion { named, limit: 100, ..PageQuestion::default() };
     for (question, asked) in [
         (
             "GET /api/v1/jobs/{job}/lines, connecting anew",
             Question::Lines { site: None, job: made::job(rows / 4) },
         ),
-        ("GET /api/v1/ledger?lot=, connecting anew", Question::Ledger(lot)),
+        ("GET /api/v1/ledger?lot=, connecting anew", Question::Page(lot)),
     ] {
         let (mut took, mut found) = (Vec::new(), 0);
         for _ in 0..ASKED {

@@ -243,6 +243,7 @@ impl Painter {
             status,
             bays,
             exceptions,
+            tools_out_of_service: engine.tools_out_of_service(),
             usage: engine.usage_views(),
             floods,
             jobs: self.jobs(engine),

@@ -43,6 +43,12 @@ impl SeriesTable {
         self.numbers.get(series).copied()
     }
 
+    /// Whether a tool has any series: one look at each, for what people ask.
+    #[must_use]
+    pub fn has_tool(&self, site: &str, tool: &str) -> bool {
+        self.all.iter().any(|series| &*series.site == site && &*series.tool == tool)
+    }
+
     /// The number of a bay (site, bay), if it has one.
     #[must_use]
     pub fn find_bay(&self, site: &str, bay: &str) -> Option<u32> {

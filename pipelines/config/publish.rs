@@ -21,7 +21,8 @@ pub(super) const LAMPS: Setting = set(
     Is("false"),
     "For each bay, retained, what its lamp shows: {\"state\":\"red\",\"exceptions\":[…]}. red: a critical or high exception \
      that nobody has acknowledged; yellow: others, or acknowledged ones; else green while a step is worked on, blue while it is \
-     paused, off without one. Shelved exceptions do not count.",
+     paused, off without one. Exceptions that are shelved, or whose tool is \
+     out of service, do not count.",
 );
 pub(super) const LAMP_TOPIC: Setting =
     set("publish.lamp_topic", Kind::Text, Is("\"workshop/{site}/{bay}/andon\""), "Where a lamp listens.");

@@ -210,6 +210,9 @@ impl Engine {
                 let until_ms = command.at_ms.saturating_add(i64::from(*duration_s) * 1000);
                 self.exceptions.shelve(exception, Operator { until_ms: Some(until_ms), ..by })
             }
+            What::OutOfService { site, tool, .. } | What::ReturnToService { site, tool, .. } => {
+                return Ok(self.tool_service(order, (site, tool), by));
+            }
             What::Replay { record, metric, .. } => {
                 return self.replay(order, record, metric.as_deref(), command);
             }
@@ -224,6 +227,31 @@ impl Engine {
             What::Card { .. } => return self.card(order, command),
         };
         Ok(self.operated(&order.key, done))
+    }
+
+    /// A tool goes out of service, or returns.
+    fn tool_service(&mut self, order: &Order, (site, tool): (&str, &str), by: Operator) -> Answer {
+        let key = &order.key;
+        if !self.decoder.series().has_tool(site, tool) && !self.assets.has(site, tool) {
+            let detail =
+                format!("no tool `{tool}` of site `{site}` has been heard, and no asset is named so");
+            return self.new_answer(key, Outcome::Unknown, detail);
+        }
+        let goes_out = matches!(order.what, What::OutOfService { .. });
+        let (done, what) = if goes_out {
+            (self.exceptions.take_out(site, tool, by), "is out of service")
+        } else {
+            (self.exceptions.put_back(site, tool, by), "is in service again")
+        };
+        match done {
+            Ok(()) => {
+                let answer = self.new_answer(key, Outcome::Applied, format!("tool `{tool}` {what}"));
+                Answer { site: Some(site.to_owned()), ..answer }
+            }
+            Err(Refusal::Unknown(detail) | Refusal::Conflict(detail)) => {
+                self.new_answer(key, Outcome::Conflict, detail)
+            }
+        }
     }
 
     fn operated(&self, key: &str, done: Result<Exception, Refusal>) -> Answer {

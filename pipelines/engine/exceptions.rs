@@ -19,6 +19,7 @@ mod conditions;
 mod events;
 mod exception;
 mod operator;
+mod out_of_service;
 mod overview;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -33,6 +34,7 @@ pub(super) use self::conditions::Says;
 pub(crate) use self::exception::{Exception, State};
 pub(crate) use self::operator::{Operator, OperatorState};
 pub(super) use self::operator::{Refusal, SHELVED_S_MAX};
+pub(super) use self::out_of_service::OutOfService;
 pub(super) use self::overview::Overview;
 use super::rule_row::RuleRow;
 use crate::config::{ExceptionKind, RuleSettings, Severity};
@@ -95,6 +97,8 @@ pub(super) struct Exceptions {
     recent: VecDeque<Exception>,
     /// Distinct exceptions so far.
     pub raised: u64,
+    #[serde(skip)]
+    pub out_of_service: OutOfService,
     #[serde(skip)]
     changes: Vec<Exception>,
     /// Which rules hold which back.
@@ -179,7 +183,9 @@ impl Exceptions {
         let conditions = self.conditions.values().filter_map(|condition| condition.open.as_ref());
         let kept = conditions.chain(self.latched.values()).chain(&self.recent);
         let touched = kept.filter(|exception| exception.operator != Operator::default());
-        touched.map(|exception| format!("operator {} {:?}", exception.id, exception.operator))
+        let touched = touched.map(|exception| format!("operator {} {:?}", exception.id, exception.operator));
+        let out = self.out_of_service.all();
+        touched.chain(out.map(|(site, tool, by)| format!("out of service {site}/{tool} {by:?}")))
     }
 
     /// Lately closed ones, newest first.
@@ -195,6 +201,7 @@ fn new_exception(
     state: State,
     cleared_ms: Option<i64>,
     evidence: Map<String, Value>,
+    operator: Operator,
 ) -> Exception {
     Exception {
         id,
@@ -214,7 +221,7 @@ fn new_exception(
         limit_max: row.limit_max,
         message: row.fill(&rule.message),
         evidence: Value::Object(evidence).to_string(),
-        operator: Operator::default(),
+        operator,
     }
 }
 

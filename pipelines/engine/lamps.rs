@@ -1,6 +1,6 @@
 //! What the lamp of each bay shows: a function of its open exceptions and of the step on it.
 //!
-//! | open exceptions of the bay that are not shelved | the lamp  |
+//! | open exceptions of the bay that are not aside   | the lamp  |
 //! |-------------------------------------------------|-----------|
 //! | one is critical or high, and nobody has seen it | `red`     |
 //! | others, or all of them acknowledged             | `yellow`  |
@@ -67,7 +67,7 @@ impl Engine {
     #[must_use]
     pub(crate) fn lamps(&self) -> BTreeMap<BayName, Lamp> {
         let mut calling: BTreeMap<BayName, Vec<&Exception>> = BTreeMap::new();
-        for exception in self.exceptions.open().filter(|exception| !exception.is_shelved()) {
+        for exception in self.exceptions.open().filter(|exception| !exception.is_aside()) {
             let Some(bay) = exception.bay.as_deref().filter(|bay| !bay.is_empty()) else { continue };
             calling.entry((exception.site.as_str().into(), bay.into())).or_default().push(exception);
         }

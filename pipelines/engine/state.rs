@@ -1,8 +1,9 @@
 //! The engine's state as bytes for a checkpoint, and as a hash that two engines can compare ([`lines`]).
 //!
 //! The bytes are [`State`] in postcard, its fields in their order, the version first (a varint), the configuration's text
-//! second, and behind it, in postcard as well, what is inferred of steps that nobody clocks ([`Parts`]), and behind that the
-//! ledger ([`Ledger`]): version 12 is the same without the last, version 11 without both. They hold numbers (of series, bays,
+//! second, and behind it, in postcard as well, what is inferred of steps that nobody clocks ([`Parts`]), behind that the
+//! ledger ([`Ledger`]), and behind that the tools that are out of service ([`OutOfService`]): version 13 is the same without
+//! the last, version 12 without the last two, version 11 without all three. They hold numbers (of series, bays,
 //! channels) as they are, with the tables that give them; the hash speaks in names alone, so that it does not depend on the
 //! order in which names were first seen.
 
@@ -20,7 +21,7 @@ use super::bounds::ToolsHeard;
 use super::channels::Channels;
 use super::clock::ClockCheck;
 use super::commands::Commands;
-use super::exceptions::Exceptions;
+use super::exceptions::{Exceptions, OutOfService};
 use super::hold::Hold;
 use super::ledger::{Day, Unassigned};
 use super::limits::Assets;
@@ -35,10 +36,11 @@ use crate::config::Config;
 use crate::functions::{Functions, Parts};
 
 /// Raised with whatever [`State`] holds: `fixtures/formats` has the bytes of each version.
-const VERSION: u32 = 13;
-/// Those before, which are still read: both lack the ledger, the first what steps have beside their state as well.
+const VERSION: u32 = 14;
+/// Those before, which are still read: each lacks what the next one has behind it.
 const WITHOUT_INFERRED: u32 = 11;
 const WITHOUT_LEDGER: u32 = 12;
+const WITHOUT_OUT_OF_SERVICE: u32 = 13;
 
 /// Borrowed from the engine where it is written.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -110,10 +112,23 @@ pub fn configuration_of(bytes: &[u8]) -> Result<String, EngineError> {
 }
 
 fn check_version(version: u32) -> Result<(), EngineError> {
-    if [WITHOUT_INFERRED, WITHOUT_LEDGER, VERSION].contains(&version) {
+    if (WITHOUT_INFERRED..=VERSION).contains(&version) {
         return Ok(());
     }
     Err(EngineError::StateVersion { found: version, known: VERSION })
+}
+
+/// What stands behind the rest, in versions that have it, and the bytes behind that.
+fn behind<'de, T: serde::Deserialize<'de>>(
+    is_there: bool,
+    bytes: &'de [u8],
+) -> Result<(Option<T>, &'de [u8]), EngineError> {
+    if !is_there {
+        return Ok((None, bytes));
+    }
+    let read = postcard::take_from_bytes::<T>(bytes);
+    let (part, rest) = read.map_err(|error| EngineError::State { reason: error.to_string() })?;
+    Ok((Some(part), rest))
 }
 
 impl Engine {
@@ -161,6 +176,7 @@ impl Engine {
         let lots = self.usage.lots().collect();
         let ledger = Ledger { lots, unassigned: Cow::Borrowed(&self.unassigned) };
         let bytes = postcard::to_extend(&ledger, bytes).map_err(wrong)?;
+        let bytes = postcard::to_extend(&self.exceptions.out_of_service, bytes).map_err(wrong)?;
         self.snapshot_bytes = bytes.len();
         Ok(bytes)
     }
@@ -188,18 +204,9 @@ impl Engine {
         check_version(version)?;
         let (state, rest): (State, &[u8]) =
             postcard::take_from_bytes(bytes).map_err(|error| wrong(error.to_string()))?;
-        let (unclocked, rest) = match version {
-            WITHOUT_INFERRED => (None, rest),
-            _ => {
-                let read = postcard::take_from_bytes::<Parts>(rest);
-                let (unclocked, rest) = read.map_err(|error| wrong(error.to_string()))?;
-                (Some(unclocked), rest)
-            }
-        };
-        let ledger = match version {
-            WITHOUT_INFERRED | WITHOUT_LEDGER => None,
-            _ => Some(postcard::from_bytes::<Ledger>(rest).map_err(|error| wrong(error.to_string()))?),
-        };
+        let (unclocked, rest) = behind::<Parts>(version > WITHOUT_INFERRED, rest)?;
+        let (ledger, rest) = behind::<Ledger<'_>>(version > WITHOUT_LEDGER, rest)?;
+        let (out_of_service, _) = behind::<OutOfService>(version > WITHOUT_OUT_OF_SERVICE, rest)?;
         self.decoder.restore(&state.decoder).map_err(|error| wrong(error.to_string()))?;
         self.counts = state.counts;
         self.repeats = state.repeats.into_owned().under_settings_of(&self.repeats);
@@ -223,6 +230,7 @@ impl Engine {
         self.restore_ledger(ledger);
         self.rejects = state.rejects.into_owned();
         self.exceptions = state.exceptions.into_owned().under_settings_of(&self.exceptions);
+        self.exceptions.out_of_service = out_of_service.unwrap_or_default();
         self.commands = state.commands.into_owned();
         self.functions = state.functions.into_owned().under_settings_of(&self.functions);
         match unclocked {

@@ -4,11 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use sinks::view::{Bay, BayState, ExceptionView, Trend};
+use sinks::view::{Bay, BayState, ExceptionView, ToolView, Trend};
 
 use super::Engine;
-use super::exceptions::{Exception, Overview};
+use super::exceptions::{Exception, Operator, Overview};
 use crate::config::Severity;
+
+/// Tools out of service that a board lists.
+const TOOLS_MAX: usize = 200;
 
 /// Bays and exceptions at a time.
 #[derive(Clone, Debug)]
@@ -51,6 +54,20 @@ impl Engine {
         let exceptions = listed.collect();
         let Overview { open, suppressed, shelved, .. } = overview;
         Tiles { bays, exceptions, open, suppressed, shelved }
+    }
+
+    /// By site and name, the first of them.
+    #[must_use]
+    pub fn tools_out_of_service(&self) -> Vec<ToolView> {
+        let tools = self.exceptions.out_of_service.all().take(TOOLS_MAX);
+        let view = |(site, tool, by): (&str, &str, &Operator)| ToolView {
+            site: site.to_owned(),
+            tool: tool.to_owned(),
+            actor: by.actor.clone().unwrap_or_default(),
+            reason: by.reason.clone().unwrap_or_default(),
+            since_ms: by.since_ms.unwrap_or_default(),
+        };
+        tools.map(view).collect()
     }
 
     /// How many exceptions are open.

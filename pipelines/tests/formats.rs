@@ -290,6 +290,18 @@ fn with_a_ledger(config: &Config) -> Engine {
     engine
 }
 
+/// The same, and the wrench with the open exception is in calibration.
+fn with_a_tool_out_of_service(config: &Config) -> Engine {
+    let mut engine = with_a_ledger(config);
+    let (site, tool) = ("lyon".to_owned(), "tq-1".to_owned());
+    let what = What::OutOfService { site, tool, reason: "in calibration".to_owned() };
+    let order = Order { actor: "Q1".to_owned(), key: "out-1".to_owned(), what };
+    let mut command = Command::new(&order, IntakeBuilder::new().finish(300));
+    command.at_ms = AT_MS + 10_100;
+    engine.apply(&Entry::Command(command), &mut Vec::new()).expect("applies");
+    engine
+}
+
 fn restored(config: &Config, version: u8) -> Engine {
     let bytes = std::fs::read(fixture(&format!("state-{version}/state"))).expect("a state");
     let mut restored = wire::engine(config).expect("the rules compile");
@@ -301,10 +313,10 @@ fn restored(config: &Config, version: u8) -> Engine {
 #[test]
 fn the_engines_state() {
     let (_folder, config) = shop();
-    let written = with_a_ledger(&config).snapshot().expect("a state");
-    is_as_written("state-13/state", &written);
-    let mut restored = restored(&config, 13);
-    let hash = with_a_ledger(&config).state_hash().expect("a hash");
+    let written = with_a_tool_out_of_service(&config).snapshot().expect("a state");
+    is_as_written("state-14/state", &written);
+    let mut restored = restored(&config, 14);
+    let hash = with_a_tool_out_of_service(&config).state_hash().expect("a hash");
     assert_eq!(restored.state_hash().expect("a hash"), hash);
     assert_eq!(restored.missing().missing, 2);
     assert_eq!(restored.exceptions_open(), 1);
@@ -313,7 +325,7 @@ fn the_engines_state() {
     assert_eq!(inferred, Some("tags, expected readings"));
     let lines = restored.state_lines().expect("a state");
     let of = |word: &str| lines.iter().filter(|line| line.starts_with(word)).count();
-    assert_eq!((of("lots "), of("unassigned ")), (2, 1));
+    assert_eq!((of("lots "), of("unassigned "), of("out of service lyon/tq-1")), (2, 1, 1));
     assert!(
         lines.iter().any(|line| line.starts_with("lots ") && line.contains("Some(\"D-7\")")),
         "{lines:#?}"
@@ -321,7 +333,7 @@ fn the_engines_state() {
 }
 
 /// Version 11 did not keep what cards ask of tools, for whom nobody clocks: its cards say it at the next tick. Neither it
-/// nor version 12 kept a ledger.
+/// nor version 12 kept a ledger, and none before 14 a tool that is out of service.
 #[test]
 fn a_state_of_a_version_before_is_read_still() {
     let (_folder, config) = shop();
@@ -330,12 +342,13 @@ fn a_state_of_a_version_before_is_read_still() {
         lines.retain(|line| !(line.starts_with("lots ") || line.starts_with("unassigned ")));
         lines
     };
-    for (version, mut written) in [(11, at_work(&config)), (12, with_nobody_clocked(&config))] {
+    let before = [(11, at_work(&config)), (12, with_nobody_clocked(&config)), (13, with_a_ledger(&config))];
+    for (version, mut written) in before {
         let mut restored = restored(&config, version);
         assert_eq!(restored.missing().missing, 2);
         assert_eq!(restored.exceptions_open(), 1);
         for engine in [&mut restored, &mut written] {
-            tick(engine, AT_MS + 9_000);
+            tick(engine, AT_MS + 11_000);
         }
         assert_eq!(beside_the_ledger(&mut restored), beside_the_ledger(&mut written), "{version}");
         let bytes = std::fs::read(fixture(&format!("state-{version}/state"))).expect("a state");
@@ -382,10 +395,10 @@ fn a_ledger_begins_with_what_an_older_state_had_booked() {
 fn a_state_of_another_version_is_refused_with_what_to_do() {
     let (_folder, config) = shop();
     let bytes = |version: u8| std::fs::read(fixture(&format!("state-{version:02}/state"))).expect("a state");
-    let mut newer = bytes(13);
-    newer[0] = 14;
+    let mut newer = bytes(14);
+    newer[0] = 15;
     let before = [9, 10].map(|version| (version, bytes(version), "move the checkpoints away"));
-    let cases = before.into_iter().chain([(14, newer, "start the Andon that wrote it")]);
+    let cases = before.into_iter().chain([(15, newer, "start the Andon that wrote it")]);
     for (version, bytes, words) in cases {
         let mut engine = wire::engine(&config).expect("the rules compile");
         let error = engine.restore(&config, &bytes).expect_err("another version").to_string();

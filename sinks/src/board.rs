@@ -13,10 +13,10 @@ mod exceptions;
 mod functions;
 mod guards;
 mod jobs;
-mod ledger;
 mod live;
 mod openapi;
 mod page;
+mod pages;
 mod patience;
 mod problem;
 mod quarantine;
@@ -25,6 +25,7 @@ mod routes;
 mod server;
 pub mod sql;
 mod technicians;
+mod tools;
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 pub use self::counts::Counts;
 pub use self::deliveries::{Deliveries, DeliveryView};
-pub use self::exceptions::ExceptionView;
+pub use self::exceptions::{ExceptionView, ToolView};
 pub use self::floods::{ActorView, FloodView};
 pub use self::jobs::{JobStepView, JobView, Jobs, QueuedStepView};
 pub use self::work::{ExpectedView, OwnStep, OwnStepView, OwnSteps, ReadingView, UsedView};
@@ -33,6 +33,8 @@ pub struct View {
     pub bays: Vec<Bay>,
     /// Open ones first, then suppressed ones, newest first; then the newest closed ones. At most 200.
     pub exceptions: Vec<ExceptionView>,
+    /// By site and tool, at most 200.
+    pub tools_out_of_service: Vec<ToolView>,
     /// Newest bookings first, at most 200.
     pub usage: Vec<UsageView>,
     /// By site.

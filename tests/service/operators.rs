@@ -148,3 +148,71 @@ fn what_makes_no_sense_is_refused(andon: &mut Andon, ids: &[String]) {
         andon.post(&format!("/api/v1/exceptions/{}/acknowledge", ids[0]), " ", &json!({"actor": "T"}));
     assert_eq!((code, problem["title"].as_str()), (400, Some("Bad Request")), "without a key: {problem}");
 }
+
+#[test]
+fn a_tool_in_calibration_calls_for_nobody_until_it_returns() {
+    let _alone = alone();
+    let Some(broker) = Mosquitto::start("") else { return };
+    let shop = Shop::new(broker.port, "");
+    let mut andon = Andon::run(&shop);
+    andon.until_ready();
+    let mut work = Work::on(broker.port);
+    let ids = offline(&mut andon, &mut work, &["wrench_1", "wrench_2"]);
+    let path = |tool: &str, verb: &str| format!("/api/v1/tools/lyon/{tool}/{verb}");
+    let why = json!({"actor": "Q1", "reason": "in calibration"});
+
+    let (code, answer) = andon.post(&path("wrench_1", "out_of_service"), "out-1", &why);
+    assert_eq!(code, 200, "{answer}");
+    let aside = until_listed(&mut andon, &ids[0], "operator_state", "out_of_service");
+    assert_eq!((&aside["state"], &aside["actor"]), (&json!("active"), &json!("Q1")), "{aside}");
+    until_listed(&mut andon, &ids[1], "operator_state", "unacknowledged");
+    let refused = [
+        (409, path("wrench_1", "out_of_service"), why.clone(), "taken out of service by Q1"),
+        (409, path("wrench_2", "return_to_service"), json!({"actor": "Q1"}), "not out of service"),
+        (404, path("wrench_9", "out_of_service"), why.clone(), "no tool `wrench_9`"),
+        (404, path("wrench_1", "explode"), why.clone(), "out_of_service or return_to_service"),
+        (400, path("wrench_2", "out_of_service"), json!({"actor": "Q1"}), "needs a `reason`"),
+        (
+            409,
+            format!("/api/v1/exceptions/{}/acknowledge", ids[0]),
+            json!({"actor": "T17"}),
+            "out of service",
+        ),
+    ];
+    for (number, (expected, path, body, words)) in refused.iter().enumerate() {
+        let (code, problem) = andon.post(path, &format!("refused-{number}"), body);
+        assert_eq!(code, *expected, "{path} {body}: {problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(words)), "{path}: {problem}");
+    }
+
+    // It outlives a power cut, and holds for what comes anew.
+    andon.kill();
+    drop(andon);
+    let mut andon = Andon::run(&shop);
+    andon.until_ready();
+    let listed = andon.json("/api/v1/tools/out_of_service")["tools"].clone();
+    assert_eq!((&listed[0]["tool"], &listed[0]["reason"]), (&json!("wrench_1"), &json!("in calibration")));
+    work.message("workshop/lyon/bay-01/wrench_1/status", br#"{"online":true}"#);
+    work.settle();
+    until_listed(&mut andon, &ids[0], "state", "cleared");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let again = offline(&mut andon, &mut work, &["wrench_1"]).remove(0);
+    until_listed(&mut andon, &again, "operator_state", "out_of_service");
+
+    let (code, answer) =
+        andon.post(&path("wrench_1", "return_to_service"), "back-1", &json!({"actor": "Q1", "reason": null}));
+    assert_eq!(code, 200, "{answer}");
+    until_listed(&mut andon, &again, "operator_state", "unacknowledged");
+    assert_eq!(andon.json("/api/v1/tools/out_of_service")["tools"], json!([]));
+    andon.counts();
+    andon.stop();
+    let told = shop.history().rows(
+        "SELECT kind, target, outcome, count(*) AS count FROM commands WHERE kind LIKE '%service' \
+         GROUP BY kind, target, outcome ORDER BY kind, target, outcome",
+    );
+    let told: Vec<String> =
+        told.iter().map(|row| format!("{} {} {}", row["kind"], row["outcome"], row["count"])).collect();
+    assert!(told.contains(&r#""out_of_service" "applied" 1"#.to_owned()), "{told:?}");
+    assert!(told.contains(&r#""return_to_service" "applied" 1"#.to_owned()), "{told:?}");
+    a_replay_says_the_same(&shop);
+}

@@ -58,6 +58,10 @@ pub enum What {
     Shelve { exception: String, reason: String, duration_s: u32 },
     /// A shelved exception calls again.
     Unshelve { exception: String, reason: Option<String> },
+    /// What a tool says calls for nobody until it returns to service.
+    OutOfService { site: String, tool: String, reason: String },
+    /// A tool that was out of service is watched again.
+    ReturnToService { site: String, tool: String, reason: Option<String> },
     /// A quarantined message is tried again.
     Replay {
         /// Row id in stream `quarantine`.
@@ -124,6 +128,8 @@ impl What {
             What::Acknowledge { .. } => "acknowledge",
             What::Shelve { .. } => "shelve",
             What::Unshelve { .. } => "unshelve",
+            What::OutOfService { .. } => "out_of_service",
+            What::ReturnToService { .. } => "return_to_service",
             What::Replay { .. } => "replay",
             What::Reset { .. } => "reset",
             What::Card { .. } => "card",
@@ -137,8 +143,8 @@ impl What {
         }
     }
 
-    /// What it is about: id of an exception, a job, a courier, row id of a quarantine record, a recording, or who had taken
-    /// messages in.
+    /// What it is about: id of an exception, a tool, a job, a courier, row id of a quarantine record, a recording, or who had
+    /// taken messages in.
     #[must_use]
     pub fn target(&self) -> &str {
         match self {
@@ -151,6 +157,7 @@ impl What {
             | What::SignOff { job, .. }
             | What::Release { job, .. }
             | What::PostLine { job, .. } => job,
+            What::OutOfService { tool, .. } | What::ReturnToService { tool, .. } => tool,
             What::Replay { record, .. } => record,
             What::Deliver { courier, .. } => courier,
             What::Import { recording, .. } => recording,
@@ -164,11 +171,13 @@ impl What {
         match self {
             What::Acknowledge { reason, .. }
             | What::Unshelve { reason, .. }
+            | What::ReturnToService { reason, .. }
             | What::Replay { reason, .. }
             | What::Step { reason, .. }
             | What::SignOff { note: reason, .. }
             | What::Release { reason, .. } => reason.as_deref(),
             What::Shelve { reason, .. }
+            | What::OutOfService { reason, .. }
             | What::Reset { reason, .. }
             | What::PostLine { note: reason, .. }
             | What::Deliver { detail: reason, .. } => Some(reason),

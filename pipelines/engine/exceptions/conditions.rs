@@ -178,9 +178,10 @@ impl Exceptions {
             Some(again) => (again.id, again.raised_ms),
             None => (row_id(&rule.name, &[slot.1.as_bytes(), &row.ts_ms.to_le_bytes()]), row.ts_ms),
         };
-        let exception = new_exception(rule, row, id, State::Active, None, evidence);
-        let operator = condition.shelved.clone().unwrap_or_default();
-        let exception = Exception { raised_ms, operator, ..exception };
+        let out_of_service = self.out_of_service.by(&row.site, row.tool.as_deref());
+        let operator = out_of_service.or_else(|| condition.shelved.clone()).unwrap_or_default();
+        let exception = new_exception(rule, row, id, State::Active, None, evidence, operator);
+        let exception = Exception { raised_ms, ..exception };
         condition.open = Some(exception.clone());
         let origin = Origin::Condition(slot.0, slot.1);
         if is_new { self.raise(exception, origin) } else { self.begin(exception, origin) }

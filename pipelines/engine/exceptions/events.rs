@@ -145,7 +145,8 @@ impl Exceptions {
         if late_join {
             evidence.insert("late_join".into(), json!(true));
         }
-        new_exception(rule, row, id, state, cleared_ms, evidence)
+        let operator = self.out_of_service.by(&row.site, row.tool.as_deref()).unwrap_or_default();
+        new_exception(rule, row, id, state, cleared_ms, evidence, operator)
     }
 }
 

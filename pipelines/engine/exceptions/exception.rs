@@ -68,6 +68,12 @@ impl Exception {
         self.operator.state == OperatorState::Shelved
     }
 
+    /// Whether it calls for nobody, for a while or while its tool is out of service.
+    #[must_use]
+    pub(crate) fn is_aside(&self) -> bool {
+        matches!(self.operator.state, OperatorState::Shelved | OperatorState::OutOfService)
+    }
+
     /// The least is what matters most: by severity, of these the newest.
     #[must_use]
     pub(crate) fn urgency(&self) -> (Severity, Reverse<i64>, &str) {

@@ -1,4 +1,4 @@
-//! What people do about exceptions, beside what the conditions do: acknowledge, shelve, unshelve.
+//! What people do about exceptions, beside what the conditions do: acknowledge, shelve, unshelve, reset.
 //!
 //! The state of the condition and the state of the operator are two fields; each goes its own way. Who acknowledges has
 //! seen it. What is shelved calls for nobody until its time is over, at a tick, or somebody unshelves it; then it calls
@@ -13,6 +13,8 @@ use super::{Exception, Exceptions, LATCHED_MAX, State, with_evidence};
 
 /// Nothing is shelved for longer than a shift.
 pub(in crate::engine) const SHELVED_S_MAX: u32 = 8 * 3600;
+
+const OUT_OF_SERVICE: &str = "calls for nobody: its tool is out of service; return that to service first";
 
 /// Who has done what about an exception.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -34,6 +36,8 @@ pub(crate) enum OperatorState {
     Unacknowledged,
     Acknowledged,
     Shelved,
+    /// Its tool is.
+    OutOfService,
 }
 
 impl OperatorState {
@@ -44,6 +48,7 @@ impl OperatorState {
             OperatorState::Unacknowledged => "unacknowledged",
             OperatorState::Acknowledged => "acknowledged",
             OperatorState::Shelved => "shelved",
+            OperatorState::OutOfService => "out_of_service",
         }
     }
 }
@@ -72,6 +77,7 @@ impl Exceptions {
             (OperatorState::Shelved, State::Active | State::Latched) => {
                 conflict("is shelved; unshelve it first".into())
             }
+            (OperatorState::OutOfService, _) => conflict(OUT_OF_SERVICE.into()),
             (_, State::Suppressed) => {
                 conflict("is held back by its cause and calls for nobody; acknowledge the cause".into())
             }
@@ -89,6 +95,7 @@ impl Exceptions {
                 conflict("is held back by its cause and calls for nobody; shelve the cause")
             }
             (_, OperatorState::Shelved) => conflict("is shelved already; unshelve it first"),
+            (_, OperatorState::OutOfService) => conflict(OUT_OF_SERVICE),
             _ => {
                 let by = Operator { state: OperatorState::Shelved, ..by };
                 for condition in self.conditions.values_mut() {
@@ -206,7 +213,7 @@ impl Exceptions {
     }
 
     /// Changes every copy of an exception that later words are made from, and tells it.
-    fn mark(&mut self, id: &str, operator: &Operator) -> Exception {
+    pub(super) fn mark(&mut self, id: &str, operator: &Operator) -> Exception {
         let conditions = self.conditions.values_mut();
         let kept = conditions.flat_map(|condition| condition.open.iter_mut().chain(&mut condition.ended));
         let kept = kept.chain(self.latched.values_mut()).chain(self.arrived.values_mut().flatten());

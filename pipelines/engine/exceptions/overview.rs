@@ -27,7 +27,7 @@ pub(in crate::engine) struct Overview<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::engine) struct OfBay<'a> {
     pub open: u32,
-    /// The most severe that is not shelved.
+    /// The most severe that calls for somebody.
     pub worst: Option<&'a Exception>,
 }
 
@@ -55,7 +55,7 @@ impl Exceptions {
             let of_bay = overview.bays.entry((exception.site.as_str(), bay)).or_default();
             of_bay.open += 1;
             let is_worse = |worst: &Exception| exception.severity < worst.severity;
-            if !exception.is_shelved() && of_bay.worst.is_none_or(is_worse) {
+            if !exception.is_aside() && of_bay.worst.is_none_or(is_worse) {
                 of_bay.worst = Some(exception);
             }
         }

@@ -199,3 +199,44 @@ fn of_too_many_latched_ones_the_oldest_are_over_and_say_so() {
     exceptions.bound_latched(60_000);
     assert!(exceptions.take_changes().is_empty());
 }
+
+#[test]
+fn what_a_tool_out_of_service_says_calls_for_nobody_until_it_returns() {
+    let rule = rule(ExceptionKind::Condition, 0, 0);
+    let of_tool = |ts_ms: i64| {
+        let mut row = row(ts_ms);
+        row.tool = Some("wrench_1".into());
+        row
+    };
+    let by = |actor: &str| Operator { actor: Some(actor.into()), ..Operator::default() };
+    let told = |exceptions: &mut Exceptions| -> Vec<(State, &'static str)> {
+        let changes = exceptions.take_changes();
+        changes.iter().map(|change| (change.state, change.operator.state.as_str())).collect()
+    };
+    let mut exceptions = Exceptions::default();
+
+    exceptions.judge(&rule, "wrench_1", Says::Wrong, &of_tool(10));
+    exceptions.judge(&rule, "air", Says::Wrong, &row(11));
+    let id = exceptions.open().find(|one| one.tool.is_some()).map(|one| one.id.clone()).expect("it is open");
+    exceptions.shelve(&id, Operator { until_ms: Some(9_000), ..by("T17") }).expect("it goes on");
+    exceptions.take_changes();
+    exceptions.take_out("lyon", "wrench_1", by("Q1")).expect("it is in service");
+    assert_eq!(told(&mut exceptions), [(State::Active, "out_of_service")], "only its own are aside");
+    assert!(exceptions.acknowledge(&id, by("T17")).is_err() && exceptions.shelve(&id, by("T17")).is_err());
+    assert!(exceptions.take_out("lyon", "wrench_1", by("Q2")).is_err(), "it is out already");
+
+    // What comes while it is out is told, and aside from the first; an earlier shelving does not end it.
+    exceptions.judge(&rule, "wrench_1", Says::Right, &of_tool(20));
+    exceptions.judge(&rule, "wrench_1", Says::Wrong, &of_tool(30));
+    exceptions.end_shelving(10_000);
+    let expected = [(State::Cleared, "out_of_service"), (State::Active, "out_of_service")];
+    assert_eq!(told(&mut exceptions), expected);
+    assert!(exceptions.operator_lines().any(|line| line.starts_with("out of service lyon/wrench_1")));
+
+    exceptions.put_back("lyon", "wrench_1", by("Q1")).expect("it was out");
+    assert_eq!(told(&mut exceptions), [(State::Active, "unacknowledged")], "what goes on calls anew");
+    assert!(exceptions.put_back("lyon", "wrench_1", by("Q1")).is_err(), "it is in service");
+    exceptions.judge(&rule, "wrench_1", Says::Right, &of_tool(40));
+    exceptions.judge(&rule, "wrench_1", Says::Wrong, &of_tool(50));
+    assert_eq!(told(&mut exceptions)[1], (State::Active, "unacknowledged"), "and so does what comes");
+}

@@ -56,12 +56,12 @@ impl Engine {
             return;
         }
         let mut kept = 0;
-        let seen = self.seen(taken);
-        if self.are_usual(taken, &seen) {
+        let looked = self.look(taken);
+        if looked.are_usual {
             self.apply_usual(taken);
             return self.take_rows();
         }
-        let mut seen = seen.into_iter();
+        let mut seen = looked.seen.into_iter();
         let mut placed = Vec::with_capacity(taken.len());
         let mut all_became = Became::default();
         for Taken { message, channel, elements } in taken.drain(..) {

@@ -5,26 +5,9 @@ use super::applied::Taken;
 use crate::engine::Engine;
 use crate::engine::block::Lateness;
 use crate::engine::channels::{Became, HowLate};
-use crate::engine::repeats::Seen;
 
 impl Engine {
-    /// Whether these messages are such, each with its reading in its place.
-    pub(super) fn are_usual(&self, taken: &[Taken<'_>], seen: &[Seen]) -> bool {
-        let elements = &self.decoded.elements;
-        let Some(bounds) = self.bounds.uniform() else { return false };
-        if elements.len() != taken.len() || self.decoded.readings.len() != taken.len() {
-            return false;
-        }
-        let each = (0..).zip(elements).zip(taken).zip(seen);
-        each.fold(true, |all, (((row, element), taken), seen)| {
-            let is_alone = element.readings.start == row && element.readings.end == row + 1;
-            let arrived_ms = taken.message.arrived_ms;
-            let can_be = self.clock.out_of_bounds(element.ts_ms, arrived_ms, bounds.ahead_max_ms).is_none();
-            all & is_alone & can_be & (*seen == Seen::New)
-        })
-    }
-
-    /// Applies them.
+    /// Applies messages that were found to be such.
     pub(super) fn apply_usual(&mut self, taken: &mut Vec<Taken<'_>>) {
         let bounds = self.bounds.uniform().expect("else they are not usual");
         let Engine { decoder, decoded, open, bays, channels, repeats, clock, counts, .. } = self;
@@ -36,8 +19,8 @@ impl Engine {
         let of_rows = &open.bay[before..];
         bays.meet(of_rows.iter().copied().max().unwrap_or(0));
         let mut how_late = HowLate::default();
-        for ((&bay, element), Taken { message, channel, .. }) in
-            of_rows.iter().zip(&decoded.elements).zip(taken.drain(..))
+        for ((&bay, element), &Taken { message, channel, .. }) in
+            of_rows.iter().zip(&decoded.elements).zip(taken.iter())
         {
             let (ts_ms, own, arrived_ms) = (element.ts_ms, element.has_time, message.arrived_ms);
             if own {
@@ -59,5 +42,6 @@ impl Engine {
         how_late.add_to(counts);
         Became { readings: rows, applied: rows, ..Became::default() }.add_to(counts);
         decoded.elements.clear();
+        taken.clear();
     }
 }

@@ -211,7 +211,7 @@ fn hundredths(price: f64) -> Result<i64, Problem> {
 }
 
 /// A name that is one level of a topic.
-fn level(name: &str, value: String) -> Result<String, Problem> {
+pub(super) fn level(name: &str, value: String) -> Result<String, Problem> {
     let value = checked(name, value, NAME_CHARS_MAX)?;
     if value.contains(['/', '+', '#']) {
         return Err(Problem::bad_request(format!("`{name}` may hold none of `/`, `+` and `#`: `{value}`")));

@@ -4,7 +4,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 /// (path, media type, content).
-pub(super) const FILES: [(&str, &str, &str); 32] = [
+pub(super) const FILES: [(&str, &str, &str); 33] = [
     ("/", HTML, include_str!("page/page.html")),
     ("/technician/{technician}", HTML, include_str!("page/technician.html")),
     ("/page/page.css", CSS, include_str!("page/page.css")),
@@ -17,6 +17,7 @@ pub(super) const FILES: [(&str, &str, &str); 32] = [
     ("/page/tiles.js", SCRIPT, include_str!("page/tiles.js")),
     ("/page/exceptions.js", SCRIPT, include_str!("page/exceptions.js")),
     ("/page/operator.js", SCRIPT, include_str!("page/operator.js")),
+    ("/page/service.js", SCRIPT, include_str!("page/service.js")),
     ("/page/commands.js", SCRIPT, include_str!("page/commands.js")),
     ("/page/doing.js", SCRIPT, include_str!("page/doing.js")),
     ("/page/dialog.js", SCRIPT, include_str!("page/dialog.js")),

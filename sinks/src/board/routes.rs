@@ -18,8 +18,8 @@ use super::exceptions::ExceptionQuery;
 use super::guards::{self, BODY_BYTES_MAX, MESSAGES_BYTES_MAX};
 use super::problem::Problem;
 use super::{
-    Board, Configuration, commands, deliveries, functions, jobs, ledger, live, openapi, page, quarantine,
-    queues, sql, technicians,
+    Board, Configuration, commands, deliveries, functions, jobs, live, openapi, page, pages, quarantine,
+    queues, sql, technicians, tools,
 };
 use crate::prometheus::Prometheus;
 use crate::view::{Bay, ExceptionView, FloodView, Status, UsageView};
@@ -40,14 +40,18 @@ pub(super) fn router(board: Board, prometheus: Arc<Prometheus>) -> Router {
         .routes(routes!(bays))
         .routes(routes!(exceptions))
         .routes(routes!(floods))
+        .routes(routes!(pages::exceptions))
         .routes(routes!(commands::exception))
+        .routes(routes!(tools::tools))
+        .routes(routes!(tools::service))
         .routes(routes!(quarantine::quarantine))
         .routes(routes!(quarantine::record))
         .routes(routes!(quarantine::replay).layer(with_messages))
         .routes(routes!(quarantine::import).layer(with_messages))
         .routes(routes!(usage))
         .routes(routes!(queues::balances))
-        .routes(routes!(ledger::ledger))
+        .routes(routes!(pages::usage))
+        .routes(routes!(pages::ledger))
         .routes(routes!(jobs::jobs, functions::card))
         .routes(routes!(jobs::job))
         .routes(routes!(functions::release))

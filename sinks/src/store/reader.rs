@@ -1,13 +1,13 @@
-//! What the store is asked over HTTP: queues, lines of bills, inspection records, balances, the ledger. It reads what is
-//! committed, so nothing that was seen here is ever rolled back.
+//! What the store is asked over HTTP: queues, lines of bills, inspection records, balances, pages of what is long. It reads
+//! what is committed, so nothing that was seen here is ever rolled back.
 
-mod ledger;
+mod pages;
 
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Column, ColumnIndex, Connection, Decode, Row, Type, TypeInfo, ValueRef};
 use tokio::sync::Semaphore;
 
-pub use self::ledger::LedgerQuestion;
+pub use self::pages::{PageQuestion, Paged};
 use super::address::{Address, Place};
 use super::connection::Dialect;
 use super::fault::Fault;
@@ -35,8 +35,8 @@ pub enum Question {
     Inspections { site: Option<String>, job: String },
     /// Balances of meters and tanks of a day, the newest of each site unless one is named (as 2026-03-29).
     Balances { site: Option<String>, date: Option<String> },
-    /// A page of rows of the ledger.
-    Ledger(LedgerQuestion),
+    /// A page of the ledger, of usage, or of exceptions.
+    Page(PageQuestion),
 }
 
 /// What stands for `$1`, `$2` and so on.
@@ -51,7 +51,7 @@ impl Question {
         const OF_QUEUE: &str = "queue = $1 AND number >= $2 ORDER BY number";
         // The table that is asked, what of its rows, and which rows.
         let (table, columns, which) = match self {
-            Question::Ledger(question) => return question.statement(dialect),
+            Question::Page(question) => return question.statement(dialect),
             Question::Queue { .. } => (
                 "queue_items",
                 "number AS \"offset\", ts_ms, site, job, kind, key, body, previous, hash",
@@ -98,7 +98,7 @@ impl Question {
             Question::Balances { site, date } => {
                 [Bound::Text(date.clone()), Bound::Text(site.clone()), Bound::Integer(ROWS_MAX.into())]
             }
-            Question::Ledger(_) => unreachable!("it has been answered"),
+            Question::Page(_) => unreachable!("it has been answered"),
         };
         let table = of(table).as_read(dialect);
         (AssertSqlSafe(format!("SELECT {columns} FROM {table} WHERE {which} LIMIT $3")), bound.into())

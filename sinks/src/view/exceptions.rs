@@ -18,7 +18,7 @@ pub struct ExceptionView {
     pub cleared_ms: Option<i64>,
     /// `active`, `latched`, `suppressed` or `cleared`.
     pub state: String,
-    /// `unacknowledged`, `acknowledged` or `shelved`.
+    /// `unacknowledged`, `acknowledged`, `shelved` or `out_of_service`.
     pub operator_state: String,
     /// Who changed that last, as they said themselves, why, and when.
     pub actor: Option<String>,
@@ -32,6 +32,17 @@ pub struct ExceptionView {
     pub response: String,
     /// JSON: rule version, window, watermark, ids of rows.
     pub evidence: serde_json::Value,
+}
+
+/// A tool that is out of service; `/api/v1/tools/out_of_service`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ToolView {
+    pub site: String,
+    pub tool: String,
+    /// Who took it out, as they said themselves, why, and when.
+    pub actor: String,
+    pub reason: String,
+    pub since_ms: i64,
 }
 
 impl ExceptionView {

@@ -4,6 +4,7 @@ import { onShowBay, runTiles, showTiles } from "./tiles.js";
 import { runExceptions, showExceptions, showOnly } from "./exceptions.js";
 import { showFigures, showSummary } from "./figures.js";
 import { hearMoment, momentNow } from "./moment.js";
+import { showOutOfService } from "./service.js";
 import { runViews, showSite, startViews } from "./views.js";
 import { element, setAttribute, setText, time } from "./words.js";
 
@@ -84,6 +85,7 @@ function show() {
   showSummary(bays);
   showFigures(picture.status);
   showExceptions(exceptions, site ? 0 : picture.status.exceptions_open);
+  showOutOfService(picture.tools_out_of_service.filter((one) => !site || one.site === site));
   for (const button of document.querySelectorAll("[data-sort]")) {
     setAttribute(button, "aria-pressed", String(button.dataset.sort === sort));
   }
