@@ -57,6 +57,7 @@ mod usage;
 mod workshop;
 
 pub use self::error::EngineError;
+pub use self::repeats::Room;
 pub use self::state::configuration_of;
 pub use self::switch::backfill::{Entries as PastEntries, Past, PastError};
 

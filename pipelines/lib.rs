@@ -41,6 +41,8 @@ pub mod quarantine;
 
 pub mod trace;
 
+pub mod scratch;
+
 pub mod run;
 
 mod background;

@@ -7,13 +7,17 @@ use arrow::array::RecordBatch;
 use sinks::emission::Emission;
 
 use super::balances::{Balance, MeterDay};
-use super::block::{Block, Lateness, Rows};
+use super::block::{BLOCK_ROWS, Block, Lateness, Rows, Stretch};
 use super::hold::Released;
 use super::join::Booked;
 use super::ledger::Day;
 use super::rules::Verdicts;
 use super::usage::{Due, Metered, Subject};
 use super::{Engine, EngineError, expected, rows_error, steps, tables, workshop};
+
+/// Rows that are joined and told at a time, or those of one stretch: what a whole fleet's backlog lets go would take its
+/// memory several times at once.
+const PART_ROWS: usize = 8 * BLOCK_ROWS;
 
 impl Engine {
     /// The given bays have come this far: rows, step events and bookings before it are certain.
@@ -54,25 +58,35 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let blocks: Vec<&Block> = released.blocks.iter().map(Arc::as_ref).collect();
         self.look_out();
+        let mut booked = Vec::new();
+        for stretches in parts(&released.stretches) {
+            booked.extend(self.certain_part(&blocks, stretches, out)?);
+        }
+        self.gather(&blocks, &booked);
+        self.book_readings(&blocks, booked);
+        Ok(())
+    }
+
+    /// Rows of these stretches; gives back what goes into books.
+    fn certain_part(
+        &mut self,
+        blocks: &[&Block],
+        stretches: &[Stretch],
+        out: &mut Vec<Emission>,
+    ) -> Result<Vec<Booked>, EngineError> {
         let table = self.decoder.series();
         let usage = &self.usage;
         let is_booked = |series, is_expected| is_expected || usage.is_metered(series);
         let lookout = &self.lookout;
         let is_evidence = |block: &Block, row| lookout.wants(block, row);
-        let (stretches, steps) = (&released.stretches, &mut self.steps);
-        let (mut joined, booked) = self.joiner.join(&blocks, stretches, steps, table, is_booked, is_evidence);
+        let steps = &mut self.steps;
+        let (mut joined, booked) = self.joiner.join(blocks, stretches, steps, table, is_booked, is_evidence);
         let known = (usage, self.decoder.units());
-        expected::resources(&mut joined, &booked, &blocks, &mut self.steps, known);
+        expected::resources(&mut joined, &booked, blocks, &mut self.steps, known);
         for run in &joined.runs {
             self.steps.bay_mut(run.bay).runs[run.run].is_joined = true;
         }
-        let rows = Rows {
-            blocks: &blocks,
-            stretches: &released.stretches,
-            at: None,
-            names: &self.names,
-            joined: Some(&joined),
-        };
+        let rows = Rows { blocks, stretches, at: None, names: &self.names, joined: Some(&joined) };
         let told = if self.tells_telemetry { &self.all_columns } else { self.rules.certain_columns() };
         let told = &told.to_vec();
         let batch = rows.batch(told).map_err(|source| rows_error("telemetry", source))?;
@@ -97,9 +111,7 @@ impl Engine {
             out.push(Emission { stream: "telemetry".into(), rows: batch });
         }
         self.joiner.recycle(joined);
-        self.gather(&blocks, &booked);
-        self.book_readings(&blocks, booked);
-        Ok(())
+        Ok(booked)
     }
 
     /// Readings of consumption, and those that their step expects, into the books, in event time.
@@ -236,5 +248,38 @@ impl Engine {
         let watermark_ms = self.bays.watermark_ms(bay);
         let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
         self.rules.look_at_stream(stream, batch, watermark_ms, verdicts, out)
+    }
+}
+
+/// The stretches in their order, so many together that they have about [`PART_ROWS`] rows.
+fn parts(stretches: &[Stretch]) -> impl Iterator<Item = &[Stretch]> {
+    let mut rest = stretches;
+    std::iter::from_fn(move || {
+        let mut rows = 0;
+        let is_more = |stretch: &&Stretch| {
+            let before = rows;
+            rows += stretch.to - stretch.from;
+            before == 0 || rows <= PART_ROWS
+        };
+        let count = rest.iter().take_while(is_more).count();
+        (count > 0).then(|| rest.split_off(..count).expect("there are so many"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backlog_is_told_in_parts_that_have_each_row_once_and_in_order() {
+        let stretch = |block, rows| Stretch { block, from: 0, to: rows };
+        let all: Vec<Stretch> = (0..40).map(|block| stretch(block, BLOCK_ROWS / 2 + block)).collect();
+        let rows = |part: &[Stretch]| part.iter().map(|stretch| stretch.to - stretch.from).sum::<usize>();
+        let found: Vec<&[Stretch]> = parts(&all).collect();
+        assert_eq!(found.concat(), all);
+        assert!(found.len() > 2 && found.iter().all(|part| rows(part) <= PART_ROWS));
+        let huge = [stretch(0, 3 * PART_ROWS), stretch(1, 1), stretch(2, PART_ROWS)];
+        assert_eq!(parts(&huge).map(rows).collect::<Vec<_>>(), [3 * PART_ROWS, 1, PART_ROWS]);
+        assert_eq!(parts(&[]).count(), 0);
     }
 }

@@ -9,16 +9,19 @@
 //! repeat of it would count as new.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use ingest::readings::NONE;
 
 use self::chunk::{CHUNK, Full, Open};
 use self::gaps::{Gaps, Missing};
 pub(super) use self::numbers::Usual;
+pub use self::room::Room;
 
 mod chunk;
 mod gaps;
 mod numbers;
+mod room;
 mod state;
 
 /// Elements of a message that the bound allows for, on average.
@@ -31,6 +34,8 @@ pub(super) struct Repeats {
     messages_max: usize,
     age_max_ms: i64,
     missing: Missing,
+    /// For full chunks, if they are not to be in memory.
+    room: Option<Arc<dyn Room>>,
 }
 
 /// What the usual element touches: this, on a line of the cache, and one line of prints.
@@ -94,14 +99,24 @@ impl Repeats {
     /// Remembers up to `messages_max` elements a channel, for `age_max_ms`.
     #[must_use]
     pub(super) fn new(messages_max: usize, age_max_ms: i64) -> Self {
-        Repeats { channels: Vec::new(), messages_max, age_max_ms, missing: Missing::default() }
+        Repeats { messages_max, age_max_ms, ..Repeats::default() }
     }
 
     /// What a checkpoint remembers, under the settings of `fresh`.
     #[must_use]
     pub(super) fn under_settings_of(self, fresh: &Repeats) -> Self {
         let Repeats { messages_max, age_max_ms, .. } = *fresh;
-        Repeats { messages_max, age_max_ms, ..self }
+        Repeats { messages_max, age_max_ms, room: fresh.room.clone(), ..self }
+    }
+
+    /// Full chunks are kept there from now on.
+    pub(super) fn keep_in(&mut self, room: Arc<dyn Room>) {
+        self.room = Some(room);
+    }
+
+    /// Full chunks are kept where those of `other` are.
+    pub(super) fn share_room(&mut self, other: &Repeats) {
+        self.room.clone_from(&other.room);
     }
 
     /// Touches what is kept of these channels, so that it is near when their elements are seen. Changes nothing.
@@ -130,7 +145,7 @@ impl Repeats {
         }
         channel.remember(print, mark, follows);
         if usize::from(channel.len) == CHUNK {
-            channel.keep_open(print.arrived_ms, self.messages_max);
+            channel.keep_open(print.arrived_ms, self.messages_max, self.room.as_ref());
         }
         if channel.oldest_arrived_ms < print.arrived_ms - self.age_max_ms {
             channel.forget_oldest();
@@ -220,13 +235,13 @@ impl Channel {
 
     /// The open chunk is full: the next begins, and beyond the bound the oldest goes.
     #[cold]
-    fn keep_open(&mut self, arrived_ms: i64, messages_max: usize) {
+    fn keep_open(&mut self, arrived_ms: i64, messages_max: usize, room: Option<&Arc<dyn Room>>) {
         let full = Full {
             oldest_ts_ms: self.oldest_ts_ms,
             newest_ts_ms: self.newest_ts_ms,
             last_arrived_ms: arrived_ms,
             messages: self.messages,
-            prints: self.prints.full(self.is_numbered.then_some((self.boot, self.highest))),
+            prints: self.prints.full(self.is_numbered.then_some((self.boot, self.highest)), room),
         };
         self.len = 0;
         let past = &mut self.past;

@@ -15,7 +15,7 @@ use sinks::emission::Emission;
 
 use self::backfill::Past;
 use self::nature::Nature;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Room};
 use crate::config::{Config, Mistake};
 use crate::wire::{self, WireError};
 
@@ -41,6 +41,11 @@ impl Engine {
     /// Where it can read again what it has applied, to fill new windows with.
     pub fn remember(&mut self, past: Box<dyn Past>) {
         self.past = Some(past);
+    }
+
+    /// Where it keeps what it hardly ever looks at; else that is in memory.
+    pub fn keep_in(&mut self, room: Arc<dyn Room>) {
+        self.repeats.keep_in(room);
     }
 
     /// A fresh engine of a configuration whose entry is on its way: the switch need not wait for the rules to be
@@ -78,6 +83,7 @@ impl Engine {
         };
         let state = self.snapshot()?;
         let config = Arc::clone(&fresh.config);
+        fresh.repeats.share_room(&self.repeats);
         fresh.restore_filled(&config, &state, filled)?;
         fresh.functions.settings_changed(self.functions.changes());
         fresh.live = std::mem::take(&mut self.live);

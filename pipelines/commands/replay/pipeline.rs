@@ -21,6 +21,7 @@ use crate::commands::CommandError;
 use crate::config::Config;
 use crate::digest::Digest;
 use crate::engine::{Engine, EngineError, PastEntries, PastError};
+use crate::scratch::ScratchFile;
 use crate::{exports, wire};
 
 /// An intake entry is handed on at this size: its topics are looked up once.
@@ -45,7 +46,8 @@ pub(super) struct Replay {
 impl Replay {
     /// Writes into `out`, which must hold no Parquet yet.
     pub(super) fn open(config: &Config, out: &Path, clock: Arc<dyn Clock>) -> Result<Self, CommandError> {
-        let engine = wire::engine(config).map_err(|error| CommandError::failed("could not start", error))?;
+        let mut engine =
+            wire::engine(config).map_err(|error| CommandError::failed("could not start", error))?;
         let settings = exports::parquet(&engine, out, config.export.file_rows_max, Show::AtEnd);
         let sink = ParquetSink::new(settings).map_err(|error| CommandError::Input {
             what: error.to_string(),
@@ -53,6 +55,9 @@ impl Replay {
         })?;
         let delivery = Delivery::spawn(Box::new(sink), WAITING_ROWS_MAX)
             .map_err(|error| CommandError::failed("could not start the export", error))?;
+        let scratch = ScratchFile::in_folder(out)
+            .map_err(|error| CommandError::failed("could not make a file in the folder of --out", error))?;
+        engine.keep_in(Arc::new(scratch));
         let started_us = clock.monotonic_us();
         Ok(Replay {
             engine,

@@ -1,6 +1,9 @@
 //! Prints of elements that came one after the other.
 
+use std::sync::Arc;
+
 use super::Print;
+use super::room::{Kept, Room};
 
 /// So many make a full chunk.
 pub(super) const CHUNK: usize = 128;
@@ -28,9 +31,9 @@ pub(super) enum Prints {
     Numbered {
         boot: i64,
         first_seq: i64,
-        halves: Box<[u32]>,
+        halves: Kept<u32>,
     },
-    Whole(Box<[u64]>),
+    Whole(Kept<u64>),
 }
 
 impl Default for Open {
@@ -58,15 +61,15 @@ impl Open {
         self.0[usize::from(place) % CHUNK] = print;
     }
 
-    /// All of them, which are numbered up to `last` of a boot without a gap, if it is given.
-    pub(super) fn full(&self, last: Option<(i64, i64)>) -> Prints {
+    /// All of them, which are numbered up to `last` of a boot without a gap, if it is given; in `room` if there is any.
+    pub(super) fn full(&self, last: Option<(i64, i64)>, room: Option<&Arc<dyn Room>>) -> Prints {
         match last {
             Some((boot, last_seq)) => Prints::Numbered {
                 boot,
                 first_seq: last_seq - (CHUNK as i64 - 1),
-                halves: self.0.iter().map(|&mark| half(mark)).collect(),
+                halves: Kept::of(self.0.iter().map(|&mark| half(mark)), room),
             },
-            None => Prints::Whole(self.0.as_slice().into()),
+            None => Prints::Whole(Kept::of(self.0.iter().copied(), room)),
         }
     }
 }
@@ -75,23 +78,27 @@ impl Full {
     pub(super) fn holds(&self, print: &Print, mark: u64) -> bool {
         self.oldest_ts_ms <= print.ts_ms
             && match &self.prints {
-                Prints::Whole(marks) => marks.contains(&mark),
+                Prints::Whole(marks) => marks.with(|marks| marks.contains(&mark)),
                 Prints::Numbered { boot, first_seq, halves } => {
                     let place =
                         print.seq.checked_sub(*first_seq).and_then(|place| usize::try_from(place).ok());
-                    *boot == print.boot && place.is_some_and(|place| halves.get(place) == Some(&half(mark)))
+                    *boot == print.boot
+                        && place
+                            .filter(|place| *place < CHUNK)
+                            .is_some_and(|place| halves.with(|halves| halves.get(place) == Some(&half(mark))))
                 }
             }
     }
 }
 
 impl Prints {
-    pub(super) fn all(&self) -> impl Iterator<Item = u64> {
-        let (halves, marks): (&[u32], &[u64]) = match self {
-            Prints::Numbered { halves, .. } => (halves, &[]),
-            Prints::Whole(marks) => (&[], marks),
-        };
-        halves.iter().map(|&half| u64::from(half)).chain(marks.iter().copied())
+    pub(super) fn all(&self) -> Vec<u64> {
+        match self {
+            Prints::Numbered { halves, .. } => {
+                halves.with(|halves| halves.iter().map(|&half| half.into()).collect())
+            }
+            Prints::Whole(marks) => marks.with(<[u64]>::to_vec),
+        }
     }
 }
 

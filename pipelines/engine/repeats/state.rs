@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::chunk::{CHUNK, Full, Open, Prints};
 use super::gaps::{Gaps, Missing};
+use super::room::Kept;
 use super::{Channel, Past, Repeats, Usual};
 
 /// [`Repeats`], an element of each column a channel, or a chunk.
@@ -79,8 +80,10 @@ impl Columns {
             for full in &channel.past.full {
                 columns.chunks.push(full);
                 match &full.prints {
-                    Prints::Numbered { halves, .. } => columns.halves.extend_from_slice(halves),
-                    Prints::Whole(wholes) => columns.wholes.extend_from_slice(wholes),
+                    Prints::Numbered { halves, .. } => {
+                        halves.with(|halves| columns.halves.extend_from_slice(halves));
+                    }
+                    Prints::Whole(wholes) => wholes.with(|wholes| columns.wholes.extend_from_slice(wholes)),
                 }
             }
             if !channel.past.gaps.is_empty() {
@@ -189,12 +192,13 @@ impl Reader<'_> {
         let (chunks, at) = (&self.chunks, self.at);
         self.at += 1;
         let prints = if *chunks.is_numbered.get(at)? == 0 {
-            Prints::Whole(self.wholes.split_off(..CHUNK)?.into())
+            Prints::Whole(Kept::Here(self.wholes.split_off(..CHUNK)?.into()))
         } else {
             let number = self.numbered;
             self.numbered += 1;
             let (boot, first_seq) = (*chunks.boot.get(number)?, *chunks.first_seq.get(number)?);
-            Prints::Numbered { boot, first_seq, halves: self.halves.split_off(..CHUNK)?.into() }
+            let halves = Kept::Here(self.halves.split_off(..CHUNK)?.into());
+            Prints::Numbered { boot, first_seq, halves }
         };
         Some(Full {
             oldest_ts_ms: *chunks.oldest_ts_ms.get(at)?,
@@ -219,6 +223,6 @@ impl<'de> Deserialize<'de> for Repeats {
         let missing = std::mem::take(&mut columns.missing);
         let channels =
             columns.channels().ok_or_else(|| D::Error::custom("columns of repeats that do not fit"))?;
-        Ok(Repeats { channels, messages_max: 0, age_max_ms: 0, missing })
+        Ok(Repeats { channels, missing, ..Repeats::default() })
     }
 }

@@ -70,3 +70,63 @@ fn far_back_a_number_alone_makes_no_repeat_and_gaps_and_missing_numbers_hide_non
         repeats.see(&element(2_000 + number, 2_000 + number, 0));
     }
 }
+
+/// Room in a vector, with so many places.
+#[derive(Debug)]
+struct Shelf(std::sync::Mutex<Vec<Option<Vec<u8>>>>, usize);
+
+impl Room for Shelf {
+    fn keep(&self, bytes: &[u8]) -> Option<u64> {
+        let mut places = self.0.lock().expect("no test has failed");
+        if let Some(free) = places.iter().position(Option::is_none) {
+            places[free] = Some(bytes.to_vec());
+            return Some(free as u64);
+        }
+        (places.len() < self.1).then(|| {
+            places.push(Some(bytes.to_vec()));
+            places.len() as u64 - 1
+        })
+    }
+
+    fn read(&self, place: u64, bytes: &mut [u8]) {
+        let places = self.0.lock().expect("no test has failed");
+        bytes.copy_from_slice(places[place as usize].as_ref().expect("it was not freed"));
+    }
+
+    fn free(&self, place: u64, length: usize) {
+        let freed = self.0.lock().expect("no test has failed")[place as usize].take();
+        assert_eq!(freed.map(|bytes| bytes.len()), Some(length), "freed once, as long as it was");
+    }
+}
+
+#[test]
+fn what_is_kept_outside_of_memory_is_recognised_all_the_same_and_room_is_given_back() {
+    let shelf = Arc::new(Shelf(std::sync::Mutex::new(Vec::new()), 40));
+    let (mut inside, mut outside) = (Repeats::new(2_000, 1_000_000), Repeats::new(2_000, 1_000_000));
+    outside.keep_in(Arc::clone(&shelf) as Arc<dyn Room>);
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut found = [0; 3];
+    for number in 0..20_000 {
+        let back = if random.u8(0..4) == 0 { random.i64(0..3_000) } else { 0 };
+        let seq = (number - back).max(0);
+        let content = if random.u8(0..50) == 0 { 1 } else { seq as u64 };
+        let channel = random.u32(0..3);
+        // The last channel has no numbers.
+        let element = element(if channel == 2 { NONE } else { seq }, seq, content);
+        let print = Print { channel, arrived_ms: number, ..element };
+        let verdict = inside.see(&print);
+        assert_eq!(outside.see(&print), verdict, "element {number}");
+        found[verdict as usize] += 1;
+    }
+    assert!(found.iter().all(|count| *count > 50), "new ones, repeats and conflicts: {found:?}");
+    let all =
+        |repeats: &Repeats| repeats.prints().map(|(_, prints)| prints.collect()).collect::<Vec<Vec<u64>>>();
+    assert_eq!(all(&inside), all(&outside));
+    let bytes = |repeats: &Repeats| postcard::to_allocvec(repeats).expect("written");
+    assert_eq!(bytes(&inside), bytes(&outside), "a checkpoint is the same");
+    let copy = outside.clone();
+    let kept = || shelf.0.lock().expect("no test has failed").iter().flatten().count();
+    assert_eq!(kept(), 40, "it was full, and what it did not take is in memory");
+    drop(outside);
+    assert_eq!((kept(), all(&copy) == all(&inside)), (0, true));
+}
