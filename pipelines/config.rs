@@ -80,8 +80,8 @@ mod printed;
 pub use bounds::BoundSettings;
 pub use bucket::Bucket;
 pub use functions::{
-    AssignmentSettings, BillingSettings, FunctionSettings, Labour, Level, NotificationSettings, Price,
-    QaSettings, Route, RoutingSettings, Technician, Told,
+    AssignmentSettings, BillingSettings, BySite, FunctionSettings, Labour, Level, NotificationSettings,
+    Price, QaSettings, Route, RoutingSettings, Technician, Told,
 };
 pub(crate) use journaled::reads_alike;
 pub use mirror::{Ack, MirrorPlace, MirrorSettings, Takeover};

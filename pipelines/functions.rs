@@ -194,7 +194,7 @@ impl Functions {
         for change in changes {
             self.audit_exception(&change);
             self.calls.take(&change);
-            self.floods.take(&change, self.at_ms, self.settings.routing.flood_per_10min);
+            self.floods.take(&change, self.at_ms, &self.settings.routing.flood_per_10min);
             self.exception_changed(change);
         }
     }

@@ -71,6 +71,25 @@ fn the_shipped_functions_toml_is_what_the_table_of_settings_prints() {
 }
 
 #[test]
+fn the_examples_of_tables_in_the_shipped_functions_toml_hold_as_they_stand() {
+    let (mut examples, mut is_example) = (String::new(), false);
+    for line in functions_toml().lines() {
+        let line = line.strip_prefix("# ").unwrap_or_default();
+        is_example = !line.is_empty() && (is_example || (line.starts_with('[') && line.ends_with(']')));
+        if is_example {
+            examples.push_str(&format!("{line}\n"));
+        }
+    }
+    let (_folder, loaded) = load_texts(&[("andon.toml", ""), ("functions.toml", &examples)]);
+    let functions = loaded.unwrap_or_else(|mistakes| panic!("{}", lines(&mistakes))).functions;
+    let bern = functions.billing.of("bern");
+    assert_eq!((&*bern.currency, bern.prices["oil_5w30"].unit.as_deref()), ("CHF", Some("L")));
+    assert_eq!(functions.qa.of("lyon").inspectors, ["Q3"]);
+    assert_eq!(functions.notification.of("lyon").milestones, ["accepted", "ready"]);
+    assert_eq!(*functions.routing.flood_per_10min.of("lyon"), 20);
+}
+
+#[test]
 fn every_default_in_the_shipped_file_is_the_one_that_holds_without_it() {
     let shipped = shipped("andon.toml");
     let (_folder, bare) = load_texts(&[("andon.toml", "")]);

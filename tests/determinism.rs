@@ -9,7 +9,7 @@ use ingest::entry::Entry;
 use ingest::entry::command::Order;
 use ingest::intake::Arrivals;
 use ingest::time::Epoch;
-use pipelines::config::{BoundSettings, Config, Price, Technician};
+use pipelines::config::{BillingSettings, BoundSettings, Config, NotificationSettings, Price, Technician};
 use pipelines::scenario::{Action, Message, Outcome, Run, Way};
 use proptest::prelude::*;
 use serde_json::json;
@@ -310,8 +310,12 @@ fn with_functions(mut config: Config) -> Config {
         let technician = Technician { site: site.to_owned(), skills: Vec::new() };
         functions.assignment.technicians.insert(name.to_owned(), technician);
     }
-    functions.billing.prices.insert("grease".to_owned(), Price { price: 3.0, unit: None });
-    functions.notification.quiet_hours = Some("10:02-10:20".parse().expect("hours"));
+    functions.billing.general.prices.insert("grease".to_owned(), Price { price: 3.0, unit: None });
+    functions.notification.general.quiet_hours = Some("10:02-10:20".parse().expect("hours"));
+    let billing = BillingSettings { currency: "NOK".to_owned(), ..functions.billing.general.clone() };
+    functions.billing.sites.insert("oslo".to_owned(), billing);
+    let told = NotificationSettings { quiet_hours: None, ..functions.notification.general.clone() };
+    functions.notification.sites.insert("oslo".to_owned(), told);
     config.functions = Arc::new(functions);
     config
 }

@@ -3,6 +3,7 @@
 //! Everything here is read by the engine when it applies the configuration's entry, so a change of the file is taken up as
 //! a change of rules is, at a place of the journal.
 
+mod by_site;
 mod read;
 mod routing;
 mod table;
@@ -13,6 +14,7 @@ use ingest::readings::Contact;
 
 use crate::calendar::Shift;
 
+pub use self::by_site::BySite;
 pub(super) use self::read::read;
 pub use self::routing::{Level, Route, RoutingSettings, Told};
 pub(super) use self::table::{FUNCTIONS, SECTIONS};
@@ -21,9 +23,11 @@ pub(super) use self::table::{FUNCTIONS, SECTIONS};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FunctionSettings {
     pub assignment: AssignmentSettings,
-    pub qa: QaSettings,
-    pub billing: BillingSettings,
-    pub notification: NotificationSettings,
+    pub qa: BySite<QaSettings>,
+    pub billing: BySite<BillingSettings>,
+    pub notification: BySite<NotificationSettings>,
+    /// By customer, or who routes tell: where they are told, unless a card says otherwise.
+    pub contacts: BTreeMap<String, Contact>,
     pub routing: RoutingSettings,
 }
 
@@ -99,8 +103,6 @@ pub struct NotificationSettings {
     pub quiet_hours: Option<Shift>,
     /// By milestone, in place of the shipped text.
     pub templates: BTreeMap<String, String>,
-    /// By customer: where they are told, unless a card says otherwise.
-    pub contacts: BTreeMap<String, Contact>,
 }
 
 /// What can be told of a job.
@@ -138,8 +140,14 @@ impl BillingSettings {
     #[must_use]
     pub fn holds_quantity(&self, resource: &str, quantity: f64, planned: Option<f64>) -> bool {
         let is_sold = self.prices.get(resource).is_none_or(|known| known.price != 0.0);
-        let tolerance = f64::from(self.quantity_tolerance_percent) / 100.0;
+        let tolerance = self.quantity_tolerance();
         is_sold && planned.is_some_and(|planned| (quantity - planned).abs() > planned.abs() * tolerance)
+    }
+
+    /// As a share of what was planned.
+    #[must_use]
+    pub fn quantity_tolerance(&self) -> f64 {
+        f64::from(self.quantity_tolerance_percent) / 100.0
     }
 }
 
@@ -149,7 +157,9 @@ impl Default for NotificationSettings {
             milestones: MILESTONES.map(str::to_owned).to_vec(),
             quiet_hours: None,
             templates: BTreeMap::new(),
-            contacts: BTreeMap::new(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

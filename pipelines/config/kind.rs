@@ -20,6 +20,8 @@ use super::values::Values;
 pub(super) enum Kind {
     /// Any text but the empty one.
     Text,
+    /// A text, or the empty one for none, where leaving the line out means that another holds.
+    TextOrNone,
     /// Lower-case letters, digits and `_`, a letter first: fit for a stream, a folder and a metric label.
     Name,
     /// One of a few words.
@@ -87,7 +89,7 @@ impl Kind {
     /// What a value of this kind is, for "must be …".
     pub(super) fn describe(self) -> &'static str {
         match self {
-            Kind::Text | Kind::Name | Kind::Path => "a text",
+            Kind::Text | Kind::TextOrNone | Kind::Name | Kind::Path => "a text",
             Kind::Word(_) => "one word of a few",
             Kind::Flag => "true or false",
             Kind::Whole { .. } => "a whole number",
@@ -169,7 +171,7 @@ impl Kind {
             Kind::Text | Kind::Path if text.trim().is_empty() => {
                 Err(Fault::new(format!("`{path}` is empty"), "write a text, or leave the line out"))
             }
-            Kind::Text | Kind::Path => Ok(plain(text)),
+            Kind::Text | Kind::TextOrNone | Kind::Path => Ok(plain(text)),
             Kind::Name => check_name(path, text).map(|()| plain(text)),
             Kind::Word(words) if words.contains(&text) => Ok(plain(text)),
             Kind::Word(words) => {

@@ -100,6 +100,7 @@ impl Functions {
     /// Makes or amends the bill of a released job.
     pub(super) fn bill(&mut self, key: &JobKey) {
         let settings = std::sync::Arc::clone(&self.settings);
+        let settings = settings.billing.of(&key.0);
         let Some(job) = self.jobs.get_mut(key).filter(|job| job.head.state == JobState::Released) else {
             return;
         };
@@ -112,7 +113,7 @@ impl Functions {
         let mut new = Vec::new();
         if is_first {
             for step in job.steps.iter().filter(|step| step.head.ended_ms.is_some()) {
-                new.extend(pricing::labour(&settings.billing, step, LineKind::Labour, 0.0));
+                new.extend(pricing::labour(settings, step, LineKind::Labour, 0.0));
             }
         }
         let kind = if is_first { LineKind::Resource } else { LineKind::Amendment };
@@ -122,7 +123,7 @@ impl Functions {
                 continue;
             }
             // What is not sold has no line.
-            new.extend(pricing::resource(&settings.billing, (&place.0, used), quantity, kind));
+            new.extend(pricing::resource(settings, (&place.0, used), quantity, kind));
             job.bill.billed.insert(place.clone(), used.quantity);
         }
         for line in new {
@@ -140,7 +141,8 @@ impl Functions {
             return;
         }
         let sold_h = job.bill.sold_h(&step.plan.step);
-        let line = pricing::labour(&self.settings.billing, step, LineKind::LabourAmendment, sold_h);
+        let settings = self.settings.billing.of(&key.0);
+        let line = pricing::labour(settings, step, LineKind::LabourAmendment, sold_h);
         if let Some(line) = line {
             self.add_line(key, line);
         }
@@ -149,6 +151,7 @@ impl Functions {
     /// Held lines that had no price get one, where there is one now.
     fn price_anew(&mut self, key: &JobKey) {
         let settings = std::sync::Arc::clone(&self.settings);
+        let settings = settings.billing.of(&key.0);
         let job = self.jobs.get_mut(key).expect("it is billed");
         let whole = whole_job(job);
         let mut changed = Vec::new();
@@ -159,13 +162,13 @@ impl Functions {
             else {
                 continue;
             };
-            let (price, held) = pricing::priced(&settings.billing, used, &line.unit);
+            let (price, held) = pricing::priced(settings, used, &line.unit);
             let held = held.or_else(|| whole.clone()).map(Box::from);
             if price.is_none() && held == line.held {
                 continue;
             }
             line.price(price);
-            line.currency = settings.billing.currency.as_str().into();
+            line.currency = settings.currency.as_str().into();
             line.held = held;
             changed.push(number);
         }

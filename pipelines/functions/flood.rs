@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sinks::view::{ActorView, FloodView};
 
 use super::input::ExceptionChange;
+use crate::config::BySite;
 
 const WINDOW_MS: i64 = 600_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -56,8 +57,8 @@ struct Hour {
 }
 
 impl Floods {
-    /// Takes in the newest word on an exception. More than `above` in ten minutes are a flood.
-    pub(super) fn take(&mut self, change: &ExceptionChange, at_ms: i64, above: usize) {
+    /// Takes in the newest word on an exception. More than `above` of a site in ten minutes are a flood there.
+    pub(super) fn take(&mut self, change: &ExceptionChange, at_ms: i64, above: &BySite<usize>) {
         if change.is_open {
             if !self.open.insert(change.id.clone()) {
                 return;
@@ -74,12 +75,12 @@ impl Floods {
             }
         }
         let site = self.sites.entry(change.site.clone()).or_default();
-        site.raised(change, at_ms, above);
+        site.raised(change, at_ms, *above.of(&change.site));
     }
 
     /// As of a time.
-    pub(super) fn views(&self, at_ms: i64, above: usize) -> Vec<FloodView> {
-        self.sites.iter().map(|(site, flood)| flood.view(site, at_ms, above)).collect()
+    pub(super) fn views(&self, at_ms: i64, above: &BySite<usize>) -> Vec<FloodView> {
+        self.sites.iter().map(|(site, flood)| flood.view(site, at_ms, *above.of(site))).collect()
     }
 }
 

@@ -81,7 +81,6 @@ impl Functions {
         let mut standing = Standing::of(&self.jobs);
         let mut before: BTreeMap<(JobKey, usize), Option<Inferred>> = BTreeMap::new();
         let (mut clocked, mut has_begun) = (Vec::new(), false);
-        let tolerance = f64::from(self.settings.billing.quantity_tolerance_percent) / 100.0;
         for Evidence { site, bay, ts_ms, sign, .. } in evidence {
             let trace = match sign {
                 Sign::Started { job, step } => {
@@ -92,6 +91,7 @@ impl Functions {
             };
             let found = self.spoken_of((&site, &bay), ts_ms, &trace, &standing, units);
             let Some(Found { key, place, weight }) = found else { continue };
+            let tolerance = self.settings.billing.of(&key.0).quantity_tolerance();
             let job = self.jobs.get_mut(&key).expect("it was just found");
             let step = &mut job.steps[place];
             before.entry((key.clone(), place)).or_insert_with(|| step.inferred());

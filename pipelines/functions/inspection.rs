@@ -170,7 +170,7 @@ impl Functions {
 
     /// Looks at the records of a job's finished steps.
     pub(super) fn inspect(&mut self, key: &JobKey) {
-        let at_ms = self.at_ms;
+        let (at_ms, qa) = (self.at_ms, self.settings.qa.of(&key.0));
         let Some(job) = self.jobs.get_mut(key) else { return };
         let is_released = job.head.state == JobState::Released;
         for place in 0..job.steps.len() {
@@ -183,8 +183,7 @@ impl Functions {
             }
             let record = &step.inspection;
             let fault = record.fault(job, &step.plan.step);
-            let needs_signature =
-                self.settings.qa.classes.iter().any(|class| step.plan.classes.contains(class.as_str()));
+            let needs_signature = qa.classes.iter().any(|class| step.plan.classes.contains(class.as_str()));
             let is_latched = job.latched_of(&step.plan.step).is_some();
             let is_covered = |signature: &Signature| record.missing() <= signature.missing && !is_latched;
             let (verdict, reason) = match (fault, &record.signature) {

@@ -46,19 +46,19 @@ impl Functions {
     /// A job has come to a milestone; `distinct` parts what may come several times.
     pub(super) fn milestone(&mut self, key: &JobKey, milestone: &str, distinct: &str) {
         let settings = std::sync::Arc::clone(&self.settings);
-        if !settings.notification.milestones.iter().any(|told| told == milestone) {
+        let notification = settings.notification.of(&key.0);
+        if !notification.milestones.iter().any(|told| told == milestone) {
             return;
         }
         let Some(job) = self.jobs.get_mut(key) else { return };
         let Some(customer) = job.head.customer.clone() else { return };
-        let known = settings.notification.contacts.get(&*customer);
+        let known = settings.contacts.get(&*customer);
         let contact = job.head.contact.as_ref().or(known).cloned();
         let name = if distinct.is_empty() { milestone.to_owned() } else { format!("{milestone}/{distinct}") };
         if job.milestones.len() >= OF_JOB_MAX || !job.milestones.insert(name.as_str().into()) {
             return;
         }
-        let template =
-            settings.notification.templates.get(milestone).map_or(shipped(milestone), String::as_str);
+        let template = notification.templates.get(milestone).map_or(shipped(milestone), String::as_str);
         let text = filled(template, job, self.calendars.of(&key.0), distinct);
         self.outbox.0.push_back(Message {
             site: key.0.clone(),
@@ -101,7 +101,7 @@ impl Functions {
 
     /// The end of the quiet hours that `at_ms` lies in, or `at_ms`.
     fn end_of_quiet_ms(&self, site: &str, at_ms: i64) -> i64 {
-        let Some(quiet) = self.settings.notification.quiet_hours else { return at_ms };
+        let Some(quiet) = self.settings.notification.of(site).quiet_hours else { return at_ms };
         let calendar = SiteCalendar { zone: self.calendars.of(site).zone.clone(), shifts: vec![quiet] };
         let stretch = calendar.stretch(CalendarUnit::Shift, at_ms);
         stretch.filter(|stretch| stretch.is_window).map_or(at_ms, |stretch| stretch.end_ms)
@@ -155,3 +155,6 @@ fn filled(template: &str, job: &Job, calendar: &SiteCalendar, step: &str) -> Str
     text.push_str(rest);
     text
 }
+
+#[cfg(test)]
+mod tests;

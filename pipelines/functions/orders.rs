@@ -107,7 +107,7 @@ impl Functions {
     }
 
     fn hand_over(&mut self, key: &JobKey, actor: &str, reason: Option<&str>, at_ms: i64) -> Result<Done> {
-        self.may_inspect(actor)?;
+        self.may_inspect(&key.0, actor)?;
         let job = self.jobs.get_mut(key).expect("it is known");
         if job.head.state == JobState::Released {
             return conflict(format!("job `{}` was handed over already", key.1));

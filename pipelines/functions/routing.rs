@@ -151,7 +151,7 @@ impl Functions {
             "severity": what.severity, "bay": what.bay, "tool": what.tool, "step": what.step, "since_ms": since_ms,
             "text": text(what, calendar, since_ms, telling),
         });
-        if let Some(Contact { channel, address }) = self.settings.notification.contacts.get(&**person) {
+        if let Some(Contact { channel, address }) = self.settings.contacts.get(&**person) {
             (body["channel"], body["address"]) = (channel.as_str().into(), address.as_str().into());
         }
         let draft = Draft {

@@ -12,20 +12,23 @@ use super::job::{Job, JobKey, JobState, Step, StepState};
 use super::orders::{Done, Result, conflict};
 
 impl Functions {
-    /// Whether `actor` may do what only QA may.
-    pub(crate) fn may_inspect(&self, actor: &str) -> Result<()> {
-        let inspectors = &self.settings.qa.inspectors;
+    /// Whether `actor` may do what only QA of a site may.
+    pub(crate) fn may_inspect(&self, site: &str, actor: &str) -> Result<()> {
+        let qa = &self.settings.qa;
+        let inspectors = &qa.of(site).inspectors;
         if inspectors.is_empty() || inspectors.iter().any(|inspector| inspector == actor) {
             return Ok(());
         }
+        let is_own = *inspectors != qa.general.inspectors;
+        let section = if is_own { format!("qa.sites.{site}") } else { "qa".to_owned() };
         let who = inspectors.join(", ");
-        conflict(format!("`{actor}` is no inspector: `qa.inspectors` in functions.toml names {who}"))
+        conflict(format!("`{actor}` is no inspector: `{section}.inspectors` in functions.toml names {who}"))
     }
 
     /// Whether `actor` may sign for a step or have it done again, as far as it is about who that is.
-    fn may_judge(&self, step: &Step, actor: &str) -> Result<()> {
+    fn may_judge(&self, site: &str, step: &Step, actor: &str) -> Result<()> {
         let name = &step.plan.step;
-        if self.settings.qa.four_eyes && step.head.technician.as_deref() == Some(actor) {
+        if self.settings.qa.of(site).four_eyes && step.head.technician.as_deref() == Some(actor) {
             return conflict(format!("`{actor}` worked on step {name}; somebody else has to sign for it"));
         }
         Ok(())
@@ -40,7 +43,7 @@ impl Functions {
         (actor, note): (&str, Option<&str>),
         at_ms: i64,
     ) -> Result<Done> {
-        self.may_inspect(actor)?;
+        self.may_inspect(&key.0, actor)?;
         let (place, step) = self.step_of(key, name)?;
         let state = step.head.state;
         if !matches!(state, StepState::Done | StepState::QaHold | StepState::Closed)
@@ -54,7 +57,7 @@ impl Functions {
                 key.1
             ));
         }
-        self.may_judge(step, actor)?;
+        self.may_judge(&key.0, step, actor)?;
         let job = self.jobs.get_mut(key).expect("it is known");
         if rework {
             let step = &mut job.steps[place];
@@ -80,10 +83,10 @@ impl Functions {
 
     /// QA has signed at a terminal of the shop, for all of a job that is held.
     pub(super) fn signed(&mut self, key: &JobKey, by: Option<&str>, ts_ms: i64) {
-        let job = &self.jobs[key];
+        let (job, qa) = (&self.jobs[key], self.settings.qa.of(&key.0));
         let is_held = |step: &Step| match step.head.state {
             StepState::QaHold => true,
-            StepState::Done => step.inspection.is_to_sign(&step.plan, &self.settings.qa),
+            StepState::Done => step.inspection.is_to_sign(&step.plan, qa),
             _ => false,
         };
         let held: Vec<usize> = (0..job.steps.len()).filter(|place| is_held(&job.steps[*place])).collect();
@@ -119,11 +122,12 @@ impl Functions {
 
     /// Whether an event may sign for a step.
     fn may_sign_unasked(&self, job: &Job, step: &Step, by: Option<&str>) -> Result<()> {
-        let qa = &self.settings.qa;
+        let site = &*job.head.site;
+        let qa = self.settings.qa.of(site);
         match by {
             Some(actor) => {
-                self.may_inspect(actor)?;
-                self.may_judge(step, actor)?;
+                self.may_inspect(site, actor)?;
+                self.may_judge(site, step, actor)?;
             }
             None if qa.four_eyes || !qa.inspectors.is_empty() => {
                 return conflict(
@@ -155,3 +159,6 @@ fn is_signable(job: &Job, step: &Step, note: Option<&str>) -> Result<()> {
 fn signed_by(name: &str, actor: &str) -> String {
     format!("the record of step {name} is signed by {actor}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ impl Functions {
     /// How many exceptions call on each site, as of a time.
     #[must_use]
     pub(crate) fn floods(&self, at_ms: i64) -> Vec<FloodView> {
-        self.floods.views(at_ms, self.settings.routing.flood_per_10min)
+        self.floods.views(at_ms, &self.settings.routing.flood_per_10min)
     }
 
     /// Jobs, open ones first, in the order in which their steps are placed; then the ones handed over last.
@@ -85,11 +85,11 @@ impl Functions {
             reason: text(&head.reason),
             in_the_way: if open { job.in_the_way() } else { Vec::new() },
             lines_held: job.bill.lines.iter().filter(|line| line.held.is_some()).count() as u64,
-            steps: job.steps.iter().map(|step| self.step_view(step)).collect(),
+            steps: job.steps.iter().map(|step| self.step_view(&head.site, step)).collect(),
         }
     }
 
-    fn step_view(&self, step: &Step) -> JobStepView {
+    fn step_view(&self, site: &str, step: &Step) -> JobStepView {
         let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
         let (head, record, inferred) = (&step.head, &step.inspection, step.inferred());
         JobStepView {
@@ -112,7 +112,7 @@ impl Functions {
             inferred_from: inferred.map(|inferred| inferred.from),
             verdict: record.verdict.as_str().to_owned(),
             needs_signature: head.state != StepState::Closed
-                && record.is_to_sign(&step.plan, &self.settings.qa),
+                && record.is_to_sign(&step.plan, self.settings.qa.of(site)),
             missing: record.is_told.then(|| record.missing()),
             signed_by: record.signature.as_ref().map(|signature| signature.actor.to_string()),
             signed_ms: record.signature.as_ref().map(|signature| signature.at_ms),

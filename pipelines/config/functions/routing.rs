@@ -9,6 +9,7 @@ use super::super::service::TYPED;
 use super::super::setting::Fallback::{Absent, Is, Required};
 use super::super::setting::{Setting, duration, key, set, whole};
 use super::super::values::Values;
+use super::BySite;
 use crate::calendar::Shift;
 
 /// `[routing]`.
@@ -17,7 +18,7 @@ pub struct RoutingSettings {
     /// By name.
     pub routes: BTreeMap<String, Route>,
     /// More exceptions than this within ten minutes are a flood.
-    pub flood_per_10min: usize,
+    pub flood_per_10min: BySite<usize>,
 }
 
 /// Of which exceptions whom it tells. An empty list fits all.
@@ -53,7 +54,10 @@ pub enum Told {
 
 impl Default for RoutingSettings {
     fn default() -> Self {
-        RoutingSettings { routes: BTreeMap::new(), flood_per_10min: 10 }
+        RoutingSettings {
+            routes: BTreeMap::new(),
+            flood_per_10min: BySite { general: 10, sites: BTreeMap::new() },
+        }
     }
 }
 
@@ -92,12 +96,27 @@ pub(super) const FLOOD: Setting = set(
     "More exceptions of a site than this within ten minutes are a flood: GET /api/v1/exceptions/flood.",
 );
 
+/// `[routing.sites.NAME]`.
+static SITE: &[Setting] = &[key("flood_per_10min", whole(1, 500), Absent("20"))];
+
+pub(super) const SITES: Setting = set(
+    "routing.sites",
+    Kind::Tables(SITE),
+    Absent("lyon\nflood_per_10min = 20"),
+    "What counts as a flood at a site, where that differs.",
+);
+
 pub(super) fn read(values: &Values, reader: &mut Reader<'_>) -> RoutingSettings {
     let mut routes = BTreeMap::new();
     for (name, values) in values.tables(ROUTES.path) {
         routes.insert(name.clone(), route(&format!("{}.{name}", ROUTES.path), values, reader));
     }
-    RoutingSettings { routes, flood_per_10min: values.whole(FLOOD.path).expect(TYPED) }
+    let general = values.whole(FLOOD.path).expect(TYPED);
+    let sites = values
+        .tables(SITES.path)
+        .iter()
+        .map(|(site, values)| (site.clone(), values.whole("flood_per_10min").unwrap_or(general)));
+    RoutingSettings { routes, flood_per_10min: BySite { general, sites: sites.collect() } }
 }
 
 fn route(path: &str, values: &Values, reader: &mut Reader<'_>) -> Route {

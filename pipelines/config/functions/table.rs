@@ -27,6 +27,34 @@ static CONTACT: &[Setting] = &[
     key("address", Kind::Text, Required("\"fleet@example.com\"")),
 ];
 
+/// `[qa.sites.NAME]`.
+static QA_OF_SITE: &[Setting] = &[
+    key("classes", Kind::Texts, Absent("[\"A\", \"B\"]")),
+    key("inspectors", Kind::Texts, Absent("[\"Q3\"]")),
+    key("four_eyes", Kind::Flag, Absent("false")),
+];
+
+/// `[billing.sites.NAME]`.
+static BILLING_OF_SITE: &[Setting] = &[
+    key("currency", Kind::Text, Absent("\"CHF\"")),
+    key("labour", LABOUR, Absent("\"worked\"")),
+    key("labour_per_h", Kind::Number, Absent("140")),
+    key("worked_tolerance_percent", TOLERANCE, Absent("30")),
+    key("quantity_tolerance_percent", TOLERANCE, Absent("2")),
+    key("operations", Kind::Tables(OPERATION), Absent("high_voltage_check\nlabour_per_h = 180")),
+    key("prices", Kind::Tables(PRICE), Absent("oil_5w30\nprice = 14.2")),
+];
+
+/// `[notification.sites.NAME]`.
+static NOTIFICATION_OF_SITE: &[Setting] = &[
+    key("milestones", Kind::Texts, Absent("[\"accepted\", \"ready\"]")),
+    key("quiet_hours", Kind::TextOrNone, Absent("\"22:00-06:00\"")),
+    key("templates", Kind::Pairs, Absent("{ ready = \"{vehicle} is ready.\" }")),
+];
+
+const LABOUR: Kind = Kind::Word(&["flat_rate", "worked"]);
+const TOLERANCE: Kind = whole(0, 1000);
+
 /// `functions.toml`.
 pub(in crate::config) static FUNCTIONS: &[Setting] = &[
     set(
@@ -62,10 +90,17 @@ pub(in crate::config) static FUNCTIONS: &[Setting] = &[
         "Who may sign records, reset exceptions and release vehicles. Without the line whoever asks: there are no logins yet.",
     ),
     set("qa.four_eyes", Kind::Flag, Is("true"), "Nobody signs for a step that they worked on themselves."),
+    set(
+        "qa.sites",
+        Kind::Tables(QA_OF_SITE),
+        Absent("lyon\nclasses = [\"A\", \"B\"]\ninspectors = [\"Q3\"]\nfour_eyes = false"),
+        "What differs at a site: any of the settings above. What is left out here is as above. With `inspectors = []` \
+         whoever asks signs there.",
+    ),
     set("billing.currency", Kind::Text, Is("\"EUR\""), "Of all prices here."),
     set(
         "billing.labour",
-        Kind::Word(&["flat_rate", "worked"]),
+        LABOUR,
         Is("\"flat_rate\""),
         "What is sold of a step: flat_rate: the standard time on its card. worked: the time worked, pauses subtracted. A \
          step without a standard time is sold as worked.",
@@ -73,13 +108,13 @@ pub(in crate::config) static FUNCTIONS: &[Setting] = &[
     set("billing.labour_per_h", Kind::Number, Is("90"), "Price of an hour."),
     set(
         "billing.worked_tolerance_percent",
-        whole(0, 1000),
+        TOLERANCE,
         Is("50"),
         "The labour of a step that took longer than its standard time by more than this is held for a person to look at.",
     ),
     set(
         "billing.quantity_tolerance_percent",
-        whole(0, 1000),
+        TOLERANCE,
         Is("5"),
         "A resource of which more or less was used than planned, by more than this, is held as well, and so are its \
          rows of the ledger; so is one without a price here.",
@@ -95,6 +130,18 @@ pub(in crate::config) static FUNCTIONS: &[Setting] = &[
         Kind::Tables(PRICE),
         Absent("oil_5w30\nprice = 11.5\nunit = \"L\""),
         "What a unit of a resource costs. With a unit here, a quantity in another one is held.",
+    ),
+    set(
+        "billing.sites",
+        Kind::Tables(BILLING_OF_SITE),
+        Absent(
+            "bern\ncurrency = \"CHF\"\nlabour = \"worked\"\nlabour_per_h = 140\nworked_tolerance_percent = 30\n\
+             quantity_tolerance_percent = 2\n[billing.sites.bern.operations.high_voltage_check]\nlabour_per_h = 180\n\
+             [billing.sites.bern.prices.oil_5w30]\nprice = 14.2",
+        ),
+        "What differs at a site: any of the settings above. What is left out here is as above, an operation or a \
+         resource that is not named here too. Nothing is converted: if a site has a currency of its own, amounts that \
+         it leaves out are the same number of that currency.",
     ),
     set(
         "notification.milestones",
@@ -123,8 +170,19 @@ pub(in crate::config) static FUNCTIONS: &[Setting] = &[
          \"contact\":{\"channel\":\"mail\",\"address\":\"ann@example.com\"}. [deliver.mail.NAME] in andon.toml sends what \
          goes by channel mail; webhooks carry all channels.",
     ),
+    set(
+        "notification.sites",
+        Kind::Tables(NOTIFICATION_OF_SITE),
+        Absent(
+            "lyon\nmilestones = [\"accepted\", \"ready\"]\nquiet_hours = \"\"\n[notification.sites.lyon.templates]\n\
+             ready = \"{vehicle} peut être récupéré.\"",
+        ),
+        "What differs at a site: any of milestones, quiet_hours (\"\" for none there) and templates. What is left out \
+         here is as above.",
+    ),
     routing::ROUTES,
     routing::FLOOD,
+    routing::SITES,
 ];
 
 /// What stands above each section.

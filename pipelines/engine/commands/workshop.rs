@@ -66,7 +66,9 @@ impl Engine {
 
     /// A latched exception is over.
     pub(super) fn reset(&mut self, order: &Order, exception: &str, by: Operator) -> Answer {
-        if let Err(refusal) = self.functions.may_inspect(&order.actor) {
+        // Of one that is not known there is no site, and nothing to inspect.
+        let site = self.exceptions.site_of(exception);
+        if let Some(Err(refusal)) = site.map(|site| self.functions.may_inspect(site, &order.actor)) {
             return self.said(&order.key, Err(refusal));
         }
         let done = self.exceptions.reset(exception, by);

@@ -201,6 +201,11 @@ impl Exceptions {
     }
 
     /// The newest word on an exception that is open, suppressed or lately closed.
+    /// Where an exception is, if it is known.
+    pub(in crate::engine) fn site_of(&self, id: &str) -> Option<&str> {
+        self.known(id).ok().map(|known| known.site.as_str())
+    }
+
     fn known(&self, id: &str) -> Result<&Exception, Refusal> {
         let open = self.conditions.values().filter_map(|condition| condition.open.as_ref());
         let mut all = open.chain(self.latched.values()).chain(&self.recent);

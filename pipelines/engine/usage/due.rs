@@ -6,7 +6,7 @@ use super::super::ledger::Posting;
 use super::Usage;
 use super::book::{Book, BookKey};
 use super::checks::Check;
-use crate::config::BillingSettings;
+use crate::config::{BillingSettings, BySite};
 use crate::functions::Measured;
 
 /// What a book has to say.
@@ -32,8 +32,13 @@ impl Due {
 impl Usage {
     /// Books of `bay` that have something new to say, each with the amounts and checks that do: finished, and either
     /// changed or become final. `passed_ms` is the bay's frontier: what ended before it is final. `billing` says which
-    /// quantities are held.
-    pub(in crate::engine) fn due(&mut self, bay: u32, passed_ms: i64, billing: &BillingSettings) -> Vec<Due> {
+    /// quantities are held at which site.
+    pub(in crate::engine) fn due(
+        &mut self,
+        bay: u32,
+        passed_ms: i64,
+        billing: &BySite<BillingSettings>,
+    ) -> Vec<Due> {
         let mut due = Vec::new();
         let Some(attention) = self.attention.get_mut(&bay) else { return due };
         attention.retain(|key| {
@@ -44,7 +49,7 @@ impl Usage {
             book.is_final = is_final;
             book.is_changed = false;
             let checks = book.checks.due(all, self.kinds.units());
-            let postings = book.postings(key, all, billing);
+            let postings = book.postings(key, all, billing.of(&key.site));
             let mut told = book.heading();
             for (resource, amount) in &mut book.amounts {
                 if all || amount.is_changed {

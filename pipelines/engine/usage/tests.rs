@@ -1,4 +1,6 @@
+use super::super::ledger::Origin;
 use super::*;
+use crate::config::{BillingSettings, BySite};
 use ingest::config::UsageSettings;
 use ingest::series::Series;
 
@@ -63,4 +65,24 @@ fn beyond_the_bound_the_books_that_ended_first_are_forgotten_and_open_ones_stay(
     assert_eq!(kept, ["S0", "S1"]);
     usage.forget_beyond(2, |_| 31);
     assert_eq!(usage.books.len(), 1, "too old");
+}
+
+#[test]
+fn how_much_too_much_is_held_in_the_ledger_is_a_matter_of_the_site() {
+    let general = BillingSettings::default();
+    let bern = BillingSettings { quantity_tolerance_percent: 10, ..general.clone() };
+    let billing = BySite { general, sites: [("bern".to_owned(), bern)].into() };
+    let (mut usage, units) = (Usage::default(), Units::new(&[]).expect("no aliases"));
+    for site in ["bern", "lyon"] {
+        let key = BookKey { site: site.into(), job: "J1".into(), step: "S1".into() };
+        let mut book = Book { ended_ms: Some(20), ..Book::new(0, 0) };
+        let origin = Origin { lot: None, ts_ms: 10, message: 1, rise: None };
+        let used = Use { resource: "oil".into(), quantity: 4.3, unit: "L".into(), origin };
+        book.add(&used, Some((4.0, "L")), &units).expect("litres");
+        usage.books.insert(key.clone(), book);
+        usage.attention.entry(0).or_default().insert(key);
+    }
+    let due = usage.due(0, 30, &billing);
+    let told = due.iter().map(|due| (&*due.key.site, due.postings[0].entry.state.as_str()));
+    assert_eq!(told.collect::<Vec<_>>(), [("bern", "posted"), ("lyon", "held")]);
 }

@@ -8,7 +8,7 @@ use super::super::input::{CardPlan, Input};
 use super::super::job::StepPlan;
 use super::*;
 use crate::calendar::Calendars;
-use crate::config::{FunctionSettings, Price};
+use crate::config::{BillingSettings, FunctionSettings, Labour, Price};
 
 const AT_MS: i64 = 1_772_445_600_000;
 
@@ -21,15 +21,25 @@ fn used(resource: &str, quantity: f64, unit: &str, planned: Option<f64>) -> Used
 }
 
 fn event(functions: &mut Functions, ts_ms: i64, event: &str) {
+    event_at(functions, "lyon", ts_ms, event);
+}
+
+fn event_at(functions: &mut Functions, site: &str, ts_ms: i64, event: &str) {
     let text = format!(r#"{{"bay":"b1","job":"J1","step":"S1","technician":"T1","event":"{event}"}}"#);
     let event: StepEvent = serde_json::from_str(&text).expect("a step event");
-    functions.take(Input::Step { site: "lyon".into(), event, ts_ms });
+    functions.take(Input::Step { site: site.into(), event, ts_ms });
 }
 
 /// Step S1 of job J1 used these and was handed over; nothing has a price.
 fn handed_over(all: Vec<Used>) -> Functions {
     let mut functions = Functions::new(&Arc::default(), &Arc::new(Calendars::default()));
-    let plan = StepPlan { step: "S1".into(), standard_ms: Some(60_000), ..StepPlan::default() };
+    hand_over(&mut functions, "lyon", 60_000, all);
+    functions
+}
+
+/// Step S1 of job J1 at a site used these, in a second of work, and is handed over.
+fn hand_over(functions: &mut Functions, site: &str, standard_ms: i64, all: Vec<Used>) {
+    let plan = StepPlan { step: "S1".into(), standard_ms: Some(standard_ms), ..StepPlan::default() };
     let card = CardPlan {
         job: "J1".into(),
         customer: None,
@@ -38,10 +48,10 @@ fn handed_over(all: Vec<Used>) -> Functions {
         promised_ms: None,
         steps: vec![Arc::new(plan)],
     };
-    functions.take(Input::Card { site: "lyon".into(), card, ts_ms: AT_MS });
-    event(&mut functions, AT_MS + 1_000, "started");
-    event(&mut functions, AT_MS + 2_000, "finished");
-    let (site, job, step): (Box<str>, Box<str>, Box<str>) = ("lyon".into(), "J1".into(), "S1".into());
+    functions.take(Input::Card { site: site.into(), card, ts_ms: AT_MS });
+    event_at(functions, site, AT_MS + 1_000, "started");
+    event_at(functions, site, AT_MS + 2_000, "finished");
+    let (site, job, step): (Box<str>, Box<str>, Box<str>) = (site.into(), "J1".into(), "S1".into());
     functions.take(Input::Finished {
         site: site.clone(),
         job: job.clone(),
@@ -51,18 +61,17 @@ fn handed_over(all: Vec<Used>) -> Functions {
         worked_ms: 1_000,
     });
     let (checks, measured) = (Vec::new(), Vec::new());
-    functions.take(Input::Booked { site, job, step, checks, measured, used: all });
+    functions.take(Input::Booked { site: site.clone(), job, step, checks, measured, used: all });
     functions.tick(AT_MS + 2_000);
-    event(&mut functions, AT_MS + 3_000, "released");
+    event_at(functions, &site, AT_MS + 3_000, "released");
     functions.tick(AT_MS + 4_000);
-    functions
 }
 
 /// These prices apply from now on; what is told at the next tick of lines, and of queue `billing`.
 fn reprice(functions: Functions, prices: &[(&str, Price)]) -> (Functions, Vec<String>, Vec<String>) {
     let mut settings = FunctionSettings::default();
     let prices = prices.iter().map(|(name, price)| ((*name).to_owned(), price.clone()));
-    settings.billing.prices.extend(prices);
+    settings.billing.general.prices.extend(prices);
     let other = Functions::new(&Arc::new(settings), &Arc::new(Calendars::default()));
     let mut functions = functions.under_settings_of(&other);
     functions.settings_changed(0);
@@ -121,7 +130,7 @@ fn what_left_with_something_open_stays_held_with_its_price() {
 fn another_way_to_sell_labour_amends_no_bill_that_is_made() {
     let functions = handed_over(Vec::new());
     let mut settings = FunctionSettings::default();
-    settings.billing.labour = crate::config::Labour::Worked;
+    settings.billing.general.labour = Labour::Worked;
     let mut functions =
         functions.under_settings_of(&Functions::new(&Arc::new(settings), &Arc::new(Calendars::default())));
     functions.settings_changed(0);
@@ -144,4 +153,70 @@ fn the_time_of_runs_that_are_forgotten_is_still_sold() {
     functions.tick(AT_MS + 2_000_000);
     let job = functions.jobs.values().next().expect("a job");
     assert_eq!(job.steps[0].worked_ms(), 101_000);
+}
+
+#[test]
+fn one_and_the_same_job_costs_at_each_site_what_it_costs_there() {
+    let mut settings = FunctionSettings::default();
+    let general = &mut settings.billing.general;
+    general.prices.extend([("oil".to_owned(), price(10.0, "L")), ("rag".to_owned(), price(1.0, "1"))]);
+    let bern = BillingSettings {
+        currency: "CHF".to_owned(),
+        labour_per_h: 150.0,
+        quantity_tolerance_percent: 10,
+        prices: [("oil".to_owned(), price(14.0, "L"))].into(),
+        ..general.clone()
+    };
+    let oslo = BillingSettings {
+        currency: "NOK".to_owned(),
+        labour: Labour::Worked,
+        labour_per_h: 1_800.0,
+        ..general.clone()
+    };
+    settings.billing.sites = [("bern".to_owned(), bern), ("oslo".to_owned(), oslo)].into();
+    let mut functions = Functions::new(&Arc::new(settings), &Arc::new(Calendars::default()));
+    for site in ["bern", "lyon", "oslo"] {
+        let all = vec![used("oil", 4.3, "L", Some(4.0)), used("rag", 2.0, "1", None)];
+        hand_over(&mut functions, site, 3_600_000, all);
+    }
+    let lines = functions.told.lines.iter().map(|row| {
+        let Line { item, quantity, amount, currency, held, .. } = &row.line;
+        let (amount, held) = (amount.unwrap_or_default(), held.as_deref().unwrap_or("posted"));
+        format!("{} {item} {quantity} {amount} {currency} {held}", row.site)
+    });
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        [
+            "bern S1 1 150 CHF posted",
+            "bern oil 4.3 60.2 CHF posted",
+            "bern rag 2 0 CHF rag has no price",
+            "lyon S1 1 90 EUR posted",
+            "lyon oil 4.3 43 EUR 4.3 L were used, 4 are planned",
+            "lyon rag 2 2 EUR posted",
+            "oslo S1 0.0003 0.54 NOK posted",
+            "oslo oil 4.3 43 NOK 4.3 L were used, 4 are planned",
+            "oslo rag 2 2 NOK posted",
+        ]
+    );
+}
+
+#[test]
+fn a_price_of_one_site_lets_no_line_of_another_go() {
+    let mut functions = handed_over(vec![used("gasket", 2.0, "1", None)]);
+    hand_over(&mut functions, "bern", 60_000, vec![used("gasket", 2.0, "1", None)]);
+    let mut settings = FunctionSettings::default();
+    let bern = BillingSettings {
+        currency: "CHF".to_owned(),
+        prices: [("gasket".to_owned(), price(5.0, "1"))].into(),
+        ..BillingSettings::default()
+    };
+    settings.billing.sites.insert("bern".to_owned(), bern);
+    let other = Functions::new(&Arc::new(settings), &Arc::new(Calendars::default()));
+    let mut functions = functions.under_settings_of(&other);
+    functions.settings_changed(0);
+    (functions.told.lines, functions.told.items) = (Vec::new(), Vec::new());
+    functions.tick(AT_MS + 5_000);
+    let lines: Vec<_> = functions.told.lines.iter().map(|row| (&*row.site, row.line.amount)).collect();
+    assert_eq!(lines, [("bern", Some(10.0))]);
+    assert_eq!(&*functions.told.lines[0].line.currency, "CHF");
 }

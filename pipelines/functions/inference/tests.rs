@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::input::Input;
 use super::*;
-use crate::config::Config;
+use crate::config::{BillingSettings, Config, FunctionSettings};
 
 /// A site without assignment, with a job for each card: `STEP what:wanted …`, steps parted by commas.
 struct Shop {
@@ -113,6 +113,21 @@ fn a_step_ends_with_the_last_good_reading_that_its_card_asks_for() {
     shop.hear(&["30 oil 3.9", "40 torque 88", "50 torque 88", "60 angle 90"]);
     let whole = ["S1 10-40 0.7 expected readings", "S2 60-60 0.7 expected readings"];
     assert_eq!(shop.inferred("J1"), whole, "within the tolerance of bills");
+}
+
+#[test]
+fn how_much_of_what_is_planned_is_enough_is_a_matter_of_the_site() {
+    let ended = |site: &str| {
+        let mut shop = Shop::new(&[("J1", "S1 torque:1 oil:4")]);
+        let mut settings = FunctionSettings::default();
+        let billing = BillingSettings { quantity_tolerance_percent: 10, ..BillingSettings::default() };
+        settings.billing.sites.insert(site.to_owned(), billing);
+        shop.functions.settings = Arc::new(settings);
+        shop.event(5, "J1", "S1", "assigned");
+        shop.hear(&["10 torque 88", "20 oil 3.7"]);
+        shop.functions.jobs.values().next().and_then(|job| job.steps[0].inferred()?.ended_ms)
+    };
+    assert_eq!((ended("bern"), ended("lyon")), (None, Some(20)), "the job is at Lyon");
 }
 
 #[test]

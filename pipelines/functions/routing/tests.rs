@@ -35,7 +35,7 @@ fn shop(change: impl FnOnce(&mut FunctionSettings)) -> Functions {
         settings.assignment.technicians.insert(name.to_owned(), technician);
     }
     let contact = Contact { channel: "mail".to_owned(), address: "lead@shop.example".to_owned() };
-    settings.notification.contacts.insert("lead".to_owned(), contact);
+    settings.contacts.insert("lead".to_owned(), contact);
     change(&mut settings);
     Functions::new(&Arc::new(settings), &Arc::new(Calendars::default()))
 }
