@@ -200,12 +200,12 @@ impl Exceptions {
         ends.map(|ms| -(-ms).div_euclid(1000) * 1000).filter(|&ms| ms > at_ms).min()
     }
 
-    /// The newest word on an exception that is open, suppressed or lately closed.
     /// Where an exception is, if it is known.
     pub(in crate::engine) fn site_of(&self, id: &str) -> Option<&str> {
         self.known(id).ok().map(|known| known.site.as_str())
     }
 
+    /// The newest word on an exception that is open, suppressed or lately closed.
     fn known(&self, id: &str) -> Result<&Exception, Refusal> {
         let open = self.conditions.values().filter_map(|condition| condition.open.as_ref());
         let mut all = open.chain(self.latched.values()).chain(&self.recent);
