@@ -99,7 +99,12 @@ fn alone() -> MutexGuard<'static, ()> {
 fn until_exported(andon: &mut Andon, shop: &Shop, work: &Work) {
     until("all readings are applied", 60, || {
         let counts = andon.counts();
-        if counts.get("applied") >= work.readings { Ok(()) } else { Err(counts) }
+        let of = work.readings;
+        if counts.get("applied") >= of {
+            Ok(())
+        } else {
+            Err((counts, format!("of {of}"), andon.get("/readyz")))
+        }
     });
     until("all readings are in the exports", 60, || {
         let seen = shop.history().count_now("SELECT count(*) AS count FROM telemetry");

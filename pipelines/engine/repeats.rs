@@ -109,16 +109,6 @@ impl Repeats {
         Repeats { messages_max, age_max_ms, room: fresh.room.clone(), ..self }
     }
 
-    /// Full chunks are kept there from now on.
-    pub(super) fn keep_in(&mut self, room: Arc<dyn Room>) {
-        self.room = Some(room);
-    }
-
-    /// Full chunks are kept where those of `other` are.
-    pub(super) fn share_room(&mut self, other: &Repeats) {
-        self.room.clone_from(&other.room);
-    }
-
     /// Touches what is kept of these channels, so that it is near when their elements are seen. Changes nothing.
     pub(super) fn fetch(&self, channels: impl Iterator<Item = u32>) {
         let channels = channels.filter_map(|channel| self.channels.get(channel as usize));

@@ -12,7 +12,7 @@ fn a_full_disk_is_waited_for_and_loses_nothing() {
     let _alone = alone();
     let Some(broker) = Mosquitto::start("") else { return };
     let shop = Shop::new(broker.port, "segment_bytes = \"1MiB\"");
-    let Some(disk) = TightDisk::mount(&shop.data(), "24m") else { return };
+    let Some(disk) = TightDisk::mount(&shop.data(), "40m") else { return };
     let mut andon = Andon::run(&shop);
     andon.until_ready();
     let mut work = Work::on(broker.port);

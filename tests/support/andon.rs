@@ -200,6 +200,9 @@ impl Andon {
     }
 }
 
+/// Lines of the log that a test that fails shows.
+const LOG_LINES: usize = 20;
+
 /// Server-sent events.
 pub(crate) struct Events(Lines<BufReader<TcpStream>>);
 
@@ -229,6 +232,12 @@ impl Events {
 
 impl Drop for Andon {
     fn drop(&mut self) {
+        // Its folder goes with the test.
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("it logged last:\n{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

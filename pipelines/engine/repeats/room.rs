@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::Repeats;
 use super::chunk::CHUNK;
 
 /// Keeps bytes where they take no memory. What it gives back is what it was given, so nothing depends on whether there is
@@ -60,6 +61,18 @@ impl Word for u64 {
     }
     fn of(bytes: &[u8]) -> u64 {
         u64::from_le_bytes(bytes.try_into().expect("eight bytes"))
+    }
+}
+
+impl Repeats {
+    /// Full chunks are kept there from now on.
+    pub(in crate::engine) fn keep_in(&mut self, room: Arc<dyn Room>) {
+        self.room = Some(room);
+    }
+
+    /// Full chunks are kept where those of `other` are.
+    pub(in crate::engine) fn share_room(&mut self, other: &Repeats) {
+        self.room.clone_from(&other.room);
     }
 }
 
