@@ -1,6 +1,6 @@
 //! The steps of one bay: its events in event time, and the runs and spans that follow from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ingest::readings::{JobCard, StepEventKind};
@@ -25,66 +25,45 @@ pub(crate) struct BaySteps {
     spans: Vec<Span>,
     /// How far recordings have come: a run out of one that has no end is active up to here, and says nothing of what is live.
     #[serde(default)]
-    imported_until_ms: i64,
+    pub(super) imported_until_ms: i64,
 }
 
 impl BaySteps {
+    /// Takes an event in. Most are the newest, and touch the runs that have no end, not all that are kept.
     pub(super) fn insert(&mut self, record: Record, card: Option<&JobCard>) {
         let key = |record: &Record| (record.ts_ms, record.message, record.index);
         let place = self.events.partition_point(|known| key(known) <= key(&record));
+        let mut open = self.open();
+        // How long what was imported goes on is told by what else was.
+        let is_live = !record.is_imported && open.iter().all(|&run| !self.runs[run].is_imported);
+        let is_last = self.spans.last().is_none_or(|last| last.from_ms <= record.ts_ms);
+        let is_newest = is_live && is_last && place == self.events.len();
         self.events.insert(place, record);
-        self.rebuild(card);
+        if !is_newest {
+            return self.rebuild(card);
+        }
+        let newest = &self.events[place];
+        if apply(&mut self.runs, &mut open, newest, None, card) {
+            let span = Span { from_ms: newest.ts_ms, run: open.last().map(|&run| number(run)) };
+            // Of a moment there is one span, as all that happened in it says.
+            self.spans.pop_if(|last| last.from_ms == span.from_ms);
+            self.spans.push(span);
+        }
     }
 
-    /// Runs and spans from the events. Few events are kept, and new ones are rare.
-    fn rebuild(&mut self, card: Option<&JobCard>) {
-        let known: BTreeMap<RunId, Run> =
+    /// Places of the runs that nobody has ended, by start.
+    fn open(&self) -> Vec<usize> {
+        (0..).zip(&self.runs).filter(|(_, run)| run.ended_ms.is_none()).map(|(place, _)| place).collect()
+    }
+
+    /// Runs and spans from the events.
+    pub(super) fn rebuild(&mut self, card: Option<&JobCard>) {
+        let mut known: BTreeMap<RunId, Run> =
             std::mem::take(&mut self.runs).into_iter().map(|run| (run.id, run)).collect();
+        let mut open = Vec::new();
         for record in &self.events {
-            let same =
-                |run: &&mut Run| run.job == record.job && run.step == record.step && run.ended_ms.is_none();
-            let open = self.runs.iter_mut().rev().find(same);
-            match (record.event, open) {
-                (StepEventKind::Started, None) => {
-                    let id = RunId { message: record.message, index: record.index };
-                    let before = known.get(&id);
-                    let plan = match before {
-                        Some(run) => run.plan.clone(),
-                        None => card
-                            .filter(|card| *card.job == *record.job)
-                            .and_then(|card| planned(card, &record.step)),
-                    };
-                    let other = self.runs.iter().rev().find(|run| run.ended_ms.is_none());
-                    let overlaps = other.map(|run| Arc::from(format!("{}/{}", run.job, run.step)));
-                    self.runs.push(Run {
-                        id,
-                        job: Arc::clone(&record.job),
-                        step: Arc::clone(&record.step),
-                        technician: record.technician.clone(),
-                        started_ms: record.ts_ms,
-                        ended_ms: None,
-                        pauses: Vec::new(),
-                        plan,
-                        is_joined: before.is_some_and(|run| run.is_joined),
-                        uncounted: before.map(|run| run.uncounted.clone()).unwrap_or_default(),
-                        overlaps,
-                        is_imported: record.is_imported,
-                        limits: FxHashMap::default(),
-                    });
-                }
-                (StepEventKind::Paused, Some(run)) if !run.is_paused() => {
-                    run.pauses.push((record.ts_ms, None))
-                }
-                (StepEventKind::Resumed, Some(run)) if run.is_paused() => {
-                    if let Some(pause) = run.pauses.last_mut() {
-                        pause.1 = Some(record.ts_ms);
-                    }
-                }
-                (StepEventKind::Finished | StepEventKind::Failed, Some(run)) => {
-                    run.ended_ms = Some(record.ts_ms)
-                }
-                _ => {}
-            }
+            let id = RunId { message: record.message, index: record.index };
+            apply(&mut self.runs, &mut open, record, known.remove(&id), card);
         }
         self.respan();
     }
@@ -97,24 +76,32 @@ impl BaySteps {
         }
     }
 
+    /// In the order of time: of the runs that are active from a border on, the one that started last counts.
     fn respan(&mut self) {
         let imported_until_ms = self.imported_until_ms;
         let ended_ms = |run: &Run| {
             let is_open_past = run.is_imported && run.ended_ms.is_none();
             if is_open_past { Some(imported_until_ms.max(run.started_ms)) } else { run.ended_ms }
         };
-        let mut borders: Vec<i64> =
-            self.runs.iter().flat_map(|run| [Some(run.started_ms), ended_ms(run)]).flatten().collect();
+        // An end stands before the starts of its moment: a run that ends when it starts is never active.
+        let mut borders: Vec<(i64, bool, usize)> = Vec::with_capacity(2 * self.runs.len());
+        for (place, run) in self.runs.iter().enumerate() {
+            borders.push((run.started_ms, true, place));
+            borders.extend(ended_ms(run).map(|ended_ms| (ended_ms, false, place)));
+        }
         borders.sort_unstable();
-        borders.dedup();
+        let mut active = BTreeSet::new();
         self.spans.clear();
-        for from_ms in borders {
-            let active = |run: &Run| {
-                run.started_ms <= from_ms && ended_ms(run).is_none_or(|ended_ms| from_ms < ended_ms)
-            };
-            let run =
-                self.runs.iter().rposition(active).map(|run| u32::try_from(run).expect("few runs are kept"));
-            self.spans.push(Span { from_ms, run });
+        for moment in borders.chunk_by(|one, other| one.0 == other.0) {
+            let from_ms = moment[0].0;
+            for &(_, starts, run) in moment {
+                if starts && ended_ms(&self.runs[run]).is_none_or(|ended_ms| from_ms < ended_ms) {
+                    active.insert(run);
+                } else if !starts {
+                    active.remove(&run);
+                }
+            }
+            self.spans.push(Span { from_ms, run: active.last().map(|&run| number(run)) });
         }
     }
 
@@ -174,21 +161,21 @@ impl BaySteps {
         if self.events.first().is_none_or(|first| first.ts_ms >= before_ms) {
             return;
         }
-        let kept: Vec<(Arc<str>, Arc<str>, i64)> = self
-            .runs
-            .iter()
-            .filter(|run| match run.ended_ms {
-                Some(ended_ms) => ended_ms >= before_ms,
-                None => run.started_ms >= abandoned_ms,
-            })
-            .map(|run| (Arc::clone(&run.job), Arc::clone(&run.step), run.started_ms))
-            .collect();
+        let kept = self.runs.iter().filter(|run| match run.ended_ms {
+            Some(ended_ms) => ended_ms >= before_ms,
+            None => run.started_ms >= abandoned_ms,
+        });
+        // When the first kept run of a step began.
+        let mut began_ms: FxHashMap<(&str, &str), i64> = FxHashMap::default();
+        for run in kept {
+            let began_ms = began_ms.entry((&run.job, &run.step)).or_insert(run.started_ms);
+            *began_ms = run.started_ms.min(*began_ms);
+        }
         let events = self.events.len();
         self.events.retain(|record| {
-            let of_kept_run = kept.iter().any(|(job, step, started_ms)| {
-                *job == record.job && *step == record.step && record.ts_ms >= *started_ms
-            });
-            !record.told || record.ts_ms >= before_ms || of_kept_run
+            let began_ms = began_ms.get(&(&*record.job, &*record.step));
+            let is_of_kept_run = began_ms.is_some_and(|began_ms| record.ts_ms >= *began_ms);
+            !record.told || record.ts_ms >= before_ms || is_of_kept_run
         });
         if self.events.len() < events {
             self.rebuild(None);
@@ -199,5 +186,73 @@ impl BaySteps {
     #[must_use]
     pub(crate) fn current(&self) -> Option<&Run> {
         self.spans.last().and_then(|span| span.run).map(|run| &self.runs[run as usize])
+    }
+}
+
+fn number(run: usize) -> u32 {
+    u32::try_from(run).expect("few runs are kept")
+}
+
+/// What an event does to the runs, of which those at the places `open` have no end; whether one began or ended. `before` is
+/// the run that the event opened when it was last applied.
+fn apply(
+    runs: &mut Vec<Run>,
+    open: &mut Vec<usize>,
+    record: &Record,
+    before: Option<Run>,
+    card: Option<&JobCard>,
+) -> bool {
+    let is_same = |&place: &usize| runs[place].job == record.job && runs[place].step == record.step;
+    let found = open.iter().rposition(is_same);
+    match (record.event, found) {
+        (StepEventKind::Started, None) => {
+            let overlaps =
+                open.last().map(|&other| format!("{}/{}", runs[other].job, runs[other].step).into());
+            open.push(runs.len());
+            let (plan, is_joined, uncounted) = match before {
+                Some(run) => (run.plan, run.is_joined, run.uncounted),
+                None => {
+                    let card = card.filter(|card| *card.job == *record.job);
+                    (card.and_then(|card| planned(card, &record.step)), false, BTreeSet::new())
+                }
+            };
+            runs.push(Run {
+                id: RunId { message: record.message, index: record.index },
+                job: Arc::clone(&record.job),
+                step: Arc::clone(&record.step),
+                technician: record.technician.clone(),
+                started_ms: record.ts_ms,
+                ended_ms: None,
+                pauses: Vec::new(),
+                plan,
+                is_joined,
+                uncounted,
+                overlaps,
+                is_imported: record.is_imported,
+                limits: FxHashMap::default(),
+            });
+            true
+        }
+        (StepEventKind::Paused, Some(found)) => {
+            let run = &mut runs[open[found]];
+            if !run.is_paused() {
+                run.pauses.push((record.ts_ms, None));
+            }
+            false
+        }
+        (StepEventKind::Resumed, Some(found)) => {
+            let run = &mut runs[open[found]];
+            if run.is_paused()
+                && let Some(pause) = run.pauses.last_mut()
+            {
+                pause.1 = Some(record.ts_ms);
+            }
+            false
+        }
+        (StepEventKind::Finished | StepEventKind::Failed, Some(found)) => {
+            runs[open.remove(found)].ended_ms = Some(record.ts_ms);
+            true
+        }
+        _ => false,
     }
 }

@@ -93,3 +93,62 @@ fn an_end_that_was_not_told_before_a_leap_of_the_watermark_finds_its_run() {
     bay.forget(500, 0);
     assert_eq!(active(&mut bay, &[15, 950]), "- J1/S2", "then it goes");
 }
+
+/// A bay of two thousand steps took a minute of work for each thousand messages: all that was kept of it was made anew with
+/// each event.
+#[test]
+fn what_is_made_event_by_event_is_what_all_events_together_make() {
+    for seed in 0..60 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut bay = BaySteps::default();
+        for message in 1..=120 {
+            let lags = random.u8(0..5) == 0;
+            let is_imported = random.u8(0..12) == 0;
+            let event = ["started", "started", "paused", "resumed", "finished", "failed"][random.usize(0..6)];
+            let record = Record {
+                ts_ms: message as i64 * 10 / 7 - if lags { random.i64(0..60) } else { 0 },
+                message,
+                index: 0,
+                arrived_ms: 0,
+                seq: 0,
+                job: format!("J{}", random.u8(0..3)).as_str().into(),
+                step: format!("S{}", random.u8(0..2)).as_str().into(),
+                technician: None,
+                event: serde_json::from_str(&format!("\"{event}\"")).expect("an event"),
+                told: false,
+                raw: None,
+                is_imported,
+            };
+            let imported_ms = record.ts_ms;
+            bay.insert(record, None);
+            if is_imported {
+                bay.import_until(imported_ms);
+            }
+            let told = format!("{bay:?}");
+            bay.rebuild(None);
+            assert_eq!(told, format!("{bay:?}"), "seed {seed}, event {message}");
+            bay.check_spans();
+            if random.u8(0..20) == 0 {
+                let passed_ms = message as i64 * 10 / 7 - 40;
+                bay.tell(passed_ms);
+                bay.forget(passed_ms - 20, passed_ms - 80);
+            }
+        }
+    }
+}
+
+impl BaySteps {
+    /// At each moment that matters the run is active that started last of those that have begun and not ended.
+    fn check_spans(&self) {
+        let ended_ms = |run: &Run| match run.ended_ms {
+            None if run.is_imported => Some(self.imported_until_ms.max(run.started_ms)),
+            ended_ms => ended_ms,
+        };
+        let borders = self.runs.iter().flat_map(|run| [Some(run.started_ms), ended_ms(run)]).flatten();
+        for at_ms in borders.flat_map(|ms| [ms - 1, ms, ms + 1]) {
+            let is_active =
+                |run: &Run| run.started_ms <= at_ms && ended_ms(run).is_none_or(|ended_ms| at_ms < ended_ms);
+            assert_eq!(self.active(at_ms).1, self.runs.iter().rposition(is_active), "at {at_ms}: {self:?}");
+        }
+    }
+}
