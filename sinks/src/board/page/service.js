@@ -13,14 +13,14 @@ export function showOutOfService(tools) {
 }
 
 function make() {
-  const item = element("li", "out");
-  const parts = { tool: element("b", "where"), said: element("span", "operator") };
+  const parts = { tool: element("b", "where"), said: element("p", "operator") };
+  const item = element("li", "exception", element("div", "head", parts.tool), parts.said);
   const commands = makeCommands();
   addCommand(commands, "Return to service", () => ({
     path: `tools/${named(item.shown.site, item.shown.tool)}/return_to_service`,
     title: `Return ${item.shown.tool} to service`,
   }));
-  item.append(parts.tool, parts.said, commands);
+  item.append(commands);
   item.parts = parts;
   return item;
 }
@@ -28,5 +28,5 @@ function make() {
 function update(item, one) {
   item.shown = one;
   setText(item.parts.tool, one.tool);
-  setText(item.parts.said, `out of service since ${time(one.since_ms)} by ${one.actor}: ${one.reason}`);
+  setText(item.parts.said, `Since ${time(one.since_ms)}, by ${one.actor}: ${one.reason}`);
 }
