@@ -362,6 +362,36 @@ fn the_ledger_says_the_same(ask: &Ask<'_>) {
     }
 }
 
+/// A day on which nothing happens proves nothing.
+fn all_of_it_happened(ask: &Ask<'_>) {
+    for (what, sql) in [
+        ("steps that were assigned", "SELECT count(*) AS count FROM steps_iso WHERE event = 'assigned'"),
+        (
+            "steps that took too long",
+            "SELECT count(*) AS count FROM exceptions_iso WHERE rule LIKE 'step_overrun%'",
+        ),
+        (
+            "joints that were bad",
+            "SELECT count(*) AS count FROM exceptions_iso WHERE rule LIKE 'torque%' AND actor = 'Q1'",
+        ),
+        (
+            "bad joints of steps that lack no good one in the end: they were tightened again",
+            "SELECT count(*) AS count FROM exceptions_iso AS e JOIN inspections AS i ON i.job = e.job AND i.step = e.step \
+             WHERE e.rule = 'torque_out_of_spec' AND i.missing = 0",
+        ),
+        (
+            "fluids that were held and released",
+            "SELECT count(*) AS count FROM invoice_lines WHERE kind = 'resource' AND posted_by = 'office'",
+        ),
+        ("records that were signed", "SELECT count(*) AS count FROM inspections WHERE signed_by = 'Q1'"),
+        ("jobs that were handed over", "SELECT count(*) AS count FROM job_cards WHERE released_by = 'Q1'"),
+    ] {
+        let count = ask(sql)[0]["count"].as_u64().expect("a count");
+        eprintln!("{count} {what}");
+        assert!(count > 0, "there were {what}");
+    }
+}
+
 /// Labour is what was clocked, on the job and on its bill.
 fn labour_is_what_was_clocked(day: &Day, ask: &Ask<'_>) {
     let steps = ask("SELECT job, step, worked_s FROM job_steps WHERE worked_s > 0");
@@ -437,6 +467,7 @@ fn undisturbed(day: &Day, broker: &Mosquitto, seconds: u64) -> BTreeMap<&'static
     eprintln!("{commands} commands: {resets} resets, {signed} signatures, {posted} lines posted by hand");
     assert!(resets > 5 && signed > 20 && posted > 0, "people had something to do");
     andon.stop();
+    all_of_it_happened(&ask);
     the_books_balance(day, &ask);
     labour_is_what_was_clocked(day, &ask);
     each_customer_is_told_and_each_job_billed_once(&ask, &outside);
@@ -502,6 +533,7 @@ fn disturbed(
     };
     evening(&mut andon, &mut people, day, &ask);
     andon.stop();
+    all_of_it_happened(&ask);
     the_books_balance(day, &ask);
     labour_is_what_was_clocked(day, &ask);
     each_customer_is_told_and_each_job_billed_once(&ask, &outside);
