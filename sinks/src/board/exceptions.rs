@@ -63,6 +63,7 @@ impl ExceptionQuery {
     }
 }
 
-fn unknown(name: &str, value: &str, known: &[&str]) -> Problem {
+/// A value that a parameter cannot have, with those that it can.
+pub(super) fn unknown(name: &str, value: &str, known: &[&str]) -> Problem {
     Problem::bad_request(format!("`{name}` cannot be `{value}`; use {}", known.join(", ")))
 }

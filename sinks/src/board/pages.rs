@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 
 use super::Board;
 use super::commands::answered;
-use super::exceptions::SEVERITIES;
+use super::exceptions::{SEVERITIES, unknown};
 use super::problem::Problem;
 use super::queues::{csv, is_csv};
 use super::routes::Shared;
@@ -19,7 +19,7 @@ use crate::desk::Wish;
 use crate::store::reader::{ITEMS_MAX, PageQuestion, Paged, Question};
 
 /// Which page, in the terms of every list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default)]
 struct Page {
     from: Option<String>,
     to: Option<String>,
@@ -130,8 +130,7 @@ pub(super) async fn exceptions(
     let Query(query) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     let PastExceptionQuery { site, bay, tool, job, rule, severity, from, to, after, limit, format } = query;
     if let Some(other) = severity.as_deref().filter(|severity| !SEVERITIES.contains(severity)) {
-        let detail = format!("`severity` cannot be `{other}`; use {}", SEVERITIES.join(", "));
-        return Err(Problem::bad_request(detail));
+        return Err(unknown("severity", other, &SEVERITIES));
     }
     let named =
         [("site", site), ("bay", bay), ("tool", tool), ("job", job), ("rule", rule), ("severity", severity)];
