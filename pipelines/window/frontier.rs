@@ -28,7 +28,8 @@ impl Frontier<'_> {
 }
 
 /// What closes groups: bays, sites, or the one overall watermark; numbered, with the highest watermark that
-/// was seen of each.
+/// was seen of each. It knows all that the frontier speaks of, not only those with groups: which bays had a row or a
+/// series when hangs on where the input was cut.
 #[derive(Clone, Debug)]
 pub(crate) struct Closers {
     kind: Closes,
@@ -54,24 +55,32 @@ impl Closers {
         let closer = match self.kind {
             Closes::Overall => 0,
             Closes::Bay => bay,
-            Closes::Site => {
-                let site = &table.bays()[bay as usize].0;
-                match self.sites.get(site) {
-                    Some(&number) => number,
-                    None => {
-                        let number = u32::try_from(self.site_names.len()).expect("fewer sites than bays");
-                        self.sites.insert(site.clone(), number);
-                        self.site_names.push(site.clone());
-                        number
-                    }
-                }
-            }
+            Closes::Site => self.of_site(&table.bays()[bay as usize].0),
         };
-        let needed = closer as usize + 1;
-        if self.seen.len() < needed {
-            self.seen.resize(needed, i64::MIN);
-        }
+        self.grow(closer as usize + 1);
         closer
+    }
+
+    fn of_site(&mut self, site: &str) -> u32 {
+        if let Some(&number) = self.sites.get(site) {
+            return number;
+        }
+        let number = u32::try_from(self.site_names.len()).expect("fewer sites than bays");
+        self.sites.insert(site.into(), number);
+        self.site_names.push(site.into());
+        number
+    }
+
+    /// One that is new has seen nothing, or the end with all others.
+    fn grow(&mut self, needed: usize) {
+        if self.seen.len() < needed {
+            let before = if self.is_ended() { i64::MAX } else { i64::MIN };
+            self.seen.resize(needed, before);
+        }
+    }
+
+    fn is_ended(&self) -> bool {
+        self.highest == i64::MAX
     }
 
     /// All closers that there are.
@@ -93,24 +102,45 @@ impl Closers {
     /// each closer that moved.
     pub(crate) fn advance(&mut self, frontier: &Frontier) -> Vec<(i64, i64)> {
         let mut passed = Vec::new();
-        for (closer, seen) in self.seen.iter_mut().enumerate() {
-            let now = match self.kind {
-                _ if frontier.overall == i64::MAX => i64::MAX,
-                Closes::Overall => frontier.overall,
-                Closes::Bay => frontier.bays.get(closer).copied().unwrap_or(i64::MIN),
-                Closes::Site => frontier.sites.get(&self.site_names[closer]).copied().unwrap_or(i64::MIN),
-            };
-            if now > *seen {
-                passed.push((*seen, now));
-                *seen = now;
-                self.highest = self.highest.max(now);
+        if frontier.overall == i64::MAX {
+            let moved = self.seen.iter_mut().filter(|seen| **seen < i64::MAX);
+            passed.extend(moved.map(|seen| (std::mem::replace(seen, i64::MAX), i64::MAX)));
+            self.highest = i64::MAX;
+            return passed;
+        }
+        match self.kind {
+            Closes::Overall => self.pass(0, frontier.overall, &mut passed),
+            Closes::Bay => {
+                for (bay, &now) in frontier.bays.iter().enumerate() {
+                    self.pass(bay, now, &mut passed);
+                }
+            }
+            Closes::Site => {
+                for (site, &now) in frontier.sites {
+                    let number = self.of_site(site);
+                    self.pass(number as usize, now, &mut passed);
+                }
             }
         }
         passed
     }
 
-    /// What a snapshot keeps: (site, bay, highest watermark), sorted; empty names where there are none.
+    fn pass(&mut self, closer: usize, now: i64, passed: &mut Vec<(i64, i64)>) {
+        self.grow(closer + 1);
+        let seen = &mut self.seen[closer];
+        if now > *seen {
+            passed.push((*seen, now));
+            *seen = now;
+            self.highest = self.highest.max(now);
+        }
+    }
+
+    /// What a snapshot keeps: (site, bay, highest watermark), sorted; empty names where there are none, and at the end of
+    /// input, which is the same for all.
     pub(crate) fn by_name(&self, table: &SeriesTable) -> Vec<(String, String, i64)> {
+        if self.is_ended() {
+            return vec![(String::new(), String::new(), i64::MAX)];
+        }
         let moved = self.seen.iter().enumerate().filter(|(_, seen)| **seen > i64::MIN);
         let mut named: Vec<_> = moved
             .map(|(closer, &seen)| match self.kind {
@@ -133,6 +163,11 @@ impl Closers {
         let site_bay: FxHashMap<&str, u32> =
             (0..).zip(table.bays()).map(|(number, (site, _))| (site.as_ref(), number)).collect();
         for (site, bay, seen) in named {
+            if *seen == i64::MAX {
+                self.seen.fill(i64::MAX);
+                self.highest = i64::MAX;
+                return;
+            }
             let number = match self.kind {
                 Closes::Overall => Some(0),
                 Closes::Bay => bays.get(&(site.as_str(), bay.as_str())).copied(),

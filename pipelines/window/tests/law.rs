@@ -349,3 +349,34 @@ fn a_restored_state_takes_in_watermarks_of_bays_without_rows() {
     let history = [(line.clone(), Event::Save), (line, Event::Watermark(1, 0))];
     assert_eq!(run(QUERIES[2], &history, false, false).hash, run(QUERIES[2], &history, true, false).hash);
 }
+
+#[test]
+fn a_bay_without_rows_is_the_same_state_at_the_end_whether_it_was_saved_before_or_not() {
+    let sql = |keys: &str| {
+        format!(
+            "SELECT {keys}, count(*) AS times FROM session(telemetry, ts, INTERVAL '10 seconds', {keys}) \
+             GROUP BY {keys}, window_start, window_end"
+        )
+    };
+    for keys in ["site, bay", "site"] {
+        let hash_with = |is_saved: bool, end: Option<&Frontier>| {
+            let mut bench = Bench::new(&sql(keys), 900_000);
+            // Its one row is on its way.
+            telemetry(&[Reading::parse("R/B2/T1/torque 1000 0")], 1, &mut bench.table);
+            bench.push(&[Reading::parse("S/B1/T1/torque 1000 5")]);
+            bench.set_watermark(1, 500);
+            bench.set_site_watermark("S", 500);
+            bench.close(None);
+            if is_saved {
+                bench.save_and_restore();
+            }
+            bench.set_watermark(0, 700);
+            bench.set_site_watermark("R", 700);
+            bench.close(end);
+            bench.operator.snapshot_and_hash(&bench.table).expect("a snapshot").1
+        };
+        for end in [None, Some(&Frontier::end())] {
+            assert_eq!(hash_with(true, end), hash_with(false, end), "by {keys}, {end:?}");
+        }
+    }
+}
