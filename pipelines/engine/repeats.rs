@@ -8,17 +8,18 @@
 //! `repeat_age`, and at most [`ELEMENTS_OF_A_MESSAGE`] times as many; beyond it the oldest chunk is forgotten, and a
 //! repeat of it would count as new.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ingest::readings::NONE;
 
 use self::chunk::{CHUNK, Full, Open};
+use self::chunks::Chunks;
 use self::gaps::{Gaps, Missing};
 pub(super) use self::numbers::Usual;
 pub use self::room::Room;
 
 mod chunk;
+mod chunks;
 mod gaps;
 mod numbers;
 mod room;
@@ -34,7 +35,7 @@ pub(super) struct Repeats {
     messages_max: usize,
     age_max_ms: i64,
     missing: Missing,
-    /// For full chunks, if they are not to be in memory.
+    /// For old chunks, if they are not to be in memory.
     room: Option<Arc<dyn Room>>,
 }
 
@@ -65,7 +66,7 @@ const _: () = assert!(size_of::<Channel>() == 64);
 /// What the unusual element asks for.
 #[derive(Clone, Debug, Default)]
 struct Past {
-    full: VecDeque<Full>,
+    full: Chunks,
     /// Messages that begin in `full`.
     full_messages: usize,
     gaps: Gaps,
@@ -154,8 +155,10 @@ impl Repeats {
     /// Prints by channel number, oldest first: for the state hash.
     pub(super) fn prints(&self) -> impl Iterator<Item = (usize, impl Iterator<Item = u64>)> {
         let prints = |channel: &Channel| -> Vec<u64> {
-            let full = channel.past.full.iter().flat_map(|full| full.prints.all());
-            full.chain(channel.prints.first(channel.len).iter().copied()).collect()
+            let mut prints = Vec::new();
+            channel.past.full.for_each(|full| prints.extend(full.prints.all()));
+            prints.extend_from_slice(channel.prints.first(channel.len));
+            prints
         };
         self.channels.iter().enumerate().map(move |(number, channel)| (number, prints(channel).into_iter()))
     }
@@ -231,14 +234,14 @@ impl Channel {
             newest_ts_ms: self.newest_ts_ms,
             last_arrived_ms: arrived_ms,
             messages: self.messages,
-            prints: self.prints.full(self.is_numbered.then_some((self.boot, self.highest)), room),
+            prints: self.prints.full(self.is_numbered.then_some((self.boot, self.highest))),
         };
         self.len = 0;
         let past = &mut self.past;
         past.full_messages += usize::from(full.messages);
-        past.full.push_back(full);
+        past.full.push(full, room);
         let elements_max = messages_max.saturating_mul(ELEMENTS_OF_A_MESSAGE);
-        let oldest = &past.full[0];
+        let Some(oldest) = past.full.oldest() else { return };
         self.oldest_arrived_ms = oldest.last_arrived_ms;
         if past.full_messages - usize::from(oldest.messages) > messages_max
             || past.full.len() * CHUNK > elements_max + CHUNK
@@ -250,10 +253,10 @@ impl Channel {
     #[cold]
     fn forget_oldest(&mut self) {
         let past = &mut self.past;
-        if let Some(oldest) = past.full.pop_front() {
+        if let Some(oldest) = past.full.pop_oldest() {
             past.full_messages -= usize::from(oldest.messages);
         }
-        self.oldest_arrived_ms = past.full.front().map_or(i64::MAX, |oldest| oldest.last_arrived_ms);
+        self.oldest_arrived_ms = past.full.oldest().map_or(i64::MAX, |oldest| oldest.last_arrived_ms);
     }
 
     /// Takes a number in that is not the next one; true if it had come before in its boot.
@@ -288,8 +291,8 @@ impl Channel {
     }
 
     fn holds(&self, print: &Print, mark: u64) -> bool {
-        let mut full = self.past.full.iter().rev().take_while(|full| print.ts_ms <= full.newest_ts_ms);
-        self.prints.first(self.len).contains(&mark) || full.any(|full| full.holds(print, mark))
+        self.prints.first(self.len).contains(&mark)
+            || self.past.full.any_of_time(print.ts_ms, |full| full.holds(print, mark))
     }
 }
 

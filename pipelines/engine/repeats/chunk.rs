@@ -1,9 +1,6 @@
 //! Prints of elements that came one after the other.
 
-use std::sync::Arc;
-
 use super::Print;
-use super::room::{Kept, Room};
 
 /// So many make a full chunk.
 pub(super) const CHUNK: usize = 128;
@@ -13,7 +10,7 @@ pub(super) const CHUNK: usize = 128;
 pub(super) struct Open(Box<[u64; CHUNK]>);
 
 /// A chunk to which nothing is added any more.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Full {
     pub(super) oldest_ts_ms: i64,
     /// No element of this chunk and of those before it is newer.
@@ -25,15 +22,16 @@ pub(super) struct Full {
     pub(super) prints: Prints,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) enum Prints {
     /// The upper half of each print, by sequence number.
     Numbered {
         boot: i64,
         first_seq: i64,
-        halves: Kept<u32>,
+        #[serde(with = "ingest::packed")]
+        halves: Box<[u32]>,
     },
-    Whole(Kept<u64>),
+    Whole(#[serde(with = "ingest::packed")] Box<[u64]>),
 }
 
 impl Default for Open {
@@ -61,15 +59,15 @@ impl Open {
         self.0[usize::from(place) % CHUNK] = print;
     }
 
-    /// All of them, which are numbered up to `last` of a boot without a gap, if it is given; in `room` if there is any.
-    pub(super) fn full(&self, last: Option<(i64, i64)>, room: Option<&Arc<dyn Room>>) -> Prints {
+    /// All of them, which are numbered up to `last` of a boot without a gap, if it is given.
+    pub(super) fn full(&self, last: Option<(i64, i64)>) -> Prints {
         match last {
             Some((boot, last_seq)) => Prints::Numbered {
                 boot,
                 first_seq: last_seq - (CHUNK as i64 - 1),
-                halves: Kept::of(self.0.iter().map(|&mark| half(mark)), room),
+                halves: self.0.iter().map(|&mark| half(mark)).collect(),
             },
-            None => Prints::Whole(Kept::of(self.0.iter().copied(), room)),
+            None => Prints::Whole(self.0.as_slice().into()),
         }
     }
 }
@@ -78,14 +76,14 @@ impl Full {
     pub(super) fn holds(&self, print: &Print, mark: u64) -> bool {
         self.oldest_ts_ms <= print.ts_ms
             && match &self.prints {
-                Prints::Whole(marks) => marks.with(|marks| marks.contains(&mark)),
+                Prints::Whole(marks) => marks.contains(&mark),
                 Prints::Numbered { boot, first_seq, halves } => {
                     let place =
                         print.seq.checked_sub(*first_seq).and_then(|place| usize::try_from(place).ok());
                     *boot == print.boot
                         && place
                             .filter(|place| *place < CHUNK)
-                            .is_some_and(|place| halves.with(|halves| halves.get(place) == Some(&half(mark))))
+                            .is_some_and(|place| halves.get(place) == Some(&half(mark)))
                 }
             }
     }
@@ -94,10 +92,8 @@ impl Full {
 impl Prints {
     pub(super) fn all(&self) -> Vec<u64> {
         match self {
-            Prints::Numbered { halves, .. } => {
-                halves.with(|halves| halves.iter().map(|&half| half.into()).collect())
-            }
-            Prints::Whole(marks) => marks.with(<[u64]>::to_vec),
+            Prints::Numbered { halves, .. } => halves.iter().map(|&half| half.into()).collect(),
+            Prints::Whole(marks) => marks.to_vec(),
         }
     }
 }

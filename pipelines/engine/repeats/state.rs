@@ -5,7 +5,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::chunk::{CHUNK, Full, Open, Prints};
 use super::gaps::{Gaps, Missing};
-use super::room::Kept;
 use super::{Channel, Past, Repeats, Usual};
 
 /// [`Repeats`], an element of each column a channel, or a chunk.
@@ -77,15 +76,13 @@ impl Columns {
         for (number, channel) in (0..).zip(&repeats.channels) {
             columns.channels.push(channel);
             columns.open.extend_from_slice(channel.prints.first(channel.len));
-            for full in &channel.past.full {
+            channel.past.full.for_each(|full| {
                 columns.chunks.push(full);
                 match &full.prints {
-                    Prints::Numbered { halves, .. } => {
-                        halves.with(|halves| columns.halves.extend_from_slice(halves));
-                    }
-                    Prints::Whole(wholes) => wholes.with(|wholes| columns.wholes.extend_from_slice(wholes)),
+                    Prints::Numbered { halves, .. } => columns.halves.extend_from_slice(halves),
+                    Prints::Whole(wholes) => columns.wholes.extend_from_slice(wholes),
                 }
-            }
+            });
             if !channel.past.gaps.is_empty() {
                 columns.gaps.push((number, channel.past.gaps.clone()));
             }
@@ -98,12 +95,10 @@ impl Columns {
         let (mut open, mut halves, mut wholes) = (0, 0, 0);
         for channel in &repeats.channels {
             open += usize::from(channel.len);
-            for full in &channel.past.full {
-                match &full.prints {
-                    Prints::Numbered { .. } => halves += CHUNK,
-                    Prints::Whole(_) => wholes += CHUNK,
-                }
-            }
+            channel.past.full.for_each(|full| match &full.prints {
+                Prints::Numbered { .. } => halves += CHUNK,
+                Prints::Whole(_) => wholes += CHUNK,
+            });
         }
         self.open.reserve_exact(open);
         self.halves.reserve_exact(halves);
@@ -122,14 +117,14 @@ impl Columns {
             let full = (0..*of.full.get(row)?).map(|_| reader.next()).collect::<Option<Vec<Full>>>()?;
             let past = Past {
                 full_messages: full.iter().map(|full| usize::from(full.messages)).sum(),
-                full: full.into(),
+                full: full.into_iter().collect(),
                 gaps: Gaps::default(),
             };
             channels.push(Channel {
                 newest_ts_ms: *of.newest_ts_ms.get(row)?,
                 oldest_ts_ms: *of.oldest_ts_ms.get(row)?,
                 prints: Open::of(prints)?,
-                oldest_arrived_ms: past.full.front().map_or(i64::MAX, |oldest| oldest.last_arrived_ms),
+                oldest_arrived_ms: past.full.oldest().map_or(i64::MAX, |oldest| oldest.last_arrived_ms),
                 boot: *of.boot.get(row)?,
                 highest: *of.highest.get(row)?,
                 usual: Usual {
@@ -192,12 +187,12 @@ impl Reader<'_> {
         let (chunks, at) = (&self.chunks, self.at);
         self.at += 1;
         let prints = if *chunks.is_numbered.get(at)? == 0 {
-            Prints::Whole(Kept::Here(self.wholes.split_off(..CHUNK)?.into()))
+            Prints::Whole(self.wholes.split_off(..CHUNK)?.into())
         } else {
             let number = self.numbered;
             self.numbered += 1;
             let (boot, first_seq) = (*chunks.boot.get(number)?, *chunks.first_seq.get(number)?);
-            let halves = Kept::Here(self.halves.split_off(..CHUNK)?.into());
+            let halves = self.halves.split_off(..CHUNK)?.into();
             Prints::Numbered { boot, first_seq, halves }
         };
         Some(Full {

@@ -3,9 +3,15 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array, RecordBatch};
+use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
 
 use super::place::Partition;
+
+/// A batch of few rows takes many times their memory. So many that came one after the other become one, unless they have
+/// many rows together.
+const SMALL_BATCHES: usize = 64;
+const SMALL_ROWS: usize = 4_096;
 
 /// Batches by partition, in order of arrival.
 #[derive(Debug, Default)]
@@ -20,6 +26,8 @@ pub(super) struct Held {
     pub(super) batches: Vec<RecordBatch>,
     pub(super) rows: usize,
     pub(super) bytes: usize,
+    /// The last batches, which have not been looked at yet.
+    fresh: usize,
 }
 
 impl Pending {
@@ -31,6 +39,7 @@ impl Pending {
         held.bytes += bytes;
         held.batches.push(batch);
         self.bytes += bytes;
+        held.join_small();
         held.rows
     }
 
@@ -68,6 +77,24 @@ impl Pending {
 }
 
 impl Held {
+    fn join_small(&mut self) {
+        self.fresh += 1;
+        if self.fresh < SMALL_BATCHES {
+            return;
+        }
+        self.fresh = 0;
+        let first = self.batches.len() - SMALL_BATCHES;
+        let small = &self.batches[first..];
+        let rows: usize = small.iter().map(RecordBatch::num_rows).sum();
+        // Those that cannot be one, since they name too much together, stay as they are.
+        if rows < SMALL_ROWS
+            && let Ok(joined) = concat_batches(small[0].schema_ref(), small)
+        {
+            self.batches.truncate(first);
+            self.batches.push(joined);
+        }
+    }
+
     /// The rows from `first` on, `count` of them.
     pub(super) fn slices(&self, first: usize, count: usize) -> Vec<RecordBatch> {
         let (mut skip, mut left, mut slices) = (first, count, Vec::new());
@@ -96,4 +123,34 @@ fn memory_bytes(batch: &RecordBatch) -> usize {
         _ => column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size()),
     };
     batch.columns().iter().map(column_bytes).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{AsArray, Int64Array, StringArray};
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    #[test]
+    fn many_batches_of_a_row_become_few_and_their_rows_stay_in_order() {
+        let row = |number: i64| {
+            let text: StringArray = [format!("job {number}")].iter().map(Some).collect();
+            let columns: [(&str, Arc<dyn Array>); 2] =
+                [("number", Arc::new(Int64Array::from(vec![number]))), ("job", Arc::new(text))];
+            RecordBatch::try_from_iter(columns).expect("two columns")
+        };
+        let partition = Partition { stream: 0, day: None, site: None };
+        let mut pending = Pending::default();
+        for number in 0..1_000 {
+            assert_eq!(pending.push(partition.clone(), row(number)), number as usize + 1);
+        }
+        let held = pending.get(&partition).expect("it holds rows");
+        assert!(held.batches.len() < 1_000 / SMALL_BATCHES + SMALL_BATCHES, "{}", held.batches.len());
+        let numbers = held.slices(100, 800);
+        let numbers = numbers.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values());
+        assert!(numbers.copied().eq(100..900));
+    }
 }
