@@ -58,7 +58,7 @@ mod workshop;
 
 pub use self::error::EngineError;
 pub use self::repeats::Room;
-pub use self::state::configuration_of;
+pub use self::state::{VERSION as STATE_VERSION, check_version as check_state_version, configuration_of};
 pub use self::switch::backfill::{Entries as PastEntries, Past, PastError};
 
 use std::sync::Arc;

@@ -96,7 +96,7 @@ fn every_default_in_the_shipped_file_is_the_one_that_holds_without_it() {
     let mut bare = bare.expect("an empty file is all defaults");
     assert_eq!(bare.source.inflight_window, 20);
     // The shipped pair has a wider window.
-    bare.source.inflight_window = 1000;
+    bare.source.inflight_window = 5000;
     let settings = |config: &Config| {
         let intake = format!("{:#?} {:#?} {:#?}", config.source, config.topics, config.journal);
         let rest = format!("{:#?} {:#?} {:#?}", config.engine, config.checkpoint, config.export);

@@ -14,7 +14,8 @@ use hdrhistogram::Histogram;
 use ingest::time::{Clock, SystemClock};
 use rumqttc::{Publish, QoS};
 
-const WINDOW: usize = 1000;
+/// That of the shipped configurations.
+const WINDOW: usize = 5000;
 /// Messages in one write.
 const CHUNK: usize = 100;
 const ANSWER_TIME_MAX: Duration = Duration::from_millis(2);

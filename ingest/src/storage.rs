@@ -33,8 +33,8 @@ pub trait Storage: Send + Sync + Debug {
     /// The whole content of a file.
     fn read(&self, path: &Path) -> io::Result<Bytes>;
 
-    /// Makes a file or empties and fills the one that is there: its bytes are durable when this returns, its name
-    /// after [`sync_folder`](Self::sync_folder). After an error any part of them may be there.
+    /// Makes a file or writes over the one that is there, whose room is used again: its bytes are durable when this
+    /// returns, its name after [`sync_folder`](Self::sync_folder). After an error any part of them may be there.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
     /// As [`rename`](Self::rename), but the names are durable only after [`sync_folder`](Self::sync_folder) of their
@@ -56,9 +56,7 @@ pub trait Storage: Send + Sync + Debug {
     /// Makes or replaces a file. It is there whole and durable, or not at all; what a crash leaves of it beside its
     /// place ends in `.new` and is overwritten by the next try.
     fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(".new");
-        let unfinished = PathBuf::from(unfinished);
+        let unfinished = unfinished(path);
         let made = self.write(&unfinished, bytes).and_then(|()| self.rename(&unfinished, path));
         if made.is_err() {
             // It says nothing and stands in nobody's way, but it takes room.
@@ -111,6 +109,14 @@ pub trait StorageFile: Send + Sync + Debug {
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
+}
+
+/// Where [`Storage::create`] writes what will be at `path`.
+#[must_use]
+pub fn unfinished(path: &Path) -> PathBuf {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    unfinished.into()
 }
 
 /// The folder that holds a name.

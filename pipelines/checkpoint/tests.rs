@@ -1,5 +1,9 @@
+use std::sync::Arc;
+
+use ingest::storage::{DiskStorage, Storage};
+
+use super::folder::ROOM;
 use super::*;
-use ingest::storage::DiskStorage;
 
 fn checkpoint(epoch: u64) -> Checkpoint {
     Checkpoint {
@@ -20,9 +24,37 @@ fn the_newest_is_found_and_old_ones_go() {
     for epoch in [1, 2, 10] {
         checkpoints.put(&checkpoint(epoch)).expect("writes");
     }
-    checkpoints.trim(Epoch(10)).expect("trims");
+    checkpoints.trim(Epoch(10), Offset(1)).expect("trims");
     assert_eq!(checkpoints.newest().expect("reads"), Some(checkpoint(10)));
-    assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 2);
+    assert_eq!(checkpoints.files().expect("lists").len(), 2);
+}
+
+#[test]
+fn the_room_of_one_that_goes_is_that_of_the_next() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let checkpoints = CheckpointFolder::open(Arc::new(DiskStorage), folder.path(), 2).expect("opens");
+    let of = |epoch: u64, bytes: usize| Checkpoint { engine: vec![7; bytes], ..checkpoint(epoch) };
+    let file = |epoch| {
+        let known = std::fs::metadata(checkpoints.path(epoch)).expect("it is there");
+        (known.ino(), known.len())
+    };
+    for epoch in 1..=3 {
+        checkpoints.put(&of(epoch, 5_000)).expect("writes");
+    }
+    let first = file(1).0;
+    checkpoints.trim(Epoch(3), Offset(1)).expect("trims");
+    checkpoints.put(&of(4, 300)).expect("writes");
+    assert_eq!((file(4).0, file(4).1 < 5_000), (first, true));
+    assert_eq!(checkpoints.newest().expect("reads"), Some(of(4, 300)));
+    checkpoints.trim(Epoch(4), Offset(1)).expect("trims");
+    // What another process left there may have a name beside it.
+    let next = CheckpointFolder::open(Arc::new(DiskStorage), folder.path(), 2).expect("opens");
+    next.put(&of(5, 100)).expect("writes");
+    assert!(folder.path().join(ROOM).exists());
+    next.trim(Epoch(5), Offset(1)).expect("trims");
+    let names = std::fs::read_dir(folder.path()).expect("lists").count();
+    assert_eq!((names, next.newest().expect("reads")), (3, Some(of(5, 100))));
 }
 
 #[test]
@@ -36,12 +68,12 @@ fn large_ones_are_fewer_and_two_stay_however_large() {
         [(1, 2_000, 1), (2, 2_000, 2), (3, 2_000, 3), (4, 2_000, 3), (5, 9_000, 2), (6, 10, 2)]
     {
         checkpoints.put(&of(epoch, bytes)).expect("writes");
-        checkpoints.trim(Epoch(epoch)).expect("trims");
+        checkpoints.trim(Epoch(epoch), Offset(1)).expect("trims");
         assert_eq!(kept(), left, "after epoch {epoch}");
     }
     // What is not shown yet is no part of it.
     checkpoints.put(&of(7, 9_000)).expect("writes");
-    checkpoints.trim(Epoch(6)).expect("trims");
+    checkpoints.trim(Epoch(6), Offset(1)).expect("trims");
     assert_eq!((kept(), checkpoints.newest().expect("reads").map(|newest| newest.epoch)), (3, Some(7)));
 }
 
@@ -69,4 +101,73 @@ fn a_changed_byte_is_found() {
     std::fs::write(&path, bytes).expect("writes");
     let error = checkpoints.newest().expect_err("damaged").to_string();
     assert!(error.contains("hash does not fit"), "{error}");
+}
+
+/// Of a state of that version: its first byte.
+fn of_version(epoch: u64, state: u8) -> Checkpoint {
+    Checkpoint { engine: vec![state, 2, 3], ..checkpoint(epoch) }
+}
+
+#[test]
+fn who_moves_back_a_version_goes_on_from_the_newest_that_is_known_or_from_the_first_entry() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let checkpoints = CheckpointFolder::open(Arc::new(DiskStorage), folder.path(), 3).expect("opens");
+    let ours = u8::try_from(crate::engine::STATE_VERSION).expect("a small number");
+    let epoch = |journal_from: u64| {
+        checkpoints
+            .newest_usable(Offset(journal_from))
+            .map(|usable| usable.map(|checkpoint| checkpoint.epoch))
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(epoch(1), Ok(None));
+    for (number, state) in [(4, ours - 1), (5, ours), (6, ours + 1), (7, ours + 1)] {
+        checkpoints.put(&of_version(number, state)).expect("writes");
+    }
+    let mut unknown = of_version(8, ours).encode().expect("written");
+    unknown[7] = b'2';
+    checkpoints.put_bytes(8, &unknown).expect("writes");
+    assert_eq!((epoch(1), epoch(50)), (Ok(Some(5)), Ok(Some(5))));
+    // The journal no longer reaches back to it.
+    let error = epoch(51).expect_err("none serves");
+    for words in ["00008.andon", "`ANDONC02`", "start the Andon that wrote it", "begins with entry 51"] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+    for number in [4, 5] {
+        checkpoints.remove(Epoch(number)).expect("removed");
+    }
+    assert_eq!((epoch(1), epoch(2).is_err()), (Ok(None), true), "all is computed again");
+    // One that is damaged is no other version.
+    checkpoints.put_bytes(9, b"ANDONC01").expect("writes");
+    assert!(epoch(1).expect_err("damaged").contains("move it away"));
+}
+
+#[test]
+fn the_newest_of_the_version_before_stays_while_the_journal_reaches_back_to_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ours = u8::try_from(crate::engine::STATE_VERSION).expect("a small number");
+    let open = || CheckpointFolder::open(Arc::new(DiskStorage), folder.path(), 2).expect("opens");
+    let before = open();
+    for number in 1..=3 {
+        before.put(&of_version(number, ours - 1)).expect("writes");
+    }
+    let kept = |checkpoints: &CheckpointFolder| {
+        let files = checkpoints.files().expect("lists").into_iter();
+        files.map(|path| checkpoints.read(&path).expect("reads").epoch).collect::<Vec<_>>()
+    };
+    // The upgrade, and a restart after it.
+    let mut journal_from = 1;
+    for (number, left) in [(4, [2, 3, 4].as_slice()), (5, &[3, 4, 5]), (6, &[3, 5, 6]), (7, &[3, 6, 7])] {
+        let checkpoints = open();
+        checkpoints.newest_usable(Offset(journal_from)).expect("one serves");
+        checkpoints.put(&of_version(number, ours)).expect("writes");
+        checkpoints.trim(Epoch(number), Offset(journal_from)).expect("trims");
+        assert_eq!(kept(&checkpoints), left, "after epoch {number}");
+        journal_from += 5;
+    }
+    let checkpoints = open();
+    checkpoints.newest_usable(Offset(30)).expect("one serves");
+    checkpoints.trim(Epoch(7), Offset(30)).expect("trims");
+    assert_eq!(kept(&checkpoints), [3, 6, 7], "entry 30 is the first that it does not hold");
+    checkpoints.trim(Epoch(7), Offset(31)).expect("trims");
+    assert_eq!(kept(&checkpoints), [6, 7]);
 }

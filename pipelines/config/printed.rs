@@ -10,7 +10,7 @@ use super::settings::ANDON;
 
 /// Where the shipped file differs from the default: it belongs to the mosquitto.conf beside it.
 const SHIPPED: [(&str, &str); 2] =
-    [("source.inflight_window", "1000"), ("source.mosquitto_conf", "\"mosquitto.conf\"")];
+    [("source.inflight_window", "5000"), ("source.mosquitto_conf", "\"mosquitto.conf\"")];
 
 /// The whole of `config/andon.toml`: every setting with comment and default.
 #[must_use]

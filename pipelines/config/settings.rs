@@ -51,7 +51,7 @@ pub(super) static ANDON: &[Setting] = &[
         Is("20"),
         "Messages that the broker sends before it waits for acknowledgements; half of it forces a commit. It must \
          not exceed the broker's own (Mosquitto: max_inflight_messages, 20 by default), and the mosquitto.conf \
-         beside this file has 1000.",
+         beside this file has 5000.",
     ),
     set(
         "source.mosquitto_conf",
@@ -186,7 +186,13 @@ pub(super) static ANDON: &[Setting] = &[
     SITES,
     KINDS,
     set("checkpoint.folder", Kind::Path, Is("\"data/checkpoints\""), "One file a checkpoint."),
-    set("checkpoint.keep", whole(2, 1000), Is("3"), "So many are kept, the newest ones."),
+    set(
+        "checkpoint.keep",
+        whole(2, 1000),
+        Is("3"),
+        "So many are kept, the newest ones, and the room of one for the next. The last of another version of Andon stays as \
+         well, while the journal reaches back to it.",
+    ),
     set("export.folder", Kind::Path, Is("\"data/export\""), "Any engine that reads Parquet can query it."),
     set(
         "export.telemetry",

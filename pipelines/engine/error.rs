@@ -39,5 +39,4 @@ pub enum EngineError {
 }
 
 const NEWER: &str = "start the Andon that wrote it, or a newer one";
-const OLDER: &str = "where the journal goes back to entry 1, move the checkpoints away, and all is computed again from \
-    it; else start the Andon that wrote it";
+const OLDER: &str = "start the Andon that wrote it, and after that one those between";

@@ -36,7 +36,7 @@ use crate::config::Config;
 use crate::functions::{Functions, Parts};
 
 /// Raised with whatever [`State`] holds: `fixtures/formats` has the bytes of each version.
-const VERSION: u32 = 14;
+pub const VERSION: u32 = 14;
 /// Those before, which are still read: each lacks what the next one has behind it.
 const WITHOUT_INFERRED: u32 = 11;
 const WITHOUT_LEDGER: u32 = 12;
@@ -111,7 +111,11 @@ pub fn configuration_of(bytes: &[u8]) -> Result<String, EngineError> {
     read.map(|(text, _)| text).map_err(|error| wrong(error.to_string()))
 }
 
-fn check_version(version: u32) -> Result<(), EngineError> {
+/// Whether this program reads states of that version.
+///
+/// # Errors
+/// If not: what to do.
+pub fn check_version(version: u32) -> Result<(), EngineError> {
     if (WITHOUT_INFERRED..=VERSION).contains(&version) {
         return Ok(());
     }

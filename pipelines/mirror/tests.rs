@@ -210,6 +210,26 @@ fn another_state_than_the_leaders_is_an_alarm_and_tells_both() {
 }
 
 #[test]
+fn a_leader_of_another_version_may_have_another_state() {
+    run(async {
+        let store = Arc::new(MemoryStore::default());
+        let mut writer = writer(&store, 1, "a.1", Place::FIRST);
+        let mut of_another = offered(5, 50, "ff");
+        of_another.manifest.engine = "0.0.9".to_owned();
+        writer.put_checkpoint(of_another, 3).await.expect("puts");
+        writer.put_checkpoint(offered(6, 60, "06"), 3).await.expect("puts");
+        let mut comparison = Comparison::default();
+        comparison.own(5, "05".to_owned());
+        comparison.compare(&*store).await.expect("reads");
+        assert_eq!((comparison.same_at, comparison.differences), (None, 0));
+        // It is upgraded as well.
+        comparison.own(6, "06".to_owned());
+        comparison.compare(&*store).await.expect("reads");
+        assert_eq!((comparison.same_at, comparison.differences), (Some(6), 0));
+    });
+}
+
+#[test]
 fn nothing_is_acknowledged_without_a_lease_nor_before_the_mirror_has_it() {
     let clock = Arc::new(ManualClock::at(1_000));
     let status = MirrorStatus::new(&settings(Ack::Mirrored, Takeover::Manual), clock.clone(), at(5), at(5));

@@ -45,7 +45,7 @@ impl Service {
         if let Some(abroad) = &abroad {
             checkpoints.forget_after(abroad.checkpoints_until)?;
         }
-        let newest = checkpoints.newest()?;
+        let newest = checkpoints.newest_usable(journal.first_offset())?;
         // What applies is in the journal, and so in the checkpoint. The files may say something else by now.
         let journaled = newest.as_ref().map(applied_at).transpose()?;
         let engine = wire::engine(journaled.as_ref().unwrap_or(config))?;

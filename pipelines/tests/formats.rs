@@ -397,7 +397,7 @@ fn a_state_of_another_version_is_refused_with_what_to_do() {
     let bytes = |version: u8| std::fs::read(fixture(&format!("state-{version:02}/state"))).expect("a state");
     let mut newer = bytes(14);
     newer[0] = 15;
-    let before = [9, 10].map(|version| (version, bytes(version), "move the checkpoints away"));
+    let before = [9, 10].map(|version| (version, bytes(version), "those between"));
     let cases = before.into_iter().chain([(15, newer, "start the Andon that wrote it")]);
     for (version, bytes, words) in cases {
         let mut engine = wire::engine(&config).expect("the rules compile");

@@ -255,7 +255,7 @@ impl<'a> Life<'a> {
         #[expect(clippy::arc_with_non_send_sync, reason = "a simulation has one thread")]
         let opened = Opened {
             engine: plant.engine(),
-            newest: checkpoints.newest()?,
+            newest: checkpoints.newest_usable(journal.first_offset())?,
             journal,
             recovered,
             checkpoints,

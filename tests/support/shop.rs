@@ -39,7 +39,7 @@ impl Shop {
         }
         std::fs::create_dir(folder.path().join("data")).expect("a folder");
         let text = format!(
-            "[source]\nbroker = \"mqtt://{broker}:{port}\"\nclient_id = \"{client_id}\"\ninflight_window = 1000\n\
+            "[source]\nbroker = \"mqtt://{broker}:{port}\"\nclient_id = \"{client_id}\"\ninflight_window = 5000\n\
              [journal]\n{journal}\n\
              [engine]\nlateness = \"1s\"\nidle = \"1s\"\ncut_interval = \"300ms\"\n\
              [http]\nlisten = \"{listen}:0\"\n"

@@ -176,14 +176,20 @@ impl Storage for CrashStorage {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let written = self.run("write", path, |world| {
-            let file = world.empty(path)?;
-            if world.is_full && !bytes.is_empty() {
+            let opened = world.open_or_name(path)?;
+            let is_full = world.is_full;
+            let file = world.file(opened)?;
+            let before = file.live.len();
+            if is_full && bytes.len() > before {
                 // What fits is there.
-                world.file(file)?.change(Change::Write(0, bytes[..bytes.len() / 2].to_vec()));
+                file.change(Change::Write(0, bytes[..before.max(bytes.len() / 2)].to_vec()));
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            world.file(file)?.change(Change::Write(0, bytes.to_vec()));
-            Ok(file)
+            file.change(Change::Write(0, bytes.to_vec()));
+            if bytes.len() < before {
+                file.change(Change::Length(bytes.len() as u64));
+            }
+            Ok(opened)
         })?;
         self.run("sync", path, |world| {
             world.file(written)?.sync();

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::{Storage, StorageFile, failed, folder_of};
 
-/// A large file becomes durable slice by slice: whoever syncs meanwhile waits for what others have on their way to the
-/// disk, so the journal would wait for a whole checkpoint.
+/// A large file becomes durable, or shorter, slice by slice: whoever syncs meanwhile waits for what others have on their
+/// way to the disk, so the journal would wait for a whole checkpoint.
 const SLICE_BYTES: usize = 1 << 20;
 
 /// Files and folders of the machine.
@@ -61,9 +61,17 @@ impl Storage for DiskStorage {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let written = File::create(path).and_then(|file| {
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(false).open(path);
+        let written = opened.and_then(|file| {
             for (number, slice) in bytes.chunks(SLICE_BYTES).enumerate() {
                 file.write_all_at(slice, (number * SLICE_BYTES) as u64)?;
+                file.sync_data()?;
+            }
+            let (end, mut len) = (bytes.len() as u64, file.metadata()?.len());
+            while len > end {
+                len = end.max(len.saturating_sub(SLICE_BYTES as u64));
+                file.set_len(len)?;
                 file.sync_data()?;
             }
             if bytes.is_empty() { file.sync_data() } else { Ok(()) }

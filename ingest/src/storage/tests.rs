@@ -61,6 +61,30 @@ fn names_come_and_go() {
 }
 
 #[test]
+fn what_is_written_over_a_longer_file_ends_where_it_ends() {
+    each(|storage, folder| {
+        let path = folder.join("file");
+        let mut of_file: Vec<u8> = Vec::new();
+        for len in [3, 3 << 20, 2 << 20, (2 << 20) + 1, 0, 7] {
+            of_file = (0..len).map(|at: usize| (at % 251) as u8 ^ of_file.len() as u8).collect();
+            storage.write(&path, &of_file).unwrap();
+            assert!(storage.read(&path).unwrap() == of_file, "{len} bytes");
+        }
+    });
+}
+
+#[test]
+fn a_full_disk_takes_what_is_written_over_as_much() {
+    let storage = CrashStorage::new(1);
+    let path = Path::new("/file");
+    storage.write(path, b"as much as this").unwrap();
+    storage.set_full(true);
+    storage.write(path, b"no more").unwrap();
+    assert_eq!(storage.read(path).unwrap(), "no more");
+    assert!(is_full(&storage.write(path, b"a little more").unwrap_err()));
+}
+
+#[test]
 fn an_error_says_what_failed_on_what() {
     each(|storage, folder| {
         let path = folder.join("missing");

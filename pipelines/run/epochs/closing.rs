@@ -173,7 +173,7 @@ impl<S: Sinks> Epochs<S> {
         }
         self.epoch = epoch;
         self.resumes.push(resume_at);
-        self.checkpoints.trim(epoch)?;
+        self.checkpoints.trim(epoch, self.journal.with(|journal| journal.first_offset()))?;
         if self.resumes.len() > self.keep {
             self.resumes.remove(0);
             let before = self.retained.needless_before(self.resumes[0]);

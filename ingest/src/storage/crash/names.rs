@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::PowerCut;
-use super::world::{Change, File, Node, Opened, World};
+use super::world::{File, Node, Opened, World};
 
 /// A name that comes, goes, or comes in place of another.
 #[derive(Clone, Debug)]
@@ -14,8 +14,8 @@ pub(super) struct NameChange {
 }
 
 impl World {
-    /// Empties the file of that name, or makes one whose name is not durable yet.
-    pub(super) fn empty(&mut self, path: &Path) -> io::Result<Opened> {
+    /// Opens the file of that name, or makes one whose name is not durable yet.
+    pub(super) fn open_or_name(&mut self, path: &Path) -> io::Result<Opened> {
         if !self.nodes.contains_key(path) {
             self.needs_room(true)?;
             self.check_folder_of(path)?;
@@ -24,9 +24,7 @@ impl World {
             self.nodes.insert(path.to_owned(), node);
             self.unsynced_names.push(NameChange { gone: None, come: Some((path.to_owned(), node)) });
         }
-        let opened = self.open(path)?;
-        self.file(opened)?.change(Change::Length(0));
-        Ok(opened)
+        self.open(path)
     }
 
     /// A name that is durable at once.
