@@ -41,6 +41,13 @@ pub trait Storage: Send + Sync + Debug {
     /// folders, that of `to` first: for many at once.
     fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// Gives a file a second name unless that is taken: whether it was free. The name is durable only after
+    /// [`sync_folder`](Self::sync_folder).
+    fn link_unsynced(&self, from: &Path, to: &Path) -> io::Result<bool>;
+
+    /// When a file was changed last, ms since 1970 UTC by the storage's own clock.
+    fn modified_ms(&self, path: &Path) -> io::Result<i64>;
+
     /// As [`remove`](Self::remove); that the name is gone is durable only after [`sync_folder`](Self::sync_folder).
     fn remove_unsynced(&self, path: &Path) -> io::Result<()>;
 

@@ -540,3 +540,52 @@ fn a_disk_that_is_not_mounted_is_no_mirror() {
         assert_eq!(list_all(&store, "journal/", &chunk).await.expect("lists"), []);
     });
 }
+
+#[test]
+fn a_chunk_is_not_written_over_by_who_was_killed_while_it_had_two_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [first, second] = [1, 41].map(|offset| Chunk::name(Offset(offset)));
+    run(async {
+        let store = FolderStore::new(folder.path().to_owned());
+        store.put_new("HEAD", "{}".into()).await.expect("made");
+        store.put_new(&first, "the first".into()).await.expect("made");
+        // In a container every process has the same number.
+        let journal = folder.path().join("journal");
+        for number in 0..4 {
+            let unfinished = journal.join(format!(".unfinished-{}-{number}", std::process::id()));
+            std::fs::hard_link(folder.path().join(&first), unfinished).expect("linked");
+        }
+        let store = FolderStore::new(folder.path().to_owned());
+        store.put_new(&second, "another".into()).await.expect("made");
+        assert_eq!(store.get(&first).await.expect("reads").as_deref(), Some(&b"the first"[..]));
+        assert_eq!(store.get(&second).await.expect("reads").as_deref(), Some(&b"another"[..]));
+    });
+}
+
+#[test]
+fn a_folder_of_many_objects_is_listed_page_by_page_in_their_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str| std::fs::write(folder.path().join(name), "x").expect("written");
+    for part in ["journal", "checkpoints/00007", "checkpoints/00008"] {
+        std::fs::create_dir_all(folder.path().join(part)).expect("a folder");
+        put(&format!("{part}/.unfinished-1-1"));
+    }
+    let chunks: Vec<String> = (0..2_000).map(|number| Chunk::name(Offset(number * 7))).collect();
+    chunks.iter().rev().for_each(|chunk| put(chunk));
+    let of_checkpoints =
+        ["checkpoints/00007/manifest", "checkpoints/00007/part-0", "checkpoints/00008/part-0"];
+    of_checkpoints.iter().for_each(|name| put(name));
+    run(async {
+        let store = FolderStore::new(folder.path().to_owned());
+        let listed = async |folder: &str, after: &str| -> Vec<String> {
+            let found = list_all(&store, folder, after).await.expect("lists").into_iter();
+            found.map(|found| found.name).collect()
+        };
+        assert_eq!(store.list("journal/", &chunks[4]).await.expect("lists").len(), 1_000);
+        assert!(listed("journal/", "").await == chunks);
+        assert!(listed("journal/", &chunks[1_500]).await == chunks[1_501..]);
+        assert_eq!(listed("checkpoints/", "").await, of_checkpoints);
+        assert_eq!(listed("checkpoints/", of_checkpoints[0]).await, of_checkpoints[1..]);
+        assert_eq!(listed("forks/", "").await, [""; 0]);
+    });
+}

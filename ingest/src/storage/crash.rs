@@ -177,8 +177,9 @@ impl Storage for CrashStorage {
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let written = self.run("write", path, |world| {
             let opened = world.open_or_name(path)?;
-            let is_full = world.is_full;
+            let (is_full, calls) = (world.is_full, world.calls);
             let file = world.file(opened)?;
+            file.changed_at = calls;
             let before = file.live.len();
             if is_full && bytes.len() > before {
                 // What fits is there.
@@ -207,6 +208,21 @@ impl Storage for CrashStorage {
                 world.move_name(&path, &to.join(inside))?;
             }
             Ok(())
+        })
+    }
+
+    fn link_unsynced(&self, from: &Path, to: &Path) -> io::Result<bool> {
+        self.run("give another name to", from, |world| {
+            world.check_folder_of(to)?;
+            world.add_name(from, to)
+        })
+    }
+
+    /// The number of the operation is the time.
+    fn modified_ms(&self, path: &Path) -> io::Result<i64> {
+        self.run("look at", path, |world| {
+            let opened = world.open(path)?;
+            Ok(world.file(opened)?.changed_at.cast_signed())
         })
     }
 

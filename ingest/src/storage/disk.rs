@@ -83,6 +83,21 @@ impl Storage for DiskStorage {
         fs::rename(from, to).map_err(failed("rename", from))
     }
 
+    fn link_unsynced(&self, from: &Path, to: &Path) -> io::Result<bool> {
+        match fs::hard_link(from, to) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(failed("give another name to", from)(error)),
+        }
+    }
+
+    fn modified_ms(&self, path: &Path) -> io::Result<i64> {
+        let modified =
+            fs::metadata(path).and_then(|known| known.modified()).map_err(failed("look at", path))?;
+        let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
     fn remove_unsynced(&self, path: &Path) -> io::Result<()> {
         let is_folder = fs::symlink_metadata(path).map_err(failed("remove", path))?.is_dir();
         let removed = if is_folder { fs::remove_dir(path) } else { fs::remove_file(path) };

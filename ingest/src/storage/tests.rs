@@ -85,6 +85,21 @@ fn a_full_disk_takes_what_is_written_over_as_much() {
 }
 
 #[test]
+fn a_second_name_is_given_once_and_is_the_same_file() {
+    each(|storage, folder| {
+        let [one, two, three] = ["one", "two", "three"].map(|name| folder.join(name));
+        storage.write(&one, b"1").unwrap();
+        storage.write(&three, b"3").unwrap();
+        assert!(storage.link_unsynced(&one, &two).unwrap());
+        assert!(!storage.link_unsynced(&three, &two).unwrap(), "it is taken");
+        storage.remove(&one).unwrap();
+        assert_eq!(storage.read(&two).unwrap(), "1");
+        assert!(storage.modified_ms(&two).unwrap() > 0);
+        assert!(storage.link_unsynced(&one, &folder.join("four")).is_err(), "there is no file");
+    });
+}
+
+#[test]
 fn an_error_says_what_failed_on_what() {
     each(|storage, folder| {
         let path = folder.join("missing");

@@ -41,6 +41,17 @@ impl World {
         Ok(())
     }
 
+    /// A second name for a file, unless that is taken.
+    pub(super) fn add_name(&mut self, from: &Path, to: &Path) -> io::Result<bool> {
+        let node = *self.nodes.get(from).ok_or(io::ErrorKind::NotFound)?;
+        if self.nodes.contains_key(to) {
+            return Ok(false);
+        }
+        self.nodes.insert(to.to_owned(), node);
+        self.unsynced_names.push(NameChange { gone: None, come: Some((to.to_owned(), node)) });
+        Ok(true)
+    }
+
     pub(super) fn remove_name(&mut self, path: &Path) -> io::Result<()> {
         self.nodes.remove(path).ok_or(io::ErrorKind::NotFound)?;
         self.unsynced_names.push(NameChange { gone: Some(path.to_owned()), come: None });

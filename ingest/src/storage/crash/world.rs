@@ -61,6 +61,8 @@ pub(super) struct File {
     durable: Vec<u8>,
     /// Changes that are in `live` alone.
     pub(super) unsynced: Vec<Change>,
+    /// Number of the operation that wrote all of it.
+    pub(super) changed_at: u64,
     pub(super) is_locked: bool,
 }
 
