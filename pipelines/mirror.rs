@@ -57,6 +57,8 @@ mod driver;
 
 mod thread;
 
+pub mod by_hand;
+
 pub mod follower;
 
 pub mod opening;

@@ -6,6 +6,7 @@
 //! again and the journal is applied from there on by the same code.
 
 mod abroad;
+pub mod by_hand;
 mod desk;
 pub mod epochs;
 mod error;

@@ -1,17 +1,21 @@
 //! The whole service in memory: a workshop publishes, a broker delivers, the intake journals, the engine applies,
 //! exports and tables are filled, and the power goes at the n-th operation of the storage.
 //!
-//! Intake, journal, engine, checkpoints, epochs and the Parquet export are the service's own code, driven step by step
-//! in one thread. Broker, clock and disk are models, and so is the store: a file of its own engine is beyond this
-//! storage, so a ledger with the transactions of the SQLite sink stands for it. What SQLite, threads, sockets and a
-//! real disk do is seen by the kills of the built program (`tests/service`).
+//! Intake, journal, engine, checkpoints, epochs, the mirror and the Parquet export are the service's own code, driven
+//! step by step in one thread. Broker, clock and disks are models, and so is the store: a file of its own engine is
+//! beyond this storage, so a ledger with the transactions of the SQLite sink stands for it. What SQLite, threads,
+//! sockets and a real disk do is seen by the kills of the built program (`tests/service`).
 //!
 //! After each life with faults: what is shown equals, byte by byte, what an undisturbed run over the same journal
-//! shows; every acknowledged message is in it exactly once; time never goes back.
+//! shows; every acknowledged message is in it exactly once; time never goes back. Every third life has a mirror on a
+//! disk that has faults of its own: after each process it holds the journal's entries in their order, and those that
+//! were acknowledged if that was promised; at the end all, and its checkpoint leads to the same state.
 //!
 //! A seed that fails is printed. `ANDON_SEED=… cargo test --release --test simulation one_seed -- --nocapture` runs
 //! it alone; `ANDON_CRASHES` is the number of crash points (5,000).
 
+#[path = "simulation/abroad.rs"]
+mod abroad;
 #[path = "simulation/broker.rs"]
 mod broker;
 #[path = "simulation/faults.rs"]

@@ -11,9 +11,9 @@ use ingest::time::Offset;
 use super::head::Head;
 use super::keeper::Keeper;
 use super::standing::Standing;
-use super::status::{MirrorStatus, Work};
+use super::status::MirrorStatus;
 use super::store::Timed;
-use super::tail::size_of_entry;
+use super::tail::{Work, size_of_entry};
 use super::writer::{Put, Writer};
 use super::{Identity, Leader, MirrorError};
 use crate::config::Ack;
@@ -29,6 +29,23 @@ const BEATS: u32 = 4;
 /// Why a place in the log is no longer ours.
 pub(super) fn taken(offset: Offset, generation: u64, writer: &str) -> String {
     format!("{writer} leads since generation {generation}: it has written entry {} of the mirror", offset.0)
+}
+
+/// What became of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Done,
+    /// There is nothing to put.
+    Nothing,
+    /// The mirror does not do its part.
+    Failed,
+}
+
+/// Where a writer that has fallen behind reads, and when it last trimmed, by [`ingest::time::Clock::boot_us`].
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) files: Option<Entries>,
+    pub(super) trimmed_us: u64,
 }
 
 /// Drives the writer and the lease's keeper, each at its own pace.
@@ -57,7 +74,7 @@ impl Driver {
         tokio::join!(self.write(), self.keep());
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.status.is_stopped() || self.status.fenced().is_some()
     }
 
@@ -66,7 +83,7 @@ impl Driver {
         *pause = (*pause * 2).min(PAUSE_MAX);
     }
 
-    fn keeper(&self) -> Keeper {
+    pub(super) fn keeper(&self) -> Keeper {
         let identity = &self.leader.identity;
         Keeper {
             store: Arc::new(Timed::new(Arc::clone(&self.leader.store), self.leader.settings.lease / 2)),
@@ -80,73 +97,82 @@ impl Driver {
         }
     }
 
-    /// Renews the lease as long as we lead. Before our generation is in the log there is nothing to renew.
+    /// Renews the lease as long as we lead.
     async fn keep(&self) {
         let mut keeper = self.keeper();
         let pause = self.leader.settings.lease / BEATS;
         while !self.is_over() {
-            if let Some((chunk, next)) = self.end.get().filter(|_| self.is_leading.get()) {
-                if let Err(error) = keeper.renew(chunk, next).await {
-                    self.status.set_trouble(Some(error.to_string()));
-                }
-            } else if self.status.may_be_alone() {
-                match Head::read(&*self.leader.store).await {
-                    Err(error) if error.is_passing() => keeper.alone(),
-                    _ => {}
-                }
-            }
+            self.beat(&mut keeper).await;
             // At once when we begin to lead.
             let _ = tokio::time::timeout(pause, self.led.notified()).await;
+        }
+    }
+
+    /// Renews the lease once. Before our generation is in the log there is nothing to renew.
+    pub(super) async fn beat(&self, keeper: &mut Keeper) {
+        if let Some((chunk, next)) = self.end.get().filter(|_| self.is_leading.get()) {
+            if let Err(error) = keeper.renew(chunk, next).await {
+                self.status.set_trouble(Some(error.to_string()));
+            }
+        } else if self.status.may_be_alone() {
+            match Head::read(&*self.leader.store).await {
+                Err(error) if error.is_passing() => keeper.alone(),
+                _ => {}
+            }
         }
     }
 
     async fn write(&self) {
         let Some(mut writer) = self.located().await else { return };
         let mut pause = PAUSE_MIN;
-        let mut files: Option<Entries> = None;
-        let mut trimmed_us = self.leader.clock.boot_us();
-        let trim_us = (self.leader.settings.retain / 24).max(Duration::from_secs(1)).as_micros() as u64;
+        let mut reading = Reading { files: None, trimmed_us: self.leader.clock.boot_us() };
         loop {
             if self.is_over() && !self.has_last_work(&writer) {
                 return;
             }
-            match self.put(&mut writer, &mut files).await {
-                Ok(true) => {
-                    pause = PAUSE_MIN;
-                    self.status.set_trouble(None);
-                }
-                Ok(false) => {
-                    let now_us = self.leader.clock.boot_us();
-                    if let Some(offered) = self.status.take_offered() {
-                        let put = writer.put_checkpoint(offered, self.leader.keep).await;
-                        put.unwrap_or_else(
-                            |error| tracing::warn!(%error, "a checkpoint is not in the mirror"),
-                        );
-                        if now_us - trimmed_us >= trim_us {
-                            trimmed_us = now_us;
-                            let retain_ms = self.leader.settings.retain.as_millis() as i64;
-                            let trimmed = writer.trim(retain_ms).await;
-                            trimmed.map_or_else(
-                                |error| tracing::warn!(%error, "the mirror is not trimmed"),
-                                |chunks| tracing::debug!(chunks, "the mirror is trimmed"),
-                            );
-                        }
-                        continue;
-                    }
-                    if self.is_over() {
-                        return;
-                    }
+            match self.turn(&mut writer, &mut reading).await {
+                Turn::Done => pause = PAUSE_MIN,
+                Turn::Nothing if self.is_over() => return,
+                Turn::Nothing => {
                     let _ = tokio::time::timeout(PAUSE_MAX, self.status.work.notified()).await;
                     if self.leader.settings.ack == Ack::Local && self.is_leading.get() && !self.is_over() {
                         // Fewer and larger chunks, where nobody waits for them.
                         tokio::time::sleep(self.leader.settings.interval).await;
                     }
                 }
-                Err(error) => {
-                    self.status.set_trouble(Some(error.to_string()));
-                    files = None;
-                    self.pause(&mut pause).await;
+                Turn::Failed => self.pause(&mut pause).await,
+            }
+        }
+    }
+
+    /// Puts the next chunk, or the checkpoint that waits.
+    pub(super) async fn turn(&self, writer: &mut Writer, reading: &mut Reading) -> Turn {
+        match self.put(writer, &mut reading.files).await {
+            Ok(true) => {
+                self.status.set_trouble(None);
+                Turn::Done
+            }
+            Ok(false) => {
+                let Some(offered) = self.status.take_offered() else { return Turn::Nothing };
+                let put = writer.put_checkpoint(offered, self.leader.keep).await;
+                put.unwrap_or_else(|error| tracing::warn!(%error, "a checkpoint is not in the mirror"));
+                let now_us = self.leader.clock.boot_us();
+                let trim_us = (self.leader.settings.retain / 24).max(Duration::from_secs(1)).as_micros();
+                if u128::from(now_us - reading.trimmed_us) >= trim_us {
+                    reading.trimmed_us = now_us;
+                    let retain_ms = self.leader.settings.retain.as_millis() as i64;
+                    let trimmed = writer.trim(retain_ms).await;
+                    trimmed.map_or_else(
+                        |error| tracing::warn!(%error, "the mirror is not trimmed"),
+                        |chunks| tracing::debug!(chunks, "the mirror is trimmed"),
+                    );
                 }
+                Turn::Done
+            }
+            Err(error) => {
+                self.status.set_trouble(Some(error.to_string()));
+                reading.files = None;
+                Turn::Failed
             }
         }
     }
@@ -229,7 +255,7 @@ impl Driver {
         None
     }
 
-    async fn locate(&self) -> Result<Option<Writer>, MirrorError> {
+    pub(super) async fn locate(&self) -> Result<Option<Writer>, MirrorError> {
         let Leader { store, identity, first, end, .. } = &self.leader;
         let place = match end {
             Some(end) => *end,

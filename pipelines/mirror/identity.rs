@@ -31,6 +31,38 @@ pub struct Identity {
     pub shown: u64,
 }
 
+/// The file: JSON of both, in one object.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    #[serde(flatten)]
+    identity: Identity,
+    /// The first half of BLAKE3 of the identity's JSON; older notes have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
+}
+
+impl Note {
+    fn hash(identity: &Identity) -> String {
+        let text = serde_json::to_vec(identity).expect("plain fields are JSON");
+        blake3::hash(&text).to_hex()[..32].to_owned()
+    }
+
+    fn encode(identity: &Identity) -> Vec<u8> {
+        let note = Note { identity: identity.clone(), hash: Some(Note::hash(identity)) };
+        serde_json::to_vec(&note).expect("plain fields are JSON")
+    }
+
+    fn decode(text: &[u8]) -> Result<Identity, String> {
+        let Note { identity, hash } = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        match hash {
+            Some(hash) if hash != Note::hash(&identity) => {
+                Err("its hash does not fit its content".to_owned())
+            }
+            _ => Ok(identity),
+        }
+    }
+}
+
 impl Identity {
     /// Reads it from the journal's folder.
     ///
@@ -38,10 +70,13 @@ impl Identity {
     /// When it is there and cannot be read.
     pub fn read(storage: &Arc<dyn Storage>, journal: &Path) -> Result<Option<Identity>, MirrorError> {
         match storage.read(&journal.join(NAME)) {
-            Ok(text) => {
-                let read = serde_json::from_slice(&text);
-                read.map(Some).map_err(|error| MirrorError::Note(io::Error::other(error)))
-            }
+            Ok(text) => Note::decode(&text).map(Some).map_err(|reason| {
+                let path = journal.join(NAME);
+                let remedy = "put it back from a backup; or remove it and start with --standby: then this region \
+                    follows the mirror, and can lead again";
+                let reason = format!("`{}` is damaged: {reason}; {remedy}", path.display());
+                MirrorError::Note(io::Error::other(reason))
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(MirrorError::Note(error)),
         }
@@ -53,8 +88,7 @@ impl Identity {
     /// When the storage fails.
     pub fn write(&self, storage: &Arc<dyn Storage>, journal: &Path) -> Result<(), MirrorError> {
         storage.create_folder(journal).map_err(MirrorError::Note)?;
-        let text = serde_json::to_vec(self).map_err(|error| MirrorError::Note(io::Error::other(error)))?;
-        storage.create(&journal.join(NAME), &text).map_err(MirrorError::Note)
+        storage.create(&journal.join(NAME), &Note::encode(self)).map_err(MirrorError::Note)
     }
 
     /// A new node of a journal.
@@ -87,8 +121,8 @@ impl Identity {
 /// Names tell writers apart and change no result.
 #[must_use]
 pub fn fresh(clock: &dyn Clock) -> String {
-    let drawn = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let text = format!("{drawn}{host}{} {} {}", std::process::id(), clock.now_ms(), clock.boot_us());
+    let text =
+        format!("{}{host}{} {} {}", clock.drawn(), std::process::id(), clock.now_ms(), clock.boot_us());
     blake3::hash(text.as_bytes()).to_hex()[..12].to_owned()
 }

@@ -21,6 +21,17 @@ impl MirroredLog {
     }
 }
 
+impl MirroredLog {
+    /// Makes what was appended durable here; what the mirror does meanwhile is done before.
+    pub(super) fn sync_with(&mut self, meanwhile: &mut dyn FnMut()) -> Result<(), LogError> {
+        self.status.syncing();
+        meanwhile();
+        self.journal.sync()?;
+        self.status.synced();
+        Ok(())
+    }
+}
+
 impl std::fmt::Debug for MirroredLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MirroredLog").finish_non_exhaustive()
@@ -35,9 +46,7 @@ impl Log for MirroredLog {
     }
 
     fn sync(&mut self) -> Result<(), LogError> {
-        self.status.syncing();
-        self.journal.sync()?;
-        self.status.synced();
+        self.sync_with(&mut || {})?;
         self.status.wait_until_acknowledgeable()
     }
 }

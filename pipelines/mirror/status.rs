@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 pub use self::told::Behind;
 use super::lag::Lag;
 use super::manifest::Offered;
-use super::tail::Tail;
+use super::tail::{Tail, Work};
 use crate::config::{Ack, MirrorSettings, Takeover};
 
 mod told;
@@ -55,15 +55,6 @@ struct State {
     fenced: Option<String>,
     is_stopped: bool,
     offered: Option<Offered>,
-}
-
-/// What to put next.
-#[derive(Debug)]
-pub(super) enum Work {
-    Entries(Vec<Entry>),
-    /// In the journal's files, up to this offset.
-    Behind(Offset),
-    Nothing,
 }
 
 impl MirrorStatus {
@@ -154,18 +145,31 @@ impl MirrorStatus {
         let mut state = self.lock();
         let since_us = self.clock.boot_us();
         loop {
-            if let Some(reason) = &state.fenced {
-                return Err(LogError::Failed { reason: reason.clone() });
-            }
             let now_us = self.clock.boot_us();
-            let Some(reason) = self.in_the_way(&state, now_us) else { return Ok(()) };
+            let Err(error) = self.verdict(&state, now_us) else { return Ok(()) };
             let is_over = state.is_stopped || state.trouble.is_some() || now_us - since_us > SLOW_US;
-            if is_over && now_us - since_us > PATIENCE.as_micros() as u64 {
-                return Err(LogError::Waiting { reason });
+            let is_patient = !is_over || now_us - since_us <= PATIENCE.as_micros() as u64;
+            if matches!(error, LogError::Failed { .. }) || !is_patient {
+                return Err(error);
             }
             let waited = self.changed.wait_timeout(state, PATIENCE);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Whether what is durable may be acknowledged, as it stands.
+    ///
+    /// # Errors
+    /// As [`wait_until_acknowledgeable`](Self::wait_until_acknowledgeable), at once.
+    pub(super) fn acknowledgeable(&self) -> Result<(), LogError> {
+        self.verdict(&self.lock(), self.clock.boot_us())
+    }
+
+    fn verdict(&self, state: &State, now_us: u64) -> Result<(), LogError> {
+        if let Some(reason) = &state.fenced {
+            return Err(LogError::Failed { reason: reason.clone() });
+        }
+        self.in_the_way(state, now_us).map_or(Ok(()), |reason| Err(LogError::Waiting { reason }))
     }
 
     fn in_the_way(&self, state: &State, now_us: u64) -> Option<String> {

@@ -8,6 +8,15 @@ use ingest::time::Offset;
 /// Beyond it the oldest are let go: the mirror is behind, and reads them from the journal's files.
 const TAIL_BYTES_MAX: usize = 32 << 20;
 
+/// What to put next.
+#[derive(Debug)]
+pub(super) enum Work {
+    Entries(Vec<Entry>),
+    /// In the journal's files, up to this offset.
+    Behind(Offset),
+    Nothing,
+}
+
 /// Entries without gaps, up to the newest that was appended.
 #[derive(Debug)]
 pub(super) struct Tail {

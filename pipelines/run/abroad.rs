@@ -93,11 +93,16 @@ impl Abroad {
             painter.say_not_ready(&waiting);
             std::thread::sleep(AWAY_PAUSE);
         };
+        Ok(Some(Abroad::of(region, settings, prepared)))
+    }
+
+    /// Of a region whose part is decided.
+    pub(super) fn of(region: Region<'_>, settings: &MirrorSettings, prepared: Prepared) -> Abroad {
         let Prepared { role, identity, end, generation, checkpoints_until } = prepared;
-        Ok(Some(Abroad {
+        Abroad {
             settings: settings.clone(),
-            store,
-            storage,
+            store: region.store,
+            storage: region.storage,
             role,
             identity,
             generation,
@@ -106,8 +111,8 @@ impl Abroad {
             checkpoints_until,
             status: None,
             comparison: Comparison::default(),
-            journal_folder: config.journal.folder.clone(),
-        }))
+            journal_folder: region.config.journal.folder.clone(),
+        }
     }
 
     /// All below is in the mirror.
@@ -152,6 +157,18 @@ impl Abroad {
         keep: usize,
         wait: Wait<'_>,
     ) -> Result<(Mirror, Entry), RunError> {
+        let (leader, status, entry) = self.leader(journal, clock, keep, wait)?;
+        Ok((Mirror::start(leader, status).map_err(RunError::Threads)?, entry))
+    }
+
+    /// What whoever writes the mirror needs, and the entry that says that we lead.
+    pub(super) fn leader(
+        &mut self,
+        journal: &SharedJournal,
+        clock: &Arc<dyn Clock>,
+        keep: usize,
+        wait: Wait<'_>,
+    ) -> Result<(Leader, Arc<MirrorStatus>, Entry), RunError> {
         let generation = self.generation.max(self.identity.generation) + 1;
         let writer = self.identity.process(&**clock);
         let (place, first) = journal.with(|journal| (journal.place(), journal.first_place()));
@@ -179,8 +196,7 @@ impl Abroad {
         };
         tracing::info!(generation, offset = place.offset.0, "leads from here on, once the mirror says so");
         self.status = Some(Arc::clone(&status));
-        let mirror = Mirror::start(leader, status).map_err(RunError::Threads)?;
-        Ok((mirror, Entry::Generation { generation, writer }))
+        Ok((leader, status, Entry::Generation { generation, writer }))
     }
 
     /// How the leader's part is told.

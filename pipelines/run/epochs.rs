@@ -55,7 +55,7 @@ pub struct Epochs<S> {
     epoch: Epoch,
     /// Where to resume by kept checkpoint, oldest first: the journal before the first is not needed.
     resumes: Vec<Offset>,
-    keep: usize,
+    pub(super) keep: usize,
     /// As much of the journal is kept as nobody needs any more.
     journal_bytes: u64,
     pub(super) retained: Retained,

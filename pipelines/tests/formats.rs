@@ -487,12 +487,12 @@ async fn mirror() {
     identity.write(&(Arc::new(DiskStorage) as Arc<dyn Storage>), folder.path()).expect("written");
     let manifest_name = format!("checkpoints/{:020}/manifest", 2);
     let part_name = format!("checkpoints/{:020}/part-{:010}-{:06}", 2, 3, 0);
-    for name in ["HEAD", "lease", "mirror", &Chunk::name(Offset(41)), &manifest_name, &part_name] {
-        is_as_written(
-            &format!("mirror-01/{name}"),
-            &std::fs::read(folder.path().join(name)).expect("it is there"),
-        );
+    let written = |name: &str| std::fs::read(folder.path().join(name)).expect("it is there");
+    for name in ["HEAD", "lease", &Chunk::name(Offset(41)), &manifest_name, &part_name] {
+        is_as_written(&format!("mirror-01/{name}"), &written(name));
     }
+    // The first notes had no hash, and are read still.
+    is_as_written("mirror-02/mirror", &written("mirror"));
 
     let store = FolderStore::new(fixture("mirror-01"));
     assert_eq!(Head::read(&store).await.expect("reads"), Some(head));
@@ -503,5 +503,15 @@ async fn mirror() {
     assert_eq!(Manifest { parts: Vec::new(), ..read.clone() }, manifest());
     assert_eq!(read.content(&store).await.expect("whole"), content);
     let storage: Arc<dyn Storage> = Arc::new(DiskStorage);
-    assert_eq!(Identity::read(&storage, &fixture("mirror-01")).expect("reads"), Some(identity));
+    for version in ["mirror-01", "mirror-02"] {
+        let read = Identity::read(&storage, &fixture(version)).expect("reads");
+        assert_eq!(read.as_ref(), Some(&identity), "{version}");
+    }
+    for changed in [("5f1c.9a", "5f1c.9b"), ("\"shown\"", "\"shewn\""), ("300", "301")] {
+        let text = String::from_utf8(written("mirror")).expect("text").replacen(changed.0, changed.1, 1);
+        std::fs::write(folder.path().join("mirror"), text).expect("written");
+        let error = Identity::read(&storage, folder.path()).expect_err("damaged").to_string();
+        assert!(error.contains("is damaged") && error.contains("--standby"), "{error}");
+        identity.write(&storage, folder.path()).expect("written");
+    }
 }

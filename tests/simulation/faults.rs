@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     TornCut,
     /// An operation fails: a write, a sync, a read.
     Failure,
+    /// The same on the mirror's disk.
+    Abroad,
     /// The disk is full for a while.
     FullDisk,
     /// Reads are short at recovery.
@@ -31,11 +33,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 11] = [
+    pub(crate) const ALL: [Kind; 12] = [
         Kind::Kill,
         Kind::PowerCut,
         Kind::TornCut,
         Kind::Failure,
+        Kind::Abroad,
         Kind::FullDisk,
         Kind::ShortReads,
         Kind::FlippedBit,

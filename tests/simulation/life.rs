@@ -15,15 +15,20 @@ use ingest::intake::Durable;
 use ingest::intake::by_hand::IntakeByHand;
 use ingest::journal::{Journal, Maker};
 use ingest::storage::{CrashStorage, Storage};
-use ingest::time::{Epoch, Offset};
+use ingest::time::{Clock, Epoch, Offset};
 use pipelines::checkpoint::CheckpointFolder;
+use pipelines::config::Ack;
+use pipelines::mirror::by_hand::{LogByHand, MirrorByHand};
+use pipelines::mirror::opening::Region;
 use pipelines::run::RunError;
+use pipelines::run::by_hand::Mirrored;
 use pipelines::run::epochs::{CheckpointWriter, Epochs, Opened, Sinks};
 use sinks::deliver::Answers;
 use sinks::emission::Emission;
 use sinks::parquet::StreamSettings;
 use sinks::sink::{Receipt, Sink, SinkError};
 
+use super::abroad::{Mirror, WorldClock};
 use super::broker::Broker;
 use super::faults::{self, Kind};
 use super::ledger::Ledger;
@@ -86,6 +91,8 @@ pub(crate) struct Life<'a> {
     seed: u64,
     rng: fastrand::Rng,
     storage: CrashStorage,
+    mirror: Option<Mirror>,
+    clock: Arc<WorldClock>,
     broker: Broker,
     published: Vec<Rc<Message>>,
     /// How many of them the broker has got.
@@ -97,6 +104,8 @@ pub(crate) struct Life<'a> {
     /// Every entry that was ever durable, from offset 1.
     pub(crate) entries: Vec<Entry>,
     acknowledged: BTreeSet<u64>,
+    /// Entries with whatever was acknowledged.
+    acknowledged_entries: usize,
     /// A file of the exports was read wrongly when it was to grow: it is left as it is, and the next one begins.
     may_split_files: bool,
     /// Process starts.
@@ -113,6 +122,13 @@ enum End {
 
 type Service = Epochs<Both>;
 
+/// What a process has open.
+struct Process {
+    service: Service,
+    intake: IntakeByHand,
+    abroad: Option<MirrorByHand>,
+}
+
 impl<'a> Life<'a> {
     pub(crate) fn new(plant: &'a Plant, seed: u64) -> Life<'a> {
         let mut rng = fastrand::Rng::with_seed(seed);
@@ -120,11 +136,15 @@ impl<'a> Life<'a> {
         let published = work::messages(&mut rng, seconds);
         let storage = CrashStorage::new(seed);
         storage.create_folder(std::path::Path::new(super::plant::DATA)).expect("nothing is planned yet");
+        let acks = [Ack::Mirrored, Ack::Local];
+        let mirror = seed.is_multiple_of(3).then(|| Mirror::new(seed, acks[(seed / 3 % 2) as usize]));
         Life {
             plant,
             seed,
             rng,
             storage,
+            mirror,
+            clock: Arc::default(),
             broker: Broker::new(plant.config.source.inflight_window),
             published,
             sent: 0,
@@ -133,15 +153,17 @@ impl<'a> Life<'a> {
             newest_clock_ms: START_MS,
             entries: Vec::new(),
             acknowledged: BTreeSet::new(),
+            acknowledged_entries: 0,
             may_split_files: false,
             starts: 0,
             summary: Summary::default(),
         }
     }
 
-    /// Everything on the disk.
+    /// Everything on the disks.
     pub(crate) fn files(&self) -> Vec<(PathBuf, Bytes)> {
-        self.storage.files()
+        let abroad = self.mirror.iter().flat_map(|mirror| mirror.storage.files());
+        self.storage.files().into_iter().chain(abroad).collect()
     }
 
     /// Lives, and compares what is left with what should be.
@@ -153,12 +175,19 @@ impl<'a> Life<'a> {
             }
             let before = self.storage.calls();
             let planned = self.plan();
+            let abroad = self.plan_abroad();
             let end = self.process();
             let is_flipped = planned.is_some_and(|(kind, _)| kind == Kind::FlippedBit);
             if let Some((kind, operation)) = planned
                 && (self.storage.is_cut() || self.storage.calls() >= before + operation)
             {
                 self.summary.count(kind);
+            }
+            if let Some(mirror) = &self.mirror {
+                if abroad.is_some_and(|call| mirror.storage.calls() >= call) {
+                    self.summary.count(Kind::Abroad);
+                }
+                mirror.check(&self.entries, self.acknowledged_entries)?;
             }
             match end? {
                 End::Over => break,
@@ -176,11 +205,18 @@ impl<'a> Life<'a> {
             self.broker.disconnect();
             self.storage.set_full(false);
             self.storage.restart();
+            if let Some(mirror) = &self.mirror {
+                mirror.storage.restart();
+            }
             self.now_ms += self.rng.i64(100..1_500);
         }
         self.summary.acknowledged = self.acknowledged.len() as u64;
         self.summary.redelivered = self.broker.redelivered;
         self.summary.entries = self.entries.len() as u64;
+        if let Some(mirror) = &self.mirror {
+            mirror.storage.restart();
+            mirror.check_at_end(self.plant, &self.entries)?;
+        }
         let told = outcome::check(self.plant, &self.storage, &self.entries, self.may_split_files)?;
         outcome::each_once(&told, &self.published, &self.acknowledged)?;
         Ok(self.summary.clone())
@@ -216,24 +252,50 @@ impl<'a> Life<'a> {
         Some((faults::plan(&self.storage, &mut self.rng, operation), operation))
     }
 
+    /// What will go wrong on the mirror's disk, now and then: at which of its operations.
+    fn plan_abroad(&mut self) -> Option<u64> {
+        let mirror = self.mirror.as_ref().filter(|_| self.summary.of(Kind::Abroad) < FAULTS)?;
+        let operation = if self.rng.bool() { self.rng.u64(1..40) } else { self.rng.u64(1..300) };
+        (self.rng.u8(..2) == 0).then(|| {
+            faults::plan(&mirror.storage, &mut self.rng, operation);
+            mirror.storage.calls() + operation
+        })
+    }
+
     /// A process, from its start to its end. An error is a mistake of the program's.
     fn process(&mut self) -> Result<End, String> {
-        let (mut service, mut intake) = match self.open() {
+        let mut process = match self.open() {
             Ok(opened) => opened?,
             Err(error) => return Ok(End::Failed(error)),
         };
         let mut durable = VecDeque::new();
-        match self.work(&mut service, &mut intake, &mut durable) {
+        match self.work(&mut process, &mut durable) {
             Ok(done) => done.map(|()| End::Over),
             Err(error) => Ok(End::Failed(error)),
         }
     }
 
-    fn open(&mut self) -> Result<Result<(Service, IntakeByHand), String>, RunError> {
+    fn open(&mut self) -> Result<Result<Process, String>, RunError> {
         let (plant, storage) = (self.plant, self.storage.clone());
         let shared: Arc<dyn Storage> = Arc::new(storage.clone());
-        let mut wait = room(&storage);
+        let mut wait = self.room();
         let config = &plant.config;
+        let (now_ms, now_us) = self.clock();
+        let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let mirrored = loop {
+            let Some(mirror) = &self.mirror else { break None };
+            let region = Region {
+                config,
+                storage: Arc::clone(&shared),
+                clock: Arc::clone(&clock),
+                store: mirror.store(),
+            };
+            match Mirrored::prepare(region, &mirror.settings) {
+                Err(error) if error.is_passing() && wait("") => {}
+                Ok(None) => return Ok(Err("the only region there is does not lead".to_owned())),
+                prepared => break prepared?,
+            }
+        };
         let (mut journal, recovered) = loop {
             match Journal::open(Arc::clone(&shared), &config.journal) {
                 Err(error) if error.is_passing() && wait("") => {}
@@ -244,6 +306,9 @@ impl<'a> Life<'a> {
             return Ok(Err(wrong));
         }
         let checkpoints = CheckpointFolder::open(shared, &config.checkpoint.folder, config.checkpoint.keep)?;
+        if let Some(mirrored) = &mirrored {
+            checkpoints.forget_after(mirrored.checkpoints_until())?;
+        }
         let sinks = Both {
             sinks: RefCell::new(vec![
                 Box::new(until_room(&storage, || plant.export(&storage))?) as Box<dyn Sink>,
@@ -263,13 +328,22 @@ impl<'a> Life<'a> {
             sinks: Arc::new(sinks),
         };
         let (mut service, mut start) = Epochs::open(config, opened)?;
-        service.recover(&mut room(&storage), || false)?;
+        if let Some(mirrored) = mirrored {
+            service.be_mirrored(mirrored);
+        }
+        service.recover(&mut wait, || false)?;
+        let (mut log, mut abroad) = (service.log(), None);
+        if let Some((mirror, generation)) = service.lead_by_hand(&clock, &mut wait)? {
+            start.opening.push(generation);
+            let mut draw = fastrand::Rng::with_seed(self.rng.u64(..));
+            log = Box::new(LogByHand::new(log, mirror.clone(), move || draw.bool()));
+            abroad = Some(mirror);
+        }
         start.opening.push(service.opening());
         // What was read at recovery was read wrongly or cut short; later reads are right.
         storage.read_well();
-        let (now_ms, now_us) = self.clock();
-        let intake = IntakeByHand::new(&plant.intake(), service.log(), start, now_ms, now_us);
-        Ok(Ok((service, intake)))
+        let intake = IntakeByHand::new(&plant.intake(), log, start, now_ms, now_us);
+        Ok(Ok(Process { service, intake, abroad }))
     }
 
     /// Holds the journal against what was durable before, and remembers what is new.
@@ -295,11 +369,10 @@ impl<'a> Life<'a> {
     /// From connecting to the last cut. The inner error is a mistake of the program's.
     fn work(
         &mut self,
-        service: &mut Service,
-        intake: &mut IntakeByHand,
+        Process { service, intake, abroad }: &mut Process,
         durable: &mut VecDeque<Durable>,
     ) -> Result<Result<(), String>, RunError> {
-        let storage = self.storage.clone();
+        let mut wait = self.room();
         let mut silent_until_ms = None;
         loop {
             let is_quiet = silent_until_ms.is_some();
@@ -323,7 +396,7 @@ impl<'a> Life<'a> {
             }
             // The engine is at times behind.
             while durable.len() > 12 || (!durable.is_empty() && self.rng.u8(..3) > 0) {
-                apply(service, durable, &storage)?;
+                apply(service, durable, &mut wait)?;
             }
             if self.sent == self.published.len() && self.broker.is_empty() {
                 // Long enough for all that waits to be released.
@@ -339,9 +412,19 @@ impl<'a> Life<'a> {
             return Ok(Err(wrong));
         }
         while !durable.is_empty() {
-            apply(service, durable, &storage)?;
+            apply(service, durable, &mut wait)?;
         }
-        service.settle(&mut room(&storage))?;
+        service.settle(&mut wait)?;
+        // The last epoch is shown once the mirror has it; its checkpoint goes there after that.
+        for _ in 0..2 {
+            while let Some(mirror) = abroad.as_ref() {
+                mirror.turn();
+                if mirror.mirrored().0 as usize > self.entries.len() || !wait("") {
+                    break;
+                }
+            }
+            service.settle(&mut wait)?;
+        }
         Ok(Ok(()))
     }
 
@@ -351,7 +434,7 @@ impl<'a> Life<'a> {
         intake: &mut IntakeByHand,
         durable: &mut VecDeque<Durable>,
     ) -> Result<Result<(), String>, RunError> {
-        let Some(committed) = intake.commit(&mut room(&self.storage))? else { return Ok(Ok(())) };
+        let Some(committed) = intake.commit(&mut self.room())? else { return Ok(Ok(())) };
         for one in committed.entries {
             if one.offset.0 as usize != self.entries.len() + 1 {
                 return Ok(Err(format!("entry {} follows {}", one.offset.0, self.entries.len())));
@@ -360,7 +443,23 @@ impl<'a> Life<'a> {
             durable.push_back(one);
         }
         self.acknowledged.extend(self.broker.acknowledged(&committed.packet_ids));
+        if !committed.packet_ids.is_empty() {
+            self.acknowledged_entries = self.entries.len();
+        }
         Ok(Ok(()))
+    }
+
+    /// Waits for room here, and for the mirror: after some tries somebody makes it, and has power there again.
+    fn room(&self) -> impl FnMut(&str) -> bool + use<> {
+        let mut at_home = room(&self.storage);
+        let (mirror, mut tries) = (self.mirror.clone(), 0);
+        move |what| {
+            tries += 1;
+            if let Some(mirror) = mirror.as_ref().filter(|_| tries % PATIENCE == 0) {
+                mirror.storage.restart();
+            }
+            at_home(what)
+        }
     }
 
     /// Now and then something happens around the service.
@@ -401,6 +500,7 @@ impl<'a> Life<'a> {
     fn clock(&mut self) -> (i64, u64) {
         let clock_ms = self.now_ms + self.clock_off_ms;
         self.newest_clock_ms = self.newest_clock_ms.max(clock_ms);
+        self.clock.set(self.now_ms);
         (clock_ms, (self.now_ms - START_MS) as u64 * 1000)
     }
 }
@@ -408,16 +508,16 @@ impl<'a> Life<'a> {
 fn apply(
     service: &mut Service,
     durable: &mut VecDeque<Durable>,
-    storage: &CrashStorage,
+    wait: &mut dyn FnMut(&str) -> bool,
 ) -> Result<(), RunError> {
     if let Some(Durable { offset, entry, .. }) = durable.pop_front() {
-        service.step(offset, &entry, &mut room(storage))?;
+        service.step(offset, &entry, wait)?;
     }
     Ok(())
 }
 
 /// Waits for room: after some tries somebody makes it.
-fn room(storage: &CrashStorage) -> impl FnMut(&str) -> bool {
+fn room(storage: &CrashStorage) -> impl FnMut(&str) -> bool + use<> {
     let (storage, mut tries) = (storage.clone(), 0);
     move |_| {
         tries += 1;
