@@ -2,8 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ingest::storage::Storage;
 use ingest::time::{Epoch, Offset};
@@ -53,7 +52,7 @@ pub struct CheckpointFolder {
     keep: usize,
     bytes_max: u64,
     /// Whether [`ROOM`] is there, and put there by this process: after a power cut its file may have another name too.
-    has_room: AtomicBool,
+    has_room: Mutex<bool>,
     /// The newest of the version before, and where it resumes ([`super::heading`]).
     pub(super) way_back: Mutex<Option<(PathBuf, Offset)>>,
 }
@@ -80,7 +79,7 @@ impl CheckpointFolder {
             folder: folder.to_owned(),
             keep: keep.max(1),
             bytes_max: u64::MAX,
-            has_room: AtomicBool::new(false),
+            has_room: Mutex::new(false),
             way_back: Mutex::default(),
         })
     }
@@ -118,10 +117,12 @@ impl CheckpointFolder {
     pub fn put_bytes(&self, epoch: u64, bytes: &[u8]) -> Result<(), CheckpointError> {
         let path = self.path(epoch);
         let failed = |source| CheckpointError::Storage { path: path.clone(), what: "written", source };
-        if self.has_room.swap(false, Ordering::Relaxed) {
+        let mut has_room = self.has_room.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut *has_room) {
             let room = self.folder.join(ROOM);
             self.storage.rename_unsynced(&room, &ingest::storage::unfinished(&path)).map_err(failed)?;
         }
+        drop(has_room);
         self.storage.create(&path, bytes).map_err(failed)
     }
 
@@ -165,8 +166,10 @@ impl CheckpointFolder {
         self.remove_files(earlier)?;
         if kept_bytes(over - 1) <= self.bytes_max {
             let failed = |source| CheckpointError::Storage { path: last.clone(), what: "removed", source };
+            // The next one may be on its way while this one goes.
+            let mut has_room = self.has_room.lock().unwrap_or_else(PoisonError::into_inner);
             self.storage.rename(last, &self.folder.join(ROOM)).map_err(failed)?;
-            self.has_room.store(true, Ordering::Relaxed);
+            *has_room = true;
         } else {
             self.remove_files(std::slice::from_ref(last))?;
         }
