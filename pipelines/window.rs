@@ -39,6 +39,8 @@ use spans::{SpanKind, SpanOperator};
 
 pub use closed::{Closed, FailedGroup};
 pub use frontier::Frontier;
+#[cfg(test)]
+pub(crate) use groups::GROUPS_MAX;
 pub use snapshot::RestoreError;
 
 /// A window that something went wrong in.
@@ -78,6 +80,8 @@ pub struct Pushed {
     /// Rows whose window was closed and then forgotten, since the correction horizon has passed it by the
     /// watermark that closes it. They are in no result: places in the batch, ascending.
     pub expired: Vec<u32>,
+    /// Rows that would have made one group too many: places in the batch, ascending.
+    pub surplus: Vec<u32>,
 }
 
 /// Runs a [`WindowPlan`]: rows in, closed windows out.

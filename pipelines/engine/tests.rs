@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use arrow::array::{Array, AsArray};
+use arrow::util::display::array_value_to_string;
 use ingest::entry::{Entry, IntakeBuilder};
 use sinks::emission::Emission;
 use sinks::view::{ExpectedView, ReadingView};
@@ -314,4 +315,60 @@ fn a_wrench_that_tags_each_joint_anew_keeps_no_more_than_the_newest_of_them() {
     say(&mut engine, 1, &messages);
     let newest = "J99 wrench-7 99 N.m …-… ?";
     assert_eq!(in_hand(&engine), [newest, "J0 nothing", newest]);
+}
+
+#[test]
+fn a_rule_by_a_tag_of_a_million_values_quarantines_what_is_too_much_and_others_go_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    std::fs::create_dir(folder.path().join("rules")).expect("a folder");
+    std::fs::copy(shipped.join("metrics.toml"), folder.path().join("metrics.toml")).expect("copied");
+    std::fs::write(folder.path().join("andon.toml"), "").expect("written");
+    for (name, key) in [("by_part", "tags['part']"), ("by_tool", "tool")] {
+        let text = format!(
+            "view = \"{name}\"\nsql = \"\"\"\nSELECT site, bay, {key} AS key, window_start, window_end, count(*) AS n \
+             FROM tumble(telemetry, ts, INTERVAL '1 minute')\nGROUP BY site, bay, {key}, window_start, window_end\n\
+             \"\"\"\n"
+        );
+        std::fs::write(folder.path().join(format!("rules/{name}.toml")), text).expect("written");
+    }
+    let config = Config::load(&folder.path().join("andon.toml"));
+    let config = config.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let mut engine = wire::engine(&config).expect("the rules compile");
+    let (surplus, mut out) = (7, Vec::new());
+    let parts: Vec<usize> = (0..crate::window::GROUPS_MAX + surplus).collect();
+    for part in parts.chunks(10_000) {
+        let message = |part: &usize| {
+            let topic = "workshop/lyon/bay-01/tq-1/telemetry".to_owned();
+            let tags = format!(r#""tags":{{"part":"P{part}"}}"#);
+            (topic, format!(r#"{{"ts":{AT_MS},"metric":"torque","value":87,"seq":{part},{tags}}}"#))
+        };
+        let messages: Vec<(String, String)> = part.iter().map(message).collect();
+        out.extend(say(&mut engine, part[0] as u64 + 1, &messages));
+    }
+    for second in 1..=240 {
+        let at_ms = AT_MS + second * 1000;
+        engine.apply(&Entry::Tick { first_ms: at_ms, last_ms: at_ms }, &mut out).expect("applies");
+    }
+    let of = |stream: &str| {
+        let told = out.iter().filter(|emission| *emission.stream == *stream);
+        told.map(|emission| emission.rows.clone()).collect::<Vec<_>>()
+    };
+    let details: Vec<String> = of("quarantine")
+        .iter()
+        .flat_map(|rows| {
+            let details = rows.column_by_name("detail").expect("a column");
+            (0..rows.num_rows())
+                .map(|row| array_value_to_string(details, row).expect("text"))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(details.len(), surplus, "{details:?}");
+    assert!(details.iter().all(|detail| detail.contains("rule `by_part`")), "{details:?}");
+    let by_part: usize = of("by_part").iter().map(arrow::array::RecordBatch::num_rows).sum();
+    assert_eq!(by_part, crate::window::GROUPS_MAX);
+    let by_tool = of("by_tool");
+    let counted = by_tool[0].column_by_name("n").expect("a column");
+    assert_eq!(counted.as_primitive::<arrow::datatypes::Int64Type>().value(0), parts.len() as i64);
+    assert!(engine.counts().adds_up(), "{:?}", engine.counts());
 }

@@ -12,6 +12,9 @@ use rustc_hash::FxHashMap;
 /// Stands for "in no group".
 pub(crate) const OUTSIDE: u32 = u32::MAX;
 
+/// A table of groups that rows make takes no more than so many: what does not fit in memory is told, and not kept.
+pub(crate) const GROUPS_MAX: usize = 100_000;
+
 /// Keys and their numbers: 0, 1, 2 … by first sight. Keys are kept as bytes that sort as the keys do.
 #[derive(Debug)]
 pub(crate) struct GroupTable {
@@ -85,20 +88,35 @@ impl GroupTable {
         &mut self,
         columns: &[ArrayRef],
         rows: usize,
+        closer_of: impl FnMut(usize) -> u32,
+    ) -> Result<Vec<u32>> {
+        self.intern_within(usize::MAX, columns, rows, closer_of)
+    }
+
+    /// The same, with [`OUTSIDE`] for new keys where there are `groups_max` already.
+    pub(crate) fn intern_within(
+        &mut self,
+        groups_max: usize,
+        columns: &[ArrayRef],
+        rows: usize,
         mut closer_of: impl FnMut(usize) -> u32,
     ) -> Result<Vec<u32>> {
         if self.kinds.is_empty() {
-            return Ok((0..rows).map(|row| self.number(&[], || closer_of(row))).collect());
+            return Ok((0..rows).map(|row| self.number(groups_max, &[], || closer_of(row))).collect());
         }
         let flat: Result<Vec<ArrayRef>, _> =
             columns.iter().zip(self.kinds.iter()).map(|(column, kind)| cast(column, kind)).collect();
         let encoded = self.converter.convert_columns(&flat?)?;
-        Ok((0..rows).map(|row| self.number(encoded.row(row).data(), || closer_of(row))).collect())
+        let mut number = |row: usize| self.number(groups_max, encoded.row(row).data(), || closer_of(row));
+        Ok((0..rows).map(&mut number).collect())
     }
 
-    fn number(&mut self, key: &[u8], closer: impl FnOnce() -> u32) -> u32 {
+    fn number(&mut self, groups_max: usize, key: &[u8], closer: impl FnOnce() -> u32) -> u32 {
         if let Some(&number) = self.numbers.get(key) {
             return number;
+        }
+        if self.keys.len() >= groups_max {
+            return OUTSIDE;
         }
         let number = u32::try_from(self.keys.len()).expect("fewer groups than rows in memory");
         let key: Arc<[u8]> = key.into();

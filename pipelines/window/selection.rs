@@ -155,17 +155,18 @@ impl<'a> Selection<'a> {
         self.ts_ms.iter().all(is_in).then_some(start)
     }
 
-    /// Finds the groups of `rows` (all, if `None`) in the pane's table. Other rows are [`OUTSIDE`].
+    /// Finds the groups of `rows` (all, if `None`) in the pane's table, which takes `groups_max` of them: rows whose group
+    /// would be one too many are told apart. They and other rows are [`OUTSIDE`].
     pub(crate) fn groups_in(
         &self,
         keys: &[Key],
         of_pane: &mut GroupTable,
         of_series: &mut GroupTable,
-        rows: Option<&[u32]>,
+        (rows, groups_max): (Option<&[u32]>, usize),
         mut closer_of: impl FnMut(usize) -> u32,
-    ) -> Result<Vec<u32>> {
+    ) -> Result<Found> {
         let Some(combinations) = &self.combinations else {
-            return Ok(self.codes.clone());
+            return Ok(Found { groups: self.codes.clone(), surplus: Vec::new() });
         };
         const WANTED: u32 = OUTSIDE - 1;
         let mut group_of = vec![OUTSIDE; combinations.first_rows.len()];
@@ -200,13 +201,32 @@ impl<'a> Selection<'a> {
                 Key::WindowStart | Key::WindowEnd => {}
             }
         }
-        let numbers = of_pane.intern(&columns, wanted.len(), |row| closer_of(firsts.value(row) as usize))?;
+        let closer_of = |row: usize| closer_of(firsts.value(row) as usize);
+        let numbers = of_pane.intern_within(groups_max, &columns, wanted.len(), closer_of)?;
+        let is_full = numbers.contains(&OUTSIDE);
         for (code, number) in wanted.iter().zip(numbers) {
             group_of[*code as usize] = number;
         }
         let group = |&code: &u32| if code == OUTSIDE { OUTSIDE } else { group_of[code as usize] };
-        Ok(combinations.codes.iter().map(group).collect())
+        let groups: Vec<u32> = combinations.codes.iter().map(group).collect();
+        let is_surplus =
+            |row: &u32| combinations.codes[*row as usize] != OUTSIDE && groups[*row as usize] == OUTSIDE;
+        let surplus = match rows {
+            _ if !is_full => Vec::new(),
+            Some(rows) => rows.iter().copied().filter(is_surplus).collect(),
+            None => (0..).take(groups.len()).filter(is_surplus).collect(),
+        };
+        Ok(Found { groups, surplus })
     }
+}
+
+/// Groups that rows are in.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// An element for each row of the selection.
+    pub groups: Vec<u32>,
+    /// Rows for which there was no group any more, ascending.
+    pub surplus: Vec<u32>,
 }
 
 fn count_inside(codes: &[u32]) -> usize {

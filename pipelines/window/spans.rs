@@ -36,6 +36,10 @@ pub(super) enum SpanKind {
 /// A step that nobody finishes, and to which nothing comes for so long, is forgotten.
 const ABANDONED_MS: i64 = 30 * 86_400_000;
 
+/// Spans of groups that rows make, those kept for correction among them: a row that would make one more is told, and is in
+/// none. Of groups that series make there are no more than series allow.
+pub(super) const SPANS_MAX: usize = 200_000;
+
 /// Places that may lie idle before the state is made anew without them.
 const IDLE_MAX: usize = 1024;
 

@@ -11,7 +11,7 @@ use super::{Storage, StorageFile, failed, folder_of};
 
 /// A large file becomes durable, or shorter, slice by slice: whoever syncs meanwhile waits for what others have on their
 /// way to the disk, so the journal would wait for a whole checkpoint.
-const SLICE_BYTES: usize = 1 << 20;
+const SLICE_BYTES: usize = 1 << 18;
 
 /// Files and folders of the machine.
 #[derive(Clone, Copy, Debug, Default)]

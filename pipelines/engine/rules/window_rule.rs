@@ -108,7 +108,11 @@ impl WindowRule {
     ) -> Result<u64, EngineError> {
         let wrong = |source: WindowError| window_error(&self.life.name, source);
         match self.operator.push(&columns.input(batch), table) {
-            Ok(pushed) => return Ok(pushed.expired.len() as u64),
+            Ok(pushed) => {
+                let surplus = pushed.surplus.iter().map(|&row| self.surplus_row(message(row as usize)));
+                rejects.extend(surplus);
+                return Ok(pushed.expired.len() as u64);
+            }
             Err(WindowError::Row(_)) => {}
             Err(error) => return Err(wrong(error)),
         }
@@ -121,7 +125,19 @@ impl WindowRule {
         let take = UInt32Array::from_iter_values(kept.iter().map(|&row| row as u32));
         let batch = take_record_batch(batch, &take).map_err(|source| rows_error(&self.life.name, source))?;
         let pushed = self.operator.push(&columns.pick(&kept).input(&batch), table).map_err(wrong)?;
+        let surplus = pushed.surplus.iter().map(|&row| self.surplus_row(message(kept[row as usize])));
+        rejects.extend(surplus);
         Ok(pushed.expired.len() as u64)
+    }
+
+    /// The quarantine row of a row that is in no window, since there are too many groups.
+    fn surplus_row(&self, message: u64) -> Reject {
+        let rule = &self.life.name;
+        let detail = format!(
+            "rule `{rule}` has as many groups as a window may have, and this row would make another one; group by what \
+             has fewer values"
+        );
+        Reject { detail, ..failed_row(rule, message, "") }
     }
 
     /// Folds rows of stream `steps` of one bay in, as [`WindowRule::fold`] does with telemetry.

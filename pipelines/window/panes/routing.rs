@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use ingest::series::SeriesTable;
 
-use super::super::groups::OUTSIDE;
+use super::super::groups::{GROUPS_MAX, OUTSIDE};
 use super::super::pane::{Evaluated, Pane};
-use super::super::selection::Selection;
+use super::super::selection::{Found, Selection};
 use super::super::{Pushed, WindowError};
 use super::{PaneOperator, Slot};
 use crate::plan::Windows;
@@ -41,6 +41,9 @@ impl PaneOperator {
             }
         }
         pushed.expired.sort_unstable();
+        // Where windows overlap a row may be one too many in several.
+        pushed.surplus.sort_unstable();
+        pushed.surplus.dedup();
         Ok(pushed)
     }
 
@@ -96,22 +99,28 @@ impl PaneOperator {
         let Some(Slot::Live(pane)) = self.panes.get_mut(&start) else {
             unreachable!("it was put there or unpacked")
         };
-        let fold = |pane: &mut Pane, groups: &[u32], evaluated: &Evaluated| {
+        let fold = |pane: &mut Pane, groups: &[u32], rows: Option<&[u32]>, evaluated: &Evaluated| {
             pane.fold(&plan.states, groups, rows, evaluated)
         };
         let folded = match &mut pane.groups {
             None => {
                 pane.grow(self.of_series.groups.len());
-                fold(pane, &selection.codes, &selection.evaluated)
+                fold(pane, &selection.codes, rows, &selection.evaluated)
             }
             Some(of_pane) => {
                 let closer_of = |row: usize| closers.of_bay(selection.bay_of(row), table);
-                let groups = selection
-                    .groups_in(&plan.keys, of_pane, &mut self.of_series.groups, rows, closer_of)
+                let Found { groups, surplus } = selection
+                    .groups_in(&plan.keys, of_pane, &mut self.of_series.groups, (rows, GROUPS_MAX), closer_of)
                     .map_err(WindowError::State)?;
                 let len = of_pane.len();
                 pane.grow(len);
-                fold(pane, &groups, &selection.evaluated)
+                pushed.folded -= surplus.len();
+                pushed.surplus.extend(surplus.iter().map(|&row| selection.place_of(row)));
+                let within = rows.filter(|_| !surplus.is_empty()).map(|rows| {
+                    let is_in = |row: &u32| groups[*row as usize] != OUTSIDE;
+                    rows.iter().copied().filter(is_in).collect::<Vec<_>>()
+                });
+                fold(pane, &groups, within.as_deref().or(rows), &selection.evaluated)
             }
         };
         folded.map_err(WindowError::State)?;

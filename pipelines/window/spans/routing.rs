@@ -6,7 +6,7 @@ use super::super::closed::OPEN;
 use super::super::groups::OUTSIDE;
 use super::super::selection::Selection;
 use super::super::{Input, NO_RUN, Pushed, WindowError};
-use super::{ABANDONED_MS, Span, SpanKind, SpanOperator, Withdrawn};
+use super::{ABANDONED_MS, SPANS_MAX, Span, SpanKind, SpanOperator, Withdrawn};
 
 /// A row on its way.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,15 @@ struct Row {
     ts_ms: i64,
     /// Start and end of its step.
     run_ms: (i64, i64),
+}
+
+/// Why a row has no span.
+#[derive(Clone, Copy, Debug)]
+enum Without {
+    /// The correction horizon has passed it.
+    Expired,
+    /// There are as many as may be.
+    Surplus,
 }
 
 impl SpanOperator {
@@ -35,11 +44,14 @@ impl SpanOperator {
         let closers = &mut self.closers;
         let groups = match &mut self.of_rows {
             None => selection.codes.clone(),
-            Some(of_rows) => selection
-                .groups_in(&plan.keys, of_rows, &mut self.of_series.groups, None, |row| {
-                    closers.of_bay(selection.bay_of(row), table)
-                })
-                .map_err(WindowError::State)?,
+            Some(of_rows) => {
+                let closer_of = |row: usize| closers.of_bay(selection.bay_of(row), table);
+                // Spans are bounded, and groups without any go.
+                let all = (None, usize::MAX);
+                let found =
+                    selection.groups_in(&plan.keys, of_rows, &mut self.of_series.groups, all, closer_of);
+                found.map_err(WindowError::State)?.groups
+            }
         };
         let mut pushed = Pushed::default();
         let mut places = vec![OUTSIDE; groups.len()];
@@ -61,13 +73,20 @@ impl SpanOperator {
             let bay = selection.bay_of(row);
             let closer = self.closers.of_bay(bay, table);
             let this = Row { group, bay, closer, ts_ms: selection.ts_ms[row], run_ms };
-            let (place, joins) = match self.kind {
+            let found = match self.kind {
                 SpanKind::Session { gap_ms } => self.session_of(this, gap_ms),
-                SpanKind::Step => (self.step_of(this), None),
+                SpanKind::Step => self.step_of(this).map(|place| (place, None)),
             };
-            let Some(place) = place else {
-                pushed.expired.push(place_in_input);
-                continue;
+            let (place, joins) = match found {
+                Ok(found) => found,
+                Err(Without::Expired) => {
+                    pushed.expired.push(place_in_input);
+                    continue;
+                }
+                Err(Without::Surplus) => {
+                    pushed.surplus.push(place_in_input);
+                    continue;
+                }
             };
             if let Some(other) = joins {
                 // What came before is folded first, so that nothing depends on where batches are cut.
@@ -117,8 +136,16 @@ impl SpanOperator {
         Some(place)
     }
 
-    /// The span of a row's step; none if the correction horizon has passed it.
-    fn step_of(&mut self, row: Row) -> Option<u32> {
+    /// A new span, unless rows have made too many.
+    fn begin(&mut self, span: Span) -> Result<u32, Without> {
+        if self.of_rows.is_some() && self.len() >= SPANS_MAX {
+            return Err(Without::Surplus);
+        }
+        Ok(self.open(span))
+    }
+
+    /// The span of a row's step.
+    fn step_of(&mut self, row: Row) -> Result<u32, Without> {
         let (start_ms, ended_ms) = row.run_ms;
         let of_group = self.of_group.get(row.group as usize);
         let known = of_group.and_then(|places| {
@@ -128,10 +155,10 @@ impl SpanOperator {
         if let Some(place) = known {
             let span = &mut self.spans[place as usize];
             span.last_ms = span.last_ms.max(row.ts_ms);
-            return Some(place);
+            return Ok(place);
         }
         if ended_ms.saturating_add(self.horizon_ms) <= self.closers.seen(row.closer) {
-            return None;
+            return Err(Without::Expired);
         }
         let due_ms = if ended_ms == OPEN { row.ts_ms.saturating_add(ABANDONED_MS) } else { ended_ms };
         let span = Span {
@@ -143,11 +170,11 @@ impl SpanOperator {
             ended_ms,
             due_ms,
         };
-        Some(self.open(span))
+        self.begin(span)
     }
 
-    /// The session of a row, and a second one that the row joins to it. None if the correction horizon has passed.
-    fn session_of(&mut self, row: Row, gap_ms: i64) -> (Option<u32>, Option<u32>) {
+    /// The session of a row, and a second one that the row joins to it.
+    fn session_of(&mut self, row: Row, gap_ms: i64) -> Result<(u32, Option<u32>), Without> {
         let empty: &[u32] = &[];
         let places = self.of_group.get(row.group as usize).map_or(empty, Vec::as_slice);
         // The last that begins no later than the row, and the first that begins after it.
@@ -164,7 +191,7 @@ impl SpanOperator {
             (None, None) => {
                 let end_ms = row.ts_ms.saturating_add(gap_ms);
                 if end_ms.saturating_add(self.horizon_ms) <= self.closers.seen(row.closer) {
-                    return (None, None);
+                    return Err(Without::Expired);
                 }
                 let span = Span {
                     group: row.group,
@@ -175,17 +202,17 @@ impl SpanOperator {
                     ended_ms: OPEN,
                     due_ms: end_ms,
                 };
-                (Some(self.open(span)), None)
+                Ok((self.begin(span)?, None))
             }
             (Some(place), other) => {
                 let span = &mut self.spans[place as usize];
                 span.last_ms = span.last_ms.max(row.ts_ms);
-                (Some(place), other)
+                Ok((place, other))
             }
             (None, Some(place)) => {
                 self.withdraw(place);
                 self.spans[place as usize].start_ms = row.ts_ms;
-                (Some(place), None)
+                Ok((place, None))
             }
         }
     }

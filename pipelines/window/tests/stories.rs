@@ -1,4 +1,6 @@
-use super::{check, check_with_horizon, window_plan};
+use super::{Bench, Reading, check, check_with_horizon, window_plan};
+use crate::window::groups::GROUPS_MAX;
+use crate::window::spans::SPANS_MAX;
 use crate::window::{RestoreError, WindowOperator};
 
 const BY_TOOL: &str = "SELECT site, bay, tool, count(*) AS n, sum(value) AS total, min(value) AS least, \
@@ -416,4 +418,62 @@ fn windows_are_saved_before_their_first_row() {
     check(&of("session(telemetry, ts, INTERVAL '5 seconds', site)", "site"), "save\nsave", "");
     check(&of("per_step(telemetry)", "site, bay, job"), "save\nsave", "");
     check(&of("day(telemetry, ts)", "site"), "save\nsave", "");
+}
+
+/// So many readings of one tool, each with a text of its own, from `first` on.
+fn texts(numbers: std::ops::Range<usize>, ts_ms: i64) -> Vec<Reading> {
+    let read = |number: usize| Reading::parse(&format!("S/B1/T1/scan {ts_ms} 1 - part-{number}"));
+    numbers.map(read).collect()
+}
+
+#[test]
+fn a_million_texts_from_one_bay_are_no_million_groups() {
+    let sql = "SELECT text, count(*) AS n FROM hop(telemetry, ts, INTERVAL '10 seconds', INTERVAL '20 seconds') \
+         GROUP BY site, bay, text, window_start, window_end";
+    let told = [100_010, 7_001].map(|batch_rows| {
+        let mut bench = Bench::new(sql, 900_000);
+        let mut readings = texts(0..GROUPS_MAX + 5, 15_000);
+        // One that has a group, and the next slide: one of its windows is full, the other is empty.
+        readings.extend(texts(7..8, 15_000));
+        readings.extend(texts(GROUPS_MAX + 5..GROUPS_MAX + 7, 25_000));
+        let mut surplus = Vec::new();
+        for (number, batch) in readings.chunks(batch_rows).enumerate() {
+            let pushed = bench.push(batch);
+            surplus.extend(pushed.surplus.iter().map(|row| number * batch_rows + *row as usize));
+        }
+        bench.set_watermark(0, 100_000);
+        let closed = bench.close(None);
+        let rows = |start: i64| {
+            let starts = closed.iter().flat_map(|closed| &closed.starts_ms);
+            starts.filter(|of| **of == start).count()
+        };
+        let is_twice = |line: &&String| line.contains("part-7 ") || line.ends_with("part-7 n=2");
+        let twice = bench.said.iter().filter(is_twice).count();
+        (surplus, [0, 10_000, 20_000].map(rows), twice)
+    });
+    let after = GROUPS_MAX + 6;
+    let mut surplus: Vec<usize> = (GROUPS_MAX..GROUPS_MAX + 5).collect();
+    surplus.extend([after, after + 1]);
+    assert_eq!(told[0], (surplus, [GROUPS_MAX, GROUPS_MAX, 2], 2));
+    assert_eq!(told[0], told[1], "wherever batches are cut");
+}
+
+#[test]
+fn a_million_texts_are_no_million_sessions_and_there_is_room_once_some_are_over() {
+    let sql = "SELECT text, count(*) AS n FROM session(telemetry, ts, INTERVAL '1 minute', site, bay, text) \
+         GROUP BY site, bay, text, window_start, window_end";
+    let mut bench = Bench::new(sql, 0);
+    let all = texts(0..SPANS_MAX + 3, 1_000);
+    let mut surplus = 0;
+    for batch in all.chunks(9_000) {
+        surplus += bench.push(batch).surplus.len();
+    }
+    assert_eq!(surplus, 3);
+    // One that is there goes on.
+    assert_eq!(bench.push(&texts(5..6, 2_000)).surplus, [0_u32; 0]);
+    bench.set_watermark(0, 200_000);
+    bench.close(None);
+    bench.save_and_restore();
+    let pushed = bench.push(&texts(SPANS_MAX..SPANS_MAX + 3, 300_000));
+    assert_eq!((pushed.folded, pushed.surplus.len()), (3, 0));
 }
