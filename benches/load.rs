@@ -175,7 +175,9 @@ fn mirror() {
         let (p99_ms, most_ms) = floor.took_ms(99.0);
         rates.push(rate);
         println!(
-            "ack = {ack:8}  as many as are taken: {rate:.0} messages/s, p99 of PUBACK {p99_ms:.1} ms, longest {most_ms:.1} ms"
+            "ack = {ack:8}  as many as are taken, {} in flight: {rate:.0} messages/s, p99 of PUBACK {p99_ms:.1} ms, longest \
+             {most_ms:.1} ms",
+            floor::WINDOW
         );
         if ack == "mirrored" {
             let cost = (1.0 - rate / rates[0]) * 100.0;

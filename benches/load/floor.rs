@@ -15,7 +15,7 @@ use ingest::time::{Clock, SystemClock};
 use rumqttc::{Publish, QoS};
 
 /// That of the shipped configurations.
-const WINDOW: usize = 5000;
+pub(crate) const WINDOW: usize = 5000;
 /// Messages in one write.
 const CHUNK: usize = 100;
 const ANSWER_TIME_MAX: Duration = Duration::from_millis(2);

@@ -8,7 +8,7 @@ use ingest::intake::{Log, LogError};
 use ingest::time::Offset;
 use tokio::runtime::Runtime;
 
-use super::driver::{Driver, Reading, Turn};
+use super::driver::{Driver, Kept, Turn};
 use super::keeper::Keeper;
 use super::writer::Writer;
 use super::{Leader, MirrorStatus, MirroredLog};
@@ -25,7 +25,7 @@ struct Hand {
     driver: Driver,
     keeper: Keeper,
     writer: Option<Writer>,
-    reading: Reading,
+    kept: Kept,
 }
 
 impl std::fmt::Debug for MirrorByHand {
@@ -41,16 +41,16 @@ impl MirrorByHand {
     /// The system has no threads to give, with which the store works.
     pub fn new(leader: Leader, status: Arc<MirrorStatus>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let reading = Reading { files: None, trimmed_us: leader.clock.boot_us() };
+        let kept = Kept { files: None, trimmed_us: leader.clock.boot_us() };
         let driver = Driver::new(leader, Arc::clone(&status));
-        let hand = Hand { runtime, keeper: driver.keeper(), driver, writer: None, reading };
+        let hand = Hand { runtime, keeper: driver.keeper(), driver, writer: None, kept };
         Ok(MirrorByHand { hand: Arc::new(Mutex::new(hand)), status })
     }
 
     /// Writes what there is to write until that is done, or fails, and renews the lease.
     pub fn turn(&self) {
         let mut hand: MutexGuard<'_, Hand> = self.hand.lock().unwrap_or_else(PoisonError::into_inner);
-        let Hand { runtime, driver, keeper, writer, reading } = &mut *hand;
+        let Hand { runtime, driver, keeper, writer, kept } = &mut *hand;
         runtime.block_on(async {
             if writer.is_none() {
                 match driver.locate().await {
@@ -60,7 +60,7 @@ impl MirrorByHand {
                 }
             }
             let Some(writer) = writer else { return };
-            while !driver.is_over() && driver.turn(writer, reading).await == Turn::Done {}
+            while !driver.is_over() && driver.turn(writer, kept).await == Turn::Done {}
             driver.beat(keeper).await;
         });
     }

@@ -41,9 +41,10 @@ pub(super) enum Turn {
     Failed,
 }
 
-/// Where a writer that has fallen behind reads, and when it last trimmed, by [`ingest::time::Clock::boot_us`].
+/// What is kept from turn to turn: where a writer that has fallen behind reads, and when it last trimmed, by
+/// [`ingest::time::Clock::boot_us`].
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct Kept {
     pub(super) files: Option<Entries>,
     pub(super) trimmed_us: u64,
 }
@@ -125,12 +126,12 @@ impl Driver {
     async fn write(&self) {
         let Some(mut writer) = self.located().await else { return };
         let mut pause = PAUSE_MIN;
-        let mut reading = Reading { files: None, trimmed_us: self.leader.clock.boot_us() };
+        let mut kept = Kept { files: None, trimmed_us: self.leader.clock.boot_us() };
         loop {
             if self.is_over() && !self.has_last_work(&writer) {
                 return;
             }
-            match self.turn(&mut writer, &mut reading).await {
+            match self.turn(&mut writer, &mut kept).await {
                 Turn::Done => pause = PAUSE_MIN,
                 Turn::Nothing if self.is_over() => return,
                 Turn::Nothing => {
@@ -146,8 +147,8 @@ impl Driver {
     }
 
     /// Puts the next chunk, or the checkpoint that waits.
-    pub(super) async fn turn(&self, writer: &mut Writer, reading: &mut Reading) -> Turn {
-        match self.put(writer, &mut reading.files).await {
+    pub(super) async fn turn(&self, writer: &mut Writer, kept: &mut Kept) -> Turn {
+        match self.put(writer, &mut kept.files).await {
             Ok(true) => {
                 self.status.set_trouble(None);
                 Turn::Done
@@ -158,8 +159,8 @@ impl Driver {
                 put.unwrap_or_else(|error| tracing::warn!(%error, "a checkpoint is not in the mirror"));
                 let now_us = self.leader.clock.boot_us();
                 let trim_us = (self.leader.settings.retain / 24).max(Duration::from_secs(1)).as_micros();
-                if u128::from(now_us - reading.trimmed_us) >= trim_us {
-                    reading.trimmed_us = now_us;
+                if u128::from(now_us - kept.trimmed_us) >= trim_us {
+                    kept.trimmed_us = now_us;
                     let retain_ms = self.leader.settings.retain.as_millis() as i64;
                     let trimmed = writer.trim(retain_ms).await;
                     trimmed.map_or_else(
@@ -171,7 +172,7 @@ impl Driver {
             }
             Err(error) => {
                 self.status.set_trouble(Some(error.to_string()));
-                reading.files = None;
+                kept.files = None;
                 Turn::Failed
             }
         }
