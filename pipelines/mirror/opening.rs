@@ -130,7 +130,7 @@ impl Region<'_> {
         // Nobody has been where this region's last process began to lead: then it leads on.
         let claims = identity.claims_from.is_some_and(|from| from >= end.offset.0);
         let did_lead = (node_of(&leader) == identity.node || claims) && standing.foreign_from.is_none();
-        if did_lead && has_journal && !wants_standby {
+        if did_lead && !wants_standby {
             regain(&*self.store, &mut journal, end).await?;
         }
         let ours = journal.next_offset();

@@ -523,6 +523,29 @@ fn what_the_mirror_alone_has_of_our_own_is_taken_back_before_we_lead_again() {
 }
 
 #[test]
+fn the_power_went_before_the_first_sync_of_all_and_the_region_still_leads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let config = config(folder.path());
+    let lyon = region(&config, &store);
+    run(async {
+        let first = lyon.prepare(false).await.expect("looks").expect("it begins");
+        let writer = format!("{}.1", first.identity.node);
+        let identity = Identity { generation: 1, writer, claims_from: Some(1), ..first.identity };
+        identity.write(&lyon.storage, &config.journal.folder).expect("written");
+        // The chunk is on its way while the journal is synced, and was faster.
+        let mut writer =
+            Writer::new(Arc::clone(&store), &identity.cluster, 1, &identity.writer, Place::FIRST);
+        assert_eq!(writer.put(ticks(0..2)).await.expect("puts"), Put::Done);
+        let again = lyon.prepare(false).await.expect("looks").expect("it goes on");
+        assert_eq!((again.role, again.end.map(|end| end.offset)), (Role::Leader, Some(Offset(3))));
+        let journal = Journal::open(Arc::new(DiskStorage), &config.journal).expect("opens").0;
+        let entries = journal.read(Offset(0)).expect("reads").map(|entry| entry.expect("whole").1);
+        assert_eq!(entries.collect::<Vec<_>>(), ticks(0..2));
+    });
+}
+
+#[test]
 fn a_disk_that_is_not_mounted_is_no_mirror() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = FolderStore::new(folder.path().join("mirror"));
