@@ -48,29 +48,28 @@ impl CheckpointFolder {
     /// # Errors
     /// If one is damaged or cannot be read, or none serves.
     pub fn newest_usable(&self, journal_from: Offset) -> Result<Option<Checkpoint>, CheckpointError> {
-        let (mut unusable, mut usable) = (None, None);
-        let mut way_back = None;
-        for path in self.files()?.into_iter().rev() {
-            let (heading, reason) = match self.heading(&path) {
-                Ok(heading) => {
-                    let known = check_state_version(heading.state_version);
-                    (Some(heading), known.err().map(|error| error.to_string()))
-                }
-                Err(CheckpointError::Newer { reason, .. }) => (None, Some(reason.to_string())),
-                Err(error) => return Err(error),
-            };
-            if let Some(reason) = reason {
-                if usable.is_none() {
+        let mut files = self.files()?.into_iter().rev();
+        let mut unusable = None;
+        let usable = loop {
+            let Some(path) = files.next() else { break None };
+            match self.known(&path)? {
+                Ok(heading) => break Some((path, heading)),
+                Err(reason) => {
                     unusable.get_or_insert((path, reason));
                 }
-                continue;
             }
-            let Some(heading) = heading.filter(|heading| heading.resume_at >= journal_from) else { break };
-            if heading.state_version != STATE_VERSION {
-                way_back.get_or_insert((path.clone(), heading.resume_at));
-            }
-            usable.get_or_insert((path, heading));
-        }
+        };
+        let usable = usable.filter(|(_, heading)| unusable.is_none() || heading.resume_at >= journal_from);
+        // Those before it need not be whole: a start does not begin at them.
+        let before = files.filter_map(|path| {
+            let heading = self.known(&path).ok()?.ok()?;
+            Some((path, heading))
+        });
+        let is_way_back = |(_, heading): &(PathBuf, Heading)| {
+            heading.state_version != STATE_VERSION && heading.resume_at >= journal_from
+        };
+        let way_back = usable.iter().cloned().chain(before).find(is_way_back);
+        let way_back = way_back.map(|(path, heading)| (path, heading.resume_at));
         *self.way_back.lock().unwrap_or_else(PoisonError::into_inner) = way_back;
         match (usable, unusable) {
             (Some((path, heading)), unusable) => {
@@ -101,6 +100,18 @@ impl CheckpointFolder {
             *way_back = None;
         }
         way_back.as_ref().map(|(path, _)| path.clone())
+    }
+
+    /// The heading of one whose state this program knows; else why not.
+    fn known(&self, path: &Path) -> Result<Result<Heading, String>, CheckpointError> {
+        match self.heading(path) {
+            Ok(heading) => {
+                let known = check_state_version(heading.state_version);
+                Ok(known.map(|()| heading).map_err(|error| error.to_string()))
+            }
+            Err(CheckpointError::Newer { reason, .. }) => Ok(Err(reason.to_string())),
+            Err(error) => Err(error),
+        }
     }
 
     fn heading(&self, path: &Path) -> Result<Heading, CheckpointError> {

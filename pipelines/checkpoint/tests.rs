@@ -142,6 +142,21 @@ fn who_moves_back_a_version_goes_on_from_the_newest_that_is_known_or_from_the_fi
 }
 
 #[test]
+fn a_damaged_checkpoint_behind_a_whole_one_keeps_nobody_from_starting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let checkpoints = CheckpointFolder::open(Arc::new(DiskStorage), folder.path(), 3).expect("opens");
+    let ours = u8::try_from(crate::engine::STATE_VERSION).expect("a small number");
+    checkpoints.put_bytes(1, b"no checkpoint").expect("writes");
+    checkpoints.put(&of_version(2, ours)).expect("writes");
+    let epoch = |journal_from: u64| {
+        let usable = checkpoints.newest_usable(Offset(journal_from)).expect("one serves");
+        usable.map(|checkpoint| checkpoint.epoch)
+    };
+    // A journal that begins behind it is another one, which is said where the two meet.
+    assert_eq!((epoch(1), epoch(900)), (Some(2), Some(2)));
+}
+
+#[test]
 fn the_newest_of_the_version_before_stays_while_the_journal_reaches_back_to_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let ours = u8::try_from(crate::engine::STATE_VERSION).expect("a small number");
