@@ -15,7 +15,7 @@ pub(crate) mod expression;
 mod function;
 pub(crate) mod key;
 mod percentile;
-mod quiet;
+pub(crate) mod quiet;
 mod refusal;
 mod rows;
 mod scope;

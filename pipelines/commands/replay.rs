@@ -15,9 +15,10 @@ use crate::config::Config;
 
 mod pipeline;
 mod progress;
+mod reading;
 
-pub use pipeline::INTAKE_BYTES;
 use pipeline::Replay;
+pub use reading::INTAKE_BYTES;
 
 /// Runs recordings (or a journal) through the pipeline and writes every stream as Parquet.
 #[derive(Debug, clap::Args)]

@@ -108,6 +108,9 @@ pub(super) fn text_of(column: &dyn Array, row: usize) -> Option<String> {
     if column.is_null(row) {
         return None;
     }
+    if let Some(texts) = column.as_string_opt::<i32>() {
+        return Some(texts.value(row).to_owned()).filter(|text| !text.is_empty());
+    }
     if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
         let value = (floats.value(row) * 1e4).round() / 1e4;
         return Some(value.to_string());
@@ -116,6 +119,29 @@ pub(super) fn text_of(column: &dyn Array, row: usize) -> Option<String> {
     let formatter = ArrayFormatter::try_new(column, &options).ok()?;
     // A dictionary may point at a null.
     Some(formatter.value(row).to_string()).filter(|text| !text.is_empty())
+}
+
+/// The names of a group's key, parted by slashes.
+#[must_use]
+pub(super) fn key_text(keys: &RecordBatch, row: usize) -> String {
+    let mut text = String::new();
+    put_key_text(keys, row, &mut text);
+    text
+}
+
+/// The same, in place of what is in `text`.
+pub(super) fn put_key_text(keys: &RecordBatch, row: usize, text: &mut String) {
+    text.clear();
+    for (place, column) in keys.columns().iter().enumerate() {
+        if place > 0 {
+            text.push('/');
+        }
+        match column.as_string_opt::<i32>() {
+            Some(names) if names.is_null(row) => {}
+            Some(names) => text.push_str(names.value(row)),
+            None => text.push_str(&text_of(column.as_ref(), row).unwrap_or_default()),
+        }
+    }
 }
 
 /// A cell as a number, if it is one.

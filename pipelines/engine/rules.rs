@@ -135,6 +135,7 @@ impl Rules {
                         .transpose()
                         .map_err(|source| window_error(&one.name, source))?,
                     plan: *plan,
+                    quiet_of_series: Vec::new(),
                 }),
                 (Plan::Window(plan), _) => windows.push(WindowRule {
                     key: one.key.clone(),
@@ -193,7 +194,8 @@ impl Rules {
         }
         let mut wanted = Vec::new();
         self.fast.resize(table.all().len(), false);
-        for (number, rule) in self.rows.iter().enumerate() {
+        for (number, rule) in self.rows.iter_mut().enumerate() {
+            rule.follow(&fresh);
             if rule.plan.stream() == Stream::Telemetry {
                 let within = within(rule.plan.scope());
                 if rule.is_fast() {

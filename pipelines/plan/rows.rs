@@ -11,7 +11,7 @@ use datafusion::physical_expr::utils::conjunction;
 use super::chain::{Chain, column_of};
 use super::clear::Clearing;
 use super::expression::{Expression, FailedRow, isolate, mask, rebase, renumber};
-use super::quiet::Quiet;
+use super::quiet::{Quiet, QuietOfSeries};
 use super::scope::{Scope, is_of_series, series_places, split};
 use super::stream::Stream;
 use super::{evaluate_all, needed};
@@ -28,6 +28,8 @@ pub struct RowsPlan {
     condition_columns: Vec<usize>,
     condition_alone: Option<Expression>,
     quiet: Option<Quiet>,
+    /// Where it is not the same for all series.
+    quiet_of_series: Option<QuietOfSeries>,
     outputs: Vec<Expression>,
     output: SchemaRef,
     no_rows: RecordBatch,
@@ -56,6 +58,10 @@ impl RowsPlan {
         let alone = |condition: &Expression| renumber(condition, &condition_columns, &all);
         let condition_alone = whole.as_ref().map(alone).transpose()?;
         let quiet = whole.as_ref().and_then(|condition| Quiet::of(stream, condition));
+        let quiet_of_series = match &whole {
+            Some(condition) => QuietOfSeries::of(stream, condition)?,
+            None => None,
+        };
         let outputs = chain.outputs.iter().map(over).collect::<Result<_>>()?;
         Ok(RowsPlan {
             stream,
@@ -66,6 +72,7 @@ impl RowsPlan {
             condition_columns,
             condition_alone,
             quiet,
+            quiet_of_series,
             outputs,
             no_rows: RecordBatch::new_empty(output.clone()),
             output,
@@ -126,6 +133,11 @@ impl RowsPlan {
     #[must_use]
     pub(crate) fn quiet(&self) -> Option<Quiet> {
         self.quiet
+    }
+
+    /// The same by series, where it is not the same for all.
+    pub(crate) fn quiet_of_series(&self) -> Option<&QuietOfSeries> {
+        self.quiet_of_series.as_ref()
     }
 
     /// Which rows of `batch` (the columns of [`RowsPlan::condition_columns`]) match: a bit a row, never null.

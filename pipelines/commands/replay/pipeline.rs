@@ -4,18 +4,16 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use ingest::decode::REJECT_BYTES_MAX;
-use ingest::entry::{Entry, IntakeBuilder};
-use ingest::intake::Arrivals;
+use ingest::entry::Entry;
 use ingest::journal::ReadOnlyJournal;
-use ingest::readings::{Reason, Reject};
-use ingest::recording::{MergedRecordings, Recorded, RecordedMessages, Recording};
-use ingest::time::{Clock, Epoch, Offset};
+use ingest::recording::Recording;
+use ingest::time::{Clock, Offset};
 use sinks::deliver::Delivery;
 use sinks::emission::Emission;
 use sinks::parquet::{ParquetSink, Show};
 
 use super::progress::Progress;
+use super::reading::{Read, Reading};
 use super::{no_journal, unreadable};
 use crate::commands::CommandError;
 use crate::config::Config;
@@ -24,8 +22,6 @@ use crate::engine::{Engine, EngineError, PastEntries, PastError};
 use crate::scratch::ScratchFile;
 use crate::{exports, wire};
 
-/// An intake entry is handed on at this size: its topics are looked up once.
-pub const INTAKE_BYTES: usize = 1 << 20;
 /// Rows that may wait for the Parquet writer; the engine waits at the bound.
 const WAITING_ROWS_MAX: usize = 64 * 1024;
 /// How many unreadable lines are named on stderr.
@@ -73,45 +69,20 @@ impl Replay {
 
     /// Applies recordings, merged by time, up to the end of input.
     pub(super) fn recordings(&mut self, config: &Config, inputs: Vec<Recording>) -> Result<(), CommandError> {
-        let mut recordings = MergedRecordings::new(inputs);
-        let mut intake = IntakeBuilder::new();
-        let mut next_message = 1;
-        let mut arrivals: Option<Arrivals> = None;
-        while recordings.advance().map_err(unreadable)? {
-            let message = recordings.current();
-            let arrivals = arrivals.get_or_insert_with(|| {
-                Arrivals::new(None, message.arrived_ms(), Epoch(0), config.engine.cut_interval)
-            });
-            if let Some(passed) = arrivals.pass(message.arrived_ms()) {
-                self.flush(&mut intake, &mut next_message)?;
-                for entry in passed.tick.iter().chain(&passed.cut) {
-                    self.apply(entry)?;
-                }
-            }
-            match message {
-                Recorded::Message { topic, payload, .. } => intake.push(topic, payload, arrivals.last_ms()),
-                Recorded::Unreadable { raw, detail, .. } => {
-                    self.flush(&mut intake, &mut next_message)?;
-                    let reject = Reject {
-                        message: next_message,
-                        arrived_ms: arrivals.last_ms(),
-                        topic: "".into(),
-                        payload: raw[..raw.len().min(REJECT_BYTES_MAX)].into(),
-                        reason: Reason::NotARecordingLine,
-                        detail: detail.to_owned(),
-                        metric: None,
-                    };
+        let reading = Reading::spawn(inputs, config.engine.cut_interval)
+            .map_err(|error| CommandError::failed("could not start reading", error))?;
+        while let Some(read) = reading.next() {
+            match read {
+                Read::Entry(entry) => self.apply(&entry)?,
+                Read::Unreadable(reject) => {
+                    self.warn(&reject.detail);
                     self.engine.refuse(reject, &mut self.out).map_err(broken)?;
-                    next_message += 1;
-                    self.warn(detail);
                     self.emit()?;
                 }
-            }
-            if intake.bytes() >= INTAKE_BYTES {
-                self.flush(&mut intake, &mut next_message)?;
+                Read::Failed(error) => return Err(unreadable(error)),
             }
         }
-        self.flush(&mut intake, &mut next_message)?;
+        reading.join();
         self.engine.end_of_input(&mut self.out).map_err(broken)?;
         self.emit()
     }
@@ -136,16 +107,6 @@ impl Replay {
         if self.warned <= LINES_NAMED {
             let _ = writeln!(std::io::stderr(), "andon: {detail}; it is in stream quarantine");
         }
-    }
-
-    fn flush(&mut self, intake: &mut IntakeBuilder, next_message: &mut u64) -> Result<(), CommandError> {
-        if intake.is_empty() {
-            return Ok(());
-        }
-        let messages = u64::from(intake.messages());
-        let entry = Entry::Intake(intake.finish(*next_message));
-        *next_message += messages;
-        self.apply(&entry)
     }
 
     fn apply(&mut self, entry: &Entry) -> Result<(), CommandError> {

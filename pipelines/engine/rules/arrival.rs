@@ -119,6 +119,7 @@ impl Rules {
                 }
             };
             let selected = self.row_routes.of(number);
+            let selected = &*rule.loud(look, exceptions, selected, (&series, ranges.values()));
             rule.look(looked, selected, bays, table, Verdicts { exceptions, rejects }, say)?;
         }
         Ok(())

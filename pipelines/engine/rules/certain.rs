@@ -50,6 +50,7 @@ impl Rules {
                 continue;
             }
             let selected = self.row_routes.of(number);
+            let selected = &*rule.loud(looked.look, exceptions, selected, (&series, ranges.values()));
             if rule.is_view {
                 rule.show(looked, selected, rejects, out)?;
             } else {

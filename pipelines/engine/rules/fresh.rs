@@ -1,6 +1,7 @@
 //! The same rules once more, as they are before the first entry, without planning them again.
 
 use super::routes::Routes;
+use super::row_rule::RowRule;
 use super::silence_rule::SilenceRule;
 use super::silences::Silences;
 use super::window_rule::WindowRule;
@@ -29,7 +30,7 @@ impl Rules {
         };
         let silences = self.silences.rules.iter().map(SilenceRule::fresh).collect();
         Ok(Rules {
-            rows: self.rows.clone(),
+            rows: self.rows.iter().map(RowRule::fresh).collect(),
             windows: self.windows.iter().map(window).collect::<Result<_, EngineError>>()?,
             row_routes: Routes::new(self.rows.len()),
             window_routes: [Routes::new(self.windows.len()), Routes::new(self.windows.len())],

@@ -24,6 +24,11 @@ impl<'a> Ranges<'a> {
         Ranges { routes, values: values.map_or(&[], |values| values), known: vec![None; routes.classes()] }
     }
 
+    /// Of each row.
+    pub(super) fn values(&self) -> &'a [f64] {
+        self.values
+    }
+
     /// Of the rows of a rule whose condition reads the value; upside down if none has one.
     pub(super) fn of(&mut self, rule: usize) -> (f64, f64) {
         let Some(class) = self.routes.class_of(rule) else { return (f64::INFINITY, f64::NEG_INFINITY) };

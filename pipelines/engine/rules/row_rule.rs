@@ -3,6 +3,8 @@
 //! The condition is evaluated first, on the columns that it reads; the columns of SELECT are made only of
 //! the rows that match, which are few.
 
+use std::borrow::Cow;
+
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use datafusion::common::Result as PlanResult;
@@ -19,6 +21,7 @@ use super::looked::{Look, Looked, Verdicts};
 use super::verdict::Verdict;
 use super::{failed_row, window_error};
 use crate::config::{ExceptionKind, Lane};
+use crate::plan::quiet::Quiet;
 use crate::plan::{Clearing, RowsPlan, Stream};
 
 /// A rule or view over single rows.
@@ -34,6 +37,8 @@ pub(super) struct RowRule {
     pub plan: RowsPlan,
     /// What clears a condition, where it is not whatever does not match. Over the columns of the plan.
     pub clear_when: Option<Clearing>,
+    /// By series, the values of which the condition says nothing. Empty where that is the same for all.
+    pub quiet_of_series: Vec<Quiet>,
 }
 
 /// What a rule says of the rows of its scope.
@@ -148,6 +153,44 @@ impl RowRule {
     ) -> bool {
         let quiet = self.plan.quiet().filter(|_| self.is_view || !self.unmatched_count(look, exceptions));
         quiet.is_some_and(|quiet| quiet.holds(range()))
+    }
+
+    /// Those of the `selected` rows that are to be looked at, by the series and the value of all rows.
+    pub(super) fn loud<'a>(
+        &self,
+        look: Look,
+        exceptions: &Exceptions,
+        selected: &'a [u32],
+        (series, values): (&[u32], &[f64]),
+    ) -> Cow<'a, [u32]> {
+        let of_all = self.plan.quiet();
+        let is_known = of_all.is_some() || !self.quiet_of_series.is_empty();
+        if !is_known || !self.is_view && self.unmatched_count(look, exceptions) {
+            return Cow::Borrowed(selected);
+        }
+        let is_loud = |row: &u32| {
+            let (series, value) = (series[*row as usize], values[*row as usize]);
+            let quiet = self.quiet_of_series.get(series as usize).copied().or(of_all);
+            quiet.is_none_or(|quiet| quiet.is_loud(value))
+        };
+        if self.is_view {
+            return selected.iter().copied().filter(is_loud).collect();
+        }
+        // What one row raises another may clear.
+        Cow::Borrowed(if selected.iter().any(is_loud) { selected } else { &[] })
+    }
+
+    /// The same rule, to which no series is known.
+    pub(super) fn fresh(&self) -> Self {
+        RowRule { quiet_of_series: Vec::new(), ..self.clone() }
+    }
+
+    /// Takes in further series.
+    pub(super) fn follow(&mut self, names: &RecordBatch) {
+        if let Some(quiet) = self.plan.quiet_of_series() {
+            let each = quiet.each(names).expect("names cannot fail: the planner saw to it");
+            self.quiet_of_series.extend(each);
+        }
     }
 
     /// Whether a row that does not match changes anything, if none matches.

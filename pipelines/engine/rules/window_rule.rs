@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{RecordBatch, StringArray, UInt32Array};
+use arrow::array::{RecordBatch, StringBuilder, UInt32Array};
 use arrow::compute::take_record_batch;
 use ingest::readings::Reject;
 use ingest::series::SeriesTable;
@@ -10,8 +10,8 @@ use sinks::emission::Emission;
 
 use super::super::block::Rows;
 use super::super::exceptions::{Exceptions, RuleLife, Says};
-use super::super::ids::row_id;
-use super::super::rule_row::{RuleRow, text_of, time_of};
+use super::super::ids::{RowIds, row_id};
+use super::super::rule_row::{RuleRow, key_text, put_key_text, text_of, time_of};
 use super::super::{EngineError, rows_error};
 use super::looked::Verdicts;
 use super::view::view_rows;
@@ -267,22 +267,25 @@ impl WindowRule {
         if told.is_empty() {
             return Ok(());
         }
-        let id = |&row: &usize| {
+        let mut ids = StringBuilder::with_capacity(told.len(), told.len() * 32);
+        let (mut row_ids, mut key) = (RowIds::new(&self.life.name), String::new());
+        for &row in &told {
             let (start, revision) =
                 (closed.starts_ms[row].to_le_bytes(), closed.revisions[row].to_le_bytes());
-            Some(row_id(&self.life.name, &[key_text(&closed.keys, row).as_bytes(), &start, &revision]))
-        };
-        let ids = told.iter().map(id).collect::<StringArray>();
+            put_key_text(&closed.keys, row, &mut key);
+            ids.append_value(row_ids.id(&[key.as_bytes(), &start, &revision]));
+        }
         let take = UInt32Array::from_iter_values(told.iter().map(|&row| row as u32));
         let rows = take_record_batch(&closed.rows, &take);
         let rows = rows.map_err(|source| rows_error(&self.life.name, source))?;
         let revisions: Vec<u32> = told.iter().map(|&row| closed.revisions[row]).collect();
-        out.push(view_rows(&self.life.name, &rows, ids, &revisions, &vec![closed.is_final; told.len()])?);
+        out.push(view_rows(
+            &self.life.name,
+            &rows,
+            ids.finish(),
+            &revisions,
+            &vec![closed.is_final; told.len()],
+        )?);
         Ok(())
     }
-}
-
-fn key_text(keys: &RecordBatch, row: usize) -> String {
-    let names = keys.columns().iter().map(|column| text_of(column.as_ref(), row).unwrap_or_default());
-    names.collect::<Vec<_>>().join("/")
 }
