@@ -20,6 +20,7 @@ mod results;
 mod section;
 mod selection;
 mod series;
+mod shared;
 mod snapshot;
 mod spans;
 
@@ -41,6 +42,7 @@ pub use closed::{Closed, FailedGroup};
 pub use frontier::Frontier;
 #[cfg(test)]
 pub(crate) use groups::GROUPS_MAX;
+pub(crate) use shared::SharedSlides;
 pub use snapshot::RestoreError;
 
 /// A window that something went wrong in.

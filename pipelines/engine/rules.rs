@@ -16,6 +16,8 @@ mod ranges;
 
 mod row_rule;
 
+mod shared;
+
 mod shown;
 
 mod told_rows;
@@ -59,6 +61,7 @@ pub(super) use self::past::{Held, HeldOrder};
 use self::routes::Routes;
 use self::row_rule::RowRule;
 pub(crate) use self::said::Said;
+use self::shared::Shared;
 use self::silence_rule::SilenceRule;
 pub(super) use self::silences::{SilenceState, Silences, Surroundings};
 pub(super) use self::state::WindowState;
@@ -77,6 +80,8 @@ use crate::window::WindowOperator;
 pub(super) struct Rules {
     rows: Vec<RowRule>,
     windows: Vec<WindowRule>,
+    /// Those of `windows` that share slides.
+    shared: Vec<Shared>,
     /// Readings to `rows`.
     row_routes: Routes,
     /// Readings to `windows`: to those that need no step, and to those that do.
@@ -161,6 +166,7 @@ impl Rules {
             row_routes: Routes::new(rows.len()),
             window_routes: [Routes::new(windows.len()), Routes::new(windows.len())],
             rows,
+            shared: Shared::all(&windows)?,
             windows,
             silences: Silences::new(silences, idle_final_ms),
             series: 0,

@@ -13,7 +13,7 @@ use super::stream::Stream;
 use crate::schema::{self, SERIES_COLUMNS};
 
 /// A condition over site, bay, tool and metric. Never fails.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scope {
     condition: Option<Expression>,
 }

@@ -165,7 +165,7 @@ pub(super) fn state_of(
 }
 
 /// The place of `item` in `all`, at the end if it is new.
-fn place_in<T: PartialEq + Clone>(all: &mut Vec<T>, item: &T) -> usize {
+pub(in crate::plan) fn place_in<T: PartialEq + Clone>(all: &mut Vec<T>, item: &T) -> usize {
     all.iter().position(|other| other == item).unwrap_or_else(|| {
         all.push(item.clone());
         all.len() - 1

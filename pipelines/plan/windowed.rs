@@ -1,5 +1,7 @@
 //! A query with a window: which rows, which groups, which states, and what comes out of them.
 
+pub(crate) mod together;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -205,6 +207,11 @@ impl WindowPlan {
         let fields = self.group_schema.fields().iter().zip(&self.keys);
         let fields = fields.filter(|(_, key)| !matches!(key, Key::WindowStart | Key::WindowEnd));
         Arc::new(Schema::new(fields.map(|(field, _)| field.clone()).collect::<Vec<_>>()))
+    }
+
+    /// The same over other columns, with other states: what is selected of them is not to be asked for.
+    pub(super) fn with_rows(&self, columns: Vec<usize>, rows: RowExpressions, states: States) -> Self {
+        WindowPlan { columns, rows, states, ..self.clone() }
     }
 
     /// SELECT and HAVING over closed groups in `group_schema`: a bit and a row of output for each, but for

@@ -98,6 +98,19 @@ impl Closers {
         self.highest
     }
 
+    /// The highest that there will be once it has advanced.
+    pub(crate) fn ahead(&self, frontier: &Frontier) -> i64 {
+        if frontier.overall == i64::MAX {
+            return i64::MAX;
+        }
+        let newest = match self.kind {
+            Closes::Overall => Some(frontier.overall),
+            Closes::Bay => frontier.bays.iter().copied().max(),
+            Closes::Site => frontier.sites.values().copied().max(),
+        };
+        newest.map_or(self.highest, |newest| newest.max(self.highest))
+    }
+
     /// Takes the watermarks over; one that went back stays. Says which spans of time were passed, one for
     /// each closer that moved.
     pub(crate) fn advance(&mut self, frontier: &Frontier) -> Vec<(i64, i64)> {

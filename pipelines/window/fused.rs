@@ -15,6 +15,21 @@ pub(crate) struct Measure {
 }
 
 impl Measure {
+    /// Takes over what `other` has seen, but for the sum.
+    #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "as below")]
+    pub(crate) fn merge_range(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        self.count += other.count;
+        if !(other.min >= self.min) {
+            self.min = other.min;
+        }
+        if !(other.max <= self.max) {
+            self.max = other.max;
+        }
+    }
+
     /// Takes a value in, but for the sum.
     #[inline]
     #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN replaces and is replaced, as in DataFusion")]
@@ -67,19 +82,12 @@ impl Fold for Measure {
         self.range(value);
     }
 
-    #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "as above")]
     fn merge(&mut self, other: &Self) {
         if other.count == 0 {
             return;
         }
-        self.count += other.count;
         self.sum.merge(&other.sum);
-        if !(other.min >= self.min) {
-            self.min = other.min;
-        }
-        if !(other.max <= self.max) {
-            self.max = other.max;
-        }
+        self.merge_range(other);
     }
 }
 

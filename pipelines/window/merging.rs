@@ -8,6 +8,18 @@ use super::groups::OUTSIDE;
 use super::mark::Mark;
 use super::pane::Pane;
 use crate::plan::state::States;
+use crate::plan::windowed::together::StatesAmong;
+
+/// A slide that several queries share, as one of them sees it.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    pub slide: &'a Pane,
+    /// Those of the slide.
+    pub states: &'a States,
+    pub among: &'a StatesAmong,
+    /// By group of the slide: that of the query.
+    pub groups: &'a [u32],
+}
 
 impl Pane {
     /// Forgets one group; its place among the others stays taken until the pane is made anew.
@@ -41,6 +53,36 @@ impl Pane {
         if !other.beside.is_empty() {
             self.beside.resize(self.len(), 0);
             self.beside.iter_mut().zip(&other.beside).for_each(|(into, from)| *into += from);
+        }
+    }
+
+    /// Takes over what a slide of several queries holds for one of them.
+    pub(crate) fn merge_part(&mut self, states: &States, part: &Part<'_>) {
+        let Part { slide, states: of_all, among, groups } = part;
+        let present = |&(from, _): &(usize, &u32)| slide.rows_of(of_all, from) > 0;
+        let pairs = groups.iter().enumerate().take(slide.len()).filter(present);
+        let pairs: Vec<(usize, usize)> = pairs.map(|(from, &into)| (from, into as usize)).collect();
+        for (place, (into, with_sum)) in among.measures.iter().zip(self.measures.iter_mut().zip(&states.sums))
+        {
+            let other = &slide.measures[*place];
+            match with_sum {
+                true => pairs.iter().for_each(|&(from, to)| into[to].merge(&other[from])),
+                false => pairs.iter().for_each(|&(from, to)| into[to].merge_range(&other[from])),
+            }
+        }
+        for (place, into) in among.spreads.iter().zip(&mut self.spreads) {
+            pairs.iter().for_each(|&(from, to)| into[to].merge(&slide.spreads[*place][from]));
+        }
+        for (place, into) in among.counts.iter().zip(&mut self.counts) {
+            pairs.iter().for_each(|&(from, to)| into[to] += slide.counts[*place][from]);
+        }
+        let base = states.base().map(|base| &slide.measures[among.measures[base]]);
+        for (from, to) in pairs {
+            let beside = slide.rows_of(of_all, from) - base.map_or(0, |base| base[from].count);
+            if beside > 0 {
+                self.beside.resize(self.len(), 0);
+                self.beside[to] += beside;
+            }
         }
     }
 

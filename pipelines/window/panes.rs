@@ -29,10 +29,10 @@ pub struct PaneOperator {
     pub(super) plan: Arc<WindowPlan>,
     windows: Windows,
     horizon_ms: i64,
-    of_series: OfSeries,
+    pub(super) of_series: OfSeries,
     /// An empty table for the panes of plans whose keys rows decide.
     pane_groups: Option<GroupTable>,
-    closers: Closers,
+    pub(super) closers: Closers,
     panes: BTreeMap<i64, Slot>,
     /// Where windows overlap: slides that have not gone into their windows, by start.
     pending: BTreeMap<i64, Box<Pane>>,
@@ -95,7 +95,7 @@ impl PaneOperator {
         }
     }
 
-    fn keep_spare(&mut self, pane: Pane) {
+    pub(super) fn keep_spare(&mut self, pane: Pane) {
         if self.spare.len() < SPARE_PANES {
             self.spare.push(pane);
         }

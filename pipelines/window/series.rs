@@ -47,6 +47,22 @@ impl OfSeries {
             self.groups.intern(&[], 1, |_| 0)?;
             return Ok(vec![0; rows]);
         }
+        self.follow(plan, table, closers)?;
+        Ok(series.iter().map(|&series| self.of_series[series as usize]).collect())
+    }
+
+    /// The group of each series that is known, [`OUTSIDE`] the scope.
+    pub(crate) fn of_series(&self) -> &[u32] {
+        &self.of_series
+    }
+
+    /// Takes in what is new in `table`.
+    pub(crate) fn follow(
+        &mut self,
+        plan: &WindowPlan,
+        table: &SeriesTable,
+        closers: &mut Closers,
+    ) -> Result<()> {
         let known = self.of_series.len();
         if known < table.all().len() {
             let names = series_batch(table, known);
@@ -69,6 +85,6 @@ impl OfSeries {
                 self.of_series[known + *row as usize] = number;
             }
         }
-        Ok(series.iter().map(|&series| self.of_series[series as usize]).collect())
+        Ok(())
     }
 }

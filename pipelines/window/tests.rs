@@ -4,6 +4,7 @@
 mod exact;
 mod judged;
 mod law;
+mod shared;
 mod stories;
 
 use std::collections::BTreeMap;

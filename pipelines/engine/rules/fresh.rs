@@ -2,6 +2,7 @@
 
 use super::routes::Routes;
 use super::row_rule::RowRule;
+use super::shared::Shared;
 use super::silence_rule::SilenceRule;
 use super::silences::Silences;
 use super::window_rule::WindowRule;
@@ -29,9 +30,11 @@ impl Rules {
             Ok(WindowRule { life, is_view, key, operator, clear_when, needs_steps, opens_ms, calendar })
         };
         let silences = self.silences.rules.iter().map(SilenceRule::fresh).collect();
+        let windows = self.windows.iter().map(window).collect::<Result<Vec<_>, EngineError>>()?;
         Ok(Rules {
             rows: self.rows.iter().map(RowRule::fresh).collect(),
-            windows: self.windows.iter().map(window).collect::<Result<_, EngineError>>()?,
+            shared: Shared::all(&windows)?,
+            windows,
             row_routes: Routes::new(self.rows.len()),
             window_routes: [Routes::new(self.windows.len()), Routes::new(self.windows.len())],
             natures: self.natures.clone(),

@@ -56,6 +56,10 @@ impl Rules {
         table: &SeriesTable,
     ) -> Result<Vec<Said>, EngineError> {
         let mut said = Vec::new();
+        if !released.is_empty() {
+            self.give_slides()?;
+        }
+        self.before_close(&Watermarks::of(bays, table).frontier())?;
         for rule in &mut self.windows {
             let mut closed = Vec::new();
             let wrong = |source| window_error(&rule.life.name, source);
@@ -72,6 +76,7 @@ impl Rules {
     /// What windows say at the end of all.
     pub(crate) fn say_all(&mut self) -> Result<Vec<Said>, EngineError> {
         let mut said = Vec::new();
+        self.before_close(&Frontier::end())?;
         for rule in &mut self.windows {
             let mut closed = Vec::new();
             let done = rule.operator.close(&Frontier::end(), &mut closed);

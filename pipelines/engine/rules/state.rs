@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ingest::series::SeriesTable;
 
+use super::shared::Shared;
 use super::window_rule::WindowRule;
 use super::{Rules, window_error};
 use crate::engine::EngineError;
@@ -35,6 +36,7 @@ impl Rules {
             let hash = rule.operator.plan().hash().to_owned();
             Ok(WindowState { name: rule.life.name.to_string(), hash, opens_ms: rule.opens_ms, state })
         };
+        self.give_slides()?;
         beside(&mut self.windows, table.all().len(), state)
     }
 
@@ -58,7 +60,9 @@ impl Rules {
             }
             Ok(())
         };
-        beside(&mut self.windows, table.all().len(), restore).map(drop)
+        beside(&mut self.windows, table.all().len(), restore)?;
+        self.shared = Shared::all(&self.windows)?;
+        Ok(())
     }
 
     pub(in crate::engine) fn state_lines(&mut self, table: &SeriesTable) -> Result<Vec<String>, EngineError> {
@@ -69,6 +73,7 @@ impl Rules {
                 if rule.opens_ms == i64::MIN { String::new() } else { format!(" from {}", rule.opens_ms) };
             Ok(format!("window {} {}{opens}", rule.life.name, blake3::Hash::from_bytes(hash)))
         };
+        self.give_slides()?;
         beside(&mut self.windows, table.all().len(), line)
     }
 }

@@ -70,7 +70,18 @@ impl Rules {
             return Ok(0);
         }
         let mut expired = 0;
-        for (number, rule) in self.windows.iter_mut().enumerate() {
+        let mut is_done = vec![false; self.windows.len()];
+        for shared in self.shared.iter_mut().filter(|shared| shared.needs_steps() == joined) {
+            shared.rules().iter().for_each(|&rule| is_done[rule] = true);
+            // What one of them wants all want.
+            let selected = routes.of(shared.rules()[0]);
+            if !selected.is_empty() {
+                let picked = (selected.len() < series.len()).then(|| rows.pick(selected));
+                let rows = Rows { at: picked.as_deref().or(rows.at), ..rows };
+                expired += shared.fold(rows, &mut self.windows, table, rejects)?;
+            }
+        }
+        for (number, rule) in self.windows.iter_mut().enumerate().filter(|(number, _)| !is_done[*number]) {
             let selected = routes.of(number);
             if selected.len() == series.len() {
                 expired += rule.fold(rows, table, rejects)?;
@@ -91,6 +102,7 @@ impl Rules {
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
         let Verdicts { exceptions, rejects } = verdicts;
+        self.give_slides()?;
         for rule in &mut self.windows {
             let mut shown = Vec::new();
             let done = rule.operator.release(bay, &mut shown);
@@ -129,6 +141,7 @@ impl Rules {
 
     /// Closes what has been closed elsewhere, and tells nobody: later rows correct it.
     pub(crate) fn close_unseen(&mut self, watermarks: &Watermarks) -> Result<(), EngineError> {
+        self.before_close(&watermarks.frontier())?;
         for rule in &mut self.windows {
             let done = rule.operator.close(&watermarks.frontier(), &mut Vec::new());
             done.map_err(|source| window_error(&rule.life.name, source))?;
@@ -141,6 +154,16 @@ impl Rules {
         self.windows.iter_mut().for_each(|rule| rule.open_at(opens_ms));
     }
 
+    /// Before windows are closed to `frontier`.
+    pub(super) fn before_close(&mut self, frontier: &Frontier<'_>) -> Result<(), EngineError> {
+        self.shared.iter_mut().try_for_each(|shared| shared.before_close(frontier, &mut self.windows))
+    }
+
+    /// From here on each rule has all that it has folded.
+    pub(super) fn give_slides(&mut self) -> Result<(), EngineError> {
+        self.shared.iter_mut().try_for_each(|shared| shared.give(i64::MAX, &mut self.windows))
+    }
+
     fn close_to(
         &mut self,
         frontier: &Frontier<'_>,
@@ -150,6 +173,7 @@ impl Rules {
         out: &mut Vec<Emission>,
     ) -> Result<(), EngineError> {
         let Verdicts { exceptions, rejects } = verdicts;
+        self.before_close(frontier)?;
         for rule in &mut self.windows {
             let mut closed = Vec::new();
             let done = rule.operator.close(frontier, &mut closed);

@@ -3,10 +3,16 @@
 //!
 //! Our own states do not depend on order, so a window is the same whether it took rows or slides in.
 
-use datafusion::common::Result;
+use std::sync::Arc;
 
+use datafusion::common::Result;
+use ingest::series::SeriesTable;
+
+use super::super::merging::Part;
+use super::super::pane::Pane;
 use super::super::selection::Selection;
-use super::super::{Pushed, WindowError};
+use super::super::{Input, Pushed, WindowError};
+use super::routing::slides_of;
 use super::{PaneOperator, Slot};
 
 impl PaneOperator {
@@ -32,6 +38,17 @@ impl PaneOperator {
         if !self.shares_slides() || start.saturating_add(self.windows.slide_ms) <= self.closers.highest() {
             return Ok(false);
         }
+        self.fold_pending(start, selection, rows)?;
+        pushed.folded += rows.map_or(selection.inside, <[u32]>::len) * self.windows.steps_back().count();
+        Ok(true)
+    }
+
+    fn fold_pending(
+        &mut self,
+        start: i64,
+        selection: &Selection,
+        rows: Option<&[u32]>,
+    ) -> Result<(), WindowError> {
         let mut pane = match self.pending.remove(&start) {
             Some(pane) => pane,
             None => Box::new(self.open_pane().map_err(WindowError::State)?),
@@ -39,9 +56,59 @@ impl PaneOperator {
         pane.grow(self.of_series.groups.len());
         let folded = pane.fold(&self.plan.states, &selection.codes, rows, &selection.evaluated);
         self.pending.insert(start, pane);
-        folded.map_err(WindowError::State)?;
-        pushed.folded += rows.map_or(selection.inside, <[u32]>::len) * self.windows.steps_back().count();
-        Ok(true)
+        folded.map_err(WindowError::State)
+    }
+
+    /// Folds rows into slides and no windows, but for those of slides that end by `ended_ms`, whose places it gives.
+    pub(in crate::window) fn fold_slides(
+        &mut self,
+        input: &Input<'_>,
+        table: &SeriesTable,
+        ended_ms: i64,
+    ) -> Result<Vec<u32>, WindowError> {
+        let codes = self.codes(input, table).map_err(WindowError::Row)?;
+        let plan = Arc::clone(&self.plan);
+        let Some(selection) = Selection::new(&plan, input, codes).map_err(WindowError::Row)? else {
+            return Ok(Vec::new());
+        };
+        let has_ended = |start: i64| start.saturating_add(self.windows.slide_ms) <= ended_ms;
+        if let Some(start) = selection.one_slide(self.windows).filter(|start| !has_ended(*start)) {
+            self.fold_pending(start, &selection, None)?;
+            return Ok(Vec::new());
+        }
+        let mut ended = Vec::new();
+        for (start, rows) in slides_of(&selection, self.windows) {
+            if start.saturating_add(self.windows.slide_ms) <= ended_ms {
+                ended.extend(rows.iter().map(|&row| selection.place_of(row)));
+            } else {
+                self.fold_pending(start, &selection, Some(&rows))?;
+            }
+        }
+        ended.sort_unstable();
+        Ok(ended)
+    }
+
+    /// The slides that end by `until_ms`, which it forgets.
+    pub(in crate::window) fn take_slides(&mut self, until_ms: i64) -> Vec<(i64, Box<Pane>)> {
+        let mut taken = Vec::new();
+        while let Some(first) = self.pending.first_entry()
+            && first.key().saturating_add(self.windows.slide_ms) <= until_ms
+        {
+            taken.push(first.remove_entry());
+        }
+        taken
+    }
+
+    /// Takes over what a slide of several queries holds for this one.
+    pub(in crate::window) fn take_part(&mut self, start: i64, part: &Part<'_>) -> Result<()> {
+        let mut pane = match self.pending.remove(&start) {
+            Some(pane) => pane,
+            None => Box::new(self.open_pane()?),
+        };
+        pane.grow(self.of_series.groups.len());
+        pane.merge_part(&self.plan.states, part);
+        self.pending.insert(start, pane);
+        Ok(())
     }
 
     /// Lets the slides that end by `until_ms` go into their windows.
@@ -51,6 +118,10 @@ impl PaneOperator {
             && first.key().saturating_add(slide_ms) <= until_ms
         {
             let (start, slide) = first.remove_entry();
+            if self.windows.is_tumbling() && !self.panes.contains_key(&start) {
+                self.panes.insert(start, Slot::Live(slide));
+                continue;
+            }
             for back_ms in self.windows.steps_back() {
                 let start = start.saturating_sub(back_ms);
                 if !self.panes.contains_key(&start) {

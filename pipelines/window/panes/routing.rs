@@ -133,7 +133,7 @@ impl PaneOperator {
 }
 
 /// Rows that count, by the start of the newest window that holds them, in order.
-fn slides_of(selection: &Selection, windows: Windows) -> BTreeMap<i64, Vec<u32>> {
+pub(super) fn slides_of(selection: &Selection, windows: Windows) -> BTreeMap<i64, Vec<u32>> {
     let mut slides: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
     let mut current = (i64::MAX, Vec::new());
     for (row, (&ts_ms, &code)) in (0..).zip(selection.ts_ms.iter().zip(&selection.codes)) {

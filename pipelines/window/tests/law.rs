@@ -121,7 +121,7 @@ pub(super) fn history() -> impl Strategy<Value = Vec<(Reading, Event)>> {
 }
 
 /// All series of the test, so that bays have the same numbers in runs that see them in other batches.
-fn known_series(reverse: bool) -> SeriesTable {
+pub(super) fn known_series(reverse: bool) -> SeriesTable {
     let mut table = SeriesTable::default();
     let mut all = Vec::new();
     for bay in 0..8 {
@@ -151,7 +151,7 @@ fn known_series(reverse: bool) -> SeriesTable {
 
 pub(super) struct Run {
     pub(super) closed: Vec<Closed>,
-    said: Vec<String>,
+    pub(super) said: Vec<String>,
     hash: [u8; 32],
 }
 
