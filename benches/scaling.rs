@@ -173,10 +173,10 @@ impl Bench {
                 (count as f64, ns)
             };
             let points: Vec<(f64, f64)> = [1, 5, 10, 25, 50].map(&mut point).into();
-            let times = (points[4].1 - without) / (points[2].1 - without);
+            let times = (points[4].1 - without) / (points[0].1 - without);
             // Those that share nothing are here to compare with.
-            let most = if lines.is_empty() { 4.0 } else { f64::INFINITY };
-            verdict("what 50 add, against what 10 add (linear is 5)", times, most);
+            let most = if lines.is_empty() { 25.0 } else { f64::INFINITY };
+            verdict("what 50 add, against what one adds (linear is 50)", times, most);
             lines.push(measured(name, points));
         }
         let added = |line: &Line| line.points[4].1 - without;
@@ -185,7 +185,7 @@ impl Bench {
             added(&lines[0]) / added(&lines[1]),
             0.5,
         );
-        let one = (lines[0].points[2].1 - without) / 10.0;
+        let one = lines[0].points[0].1 - without;
         let linear = [1.0, 50.0].map(|count| (count, without + one * count)).into();
         lines.push(target("linear", linear));
         Panel {

@@ -73,7 +73,7 @@ use sinks::view::Counts;
 use self::balances::Balances;
 use self::bays::Bays;
 use self::belated::Belated;
-use self::block::Block;
+use self::block::{BLOCK_ROWS, Block};
 use self::bookings::WaitingBooking;
 use self::bounds::Bounds;
 use self::channels::Channels;
@@ -108,6 +108,8 @@ pub struct Engine {
     decoded: Decoded,
     /// What has been applied since the last block was full.
     open: Block,
+    /// A block of so many rows is full.
+    block_rows: usize,
     /// First row of the open block that fast rules have not seen.
     unseen: usize,
     names: Names,
@@ -179,6 +181,7 @@ impl Engine {
             decoder,
             decoded: Decoded::default(),
             open: Block::default(),
+            block_rows: BLOCK_ROWS,
             unseen: 0,
             names: Names::new(),
             counts: Counts::default(),

@@ -1,6 +1,7 @@
 //! The journal decides, not how it was cut: any grouping of the same messages into entries, and a restart
 //! anywhere, give the same rows and the same state.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -440,6 +441,7 @@ proptest! {
         ends in prop::collection::vec(any::<bool>(), 1..40),
         is_ended in any::<bool>(),
         is_uniform in any::<bool>(),
+        block_rows in 1..50_usize,
     ) {
         let config = if is_uniform { shipped() } else { with_bounds_of_their_own(shipped()) };
         let actions = actions(&all);
@@ -448,6 +450,9 @@ proptest! {
         prop_assert_eq!(differences(&apart, &grouped), Vec::<String>::new());
         let whole = outcome(&config, &actions, together(), &[], &[], is_ended);
         prop_assert_eq!(differences(&apart, &whole), Vec::<String>::new());
+        let in_blocks = Way { block_rows: NonZeroUsize::new(block_rows), ..together() };
+        let cut = outcome(&config, &actions, in_blocks, &[], &[], is_ended);
+        prop_assert_eq!(differences(&apart, &cut), Vec::<String>::new());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! ticks in one entry, with each second of a silent stretch as an entry, and with a restart after every
 //! entry: rows, counts and state must be the same.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use pipelines::config::Config;
@@ -78,6 +79,17 @@ fn a_silent_stretch_is_the_same_as_its_seconds_one_by_one() {
 }
 
 #[test]
+fn how_many_rows_a_block_has_changes_nothing() {
+    for rows in [1, 3] {
+        every_story_is_the_same(Way {
+            together: true,
+            block_rows: NonZeroUsize::new(rows),
+            ..Way::default()
+        });
+    }
+}
+
+#[test]
 fn a_restart_after_every_entry_changes_nothing() {
     every_story_is_the_same(Way { restored: true, ..Way::default() });
 }
@@ -93,7 +105,7 @@ fn the_scenarios_of_the_shipped_rules_are_the_same_in_every_way() {
         for (together, second_by_second, restored) in
             [(true, false, false), (false, true, false), (false, false, true), (true, true, true)]
         {
-            let way = Way { together, second_by_second, restored };
+            let way = Way { together, second_by_second, restored, block_rows: None };
             assert_eq!(plain, outcome(way), "{} {way:?}", story.path.display());
         }
     }

@@ -9,7 +9,7 @@ use sinks::channels::Sums;
 use sinks::emission::Emission;
 
 use self::applied::Taken;
-use super::block::{BLOCK_ROWS, Block, Rows, Stretch};
+use super::block::{Block, Rows, Stretch};
 use super::rules::{OnArrival, Verdicts};
 use super::{Engine, EngineError, expected};
 
@@ -63,7 +63,7 @@ impl Engine {
                 }
                 self.channels.take(channel, &Sums::of(&self.counts).since(&before));
             }
-            if self.open.readings.len() + self.decoded.readings.len() >= BLOCK_ROWS {
+            if self.open.readings.len() + self.decoded.readings.len() >= self.block_rows {
                 self.readings(&mut taken);
                 self.seal()?;
             }

@@ -4,6 +4,7 @@
 //! them goes into the block column by column. Decoded there at once, each would touch a dozen lines of memory that is not
 //! near, one after the other, and the next message would wait for them.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::Engine;
@@ -13,6 +14,11 @@ use super::block::{BLOCK_ROWS, Block};
 const SPARE_BLOCKS: usize = 8;
 
 impl Engine {
+    /// Blocks are full at so many rows. No result hangs on it.
+    pub fn fill_blocks_to(&mut self, rows: NonZeroUsize) {
+        self.block_rows = rows.get();
+    }
+
     /// The open block; `next` is open in its place.
     pub(super) fn exchange_open(&mut self, next: Block) -> Block {
         let mut block = std::mem::replace(&mut self.open, next);

@@ -86,6 +86,7 @@ impl Engine {
         fresh.repeats.share_room(&self.repeats);
         fresh.restore_filled(&config, &state, filled)?;
         fresh.functions.settings_changed(self.functions.changes());
+        fresh.block_rows = self.block_rows;
         fresh.live = std::mem::take(&mut self.live);
         fresh.past = self.past.take();
         *self = fresh;

@@ -1,5 +1,6 @@
 //! An engine that a scenario goes through.
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::error::ArrowError;
@@ -24,6 +25,16 @@ pub struct Way {
     pub second_by_second: bool,
     /// After every entry the state goes into a fresh engine, as at a start after a crash.
     pub restored: bool,
+    /// Rows of a block, if not as many as usual.
+    pub block_rows: Option<NonZeroUsize>,
+}
+
+impl Way {
+    fn engine(self, config: &Config) -> Result<Engine, RunError> {
+        let mut engine = wire::engine(config)?;
+        self.block_rows.into_iter().for_each(|rows| engine.fill_blocks_to(rows));
+        Ok(engine)
+    }
 }
 
 /// Engine with what it has put out.
@@ -79,7 +90,7 @@ impl Run {
     /// A rule does not compile.
     pub fn new(config: &Config, way: Way) -> Result<Self, RunError> {
         Ok(Run {
-            engine: wire::engine(config)?,
+            engine: way.engine(config)?,
             way,
             intake: IntakeBuilder::new(),
             next_message: 1,
@@ -188,7 +199,7 @@ impl Run {
     /// As [`Run::act`].
     pub fn restart(&mut self, config: &Config) -> Result<(), RunError> {
         let state = self.engine.snapshot()?;
-        self.engine = wire::engine(config)?;
+        self.engine = self.way.engine(config)?;
         self.engine.restore(config, &state)?;
         if let Some(past) = &self.past {
             self.engine.remember(Box::new(past.clone()));

@@ -14,8 +14,8 @@ use crate::plan::windowed::together::StatesAmong;
 #[derive(Debug)]
 pub(crate) struct Part<'a> {
     pub slide: &'a Pane,
-    /// Those of the slide.
-    pub states: &'a States,
+    /// Its groups that have rows, and how many.
+    pub present: &'a [(usize, u64)],
     pub among: &'a StatesAmong,
     /// By group of the slide: that of the query.
     pub groups: &'a [u32],
@@ -58,27 +58,26 @@ impl Pane {
 
     /// Takes over what a slide of several queries holds for one of them.
     pub(crate) fn merge_part(&mut self, states: &States, part: &Part<'_>) {
-        let Part { slide, states: of_all, among, groups } = part;
-        let present = |&(from, _): &(usize, &u32)| slide.rows_of(of_all, from) > 0;
-        let pairs = groups.iter().enumerate().take(slide.len()).filter(present);
-        let pairs: Vec<(usize, usize)> = pairs.map(|(from, &into)| (from, into as usize)).collect();
+        let Part { slide, present, among, groups } = part;
+        let pairs = present.iter().map(|&(from, rows)| (from, groups[from] as usize, rows));
+        let pairs: Vec<(usize, usize, u64)> = pairs.collect();
         for (place, (into, with_sum)) in among.measures.iter().zip(self.measures.iter_mut().zip(&states.sums))
         {
             let other = &slide.measures[*place];
             match with_sum {
-                true => pairs.iter().for_each(|&(from, to)| into[to].merge(&other[from])),
-                false => pairs.iter().for_each(|&(from, to)| into[to].merge_range(&other[from])),
+                true => pairs.iter().for_each(|&(from, to, _)| into[to].merge(&other[from])),
+                false => pairs.iter().for_each(|&(from, to, _)| into[to].merge_range(&other[from])),
             }
         }
         for (place, into) in among.spreads.iter().zip(&mut self.spreads) {
-            pairs.iter().for_each(|&(from, to)| into[to].merge(&slide.spreads[*place][from]));
+            pairs.iter().for_each(|&(from, to, _)| into[to].merge(&slide.spreads[*place][from]));
         }
         for (place, into) in among.counts.iter().zip(&mut self.counts) {
-            pairs.iter().for_each(|&(from, to)| into[to] += slide.counts[*place][from]);
+            pairs.iter().for_each(|&(from, to, _)| into[to] += slide.counts[*place][from]);
         }
         let base = states.base().map(|base| &slide.measures[among.measures[base]]);
-        for (from, to) in pairs {
-            let beside = slide.rows_of(of_all, from) - base.map_or(0, |base| base[from].count);
+        for (from, to, rows) in pairs {
+            let beside = rows - base.map_or(0, |base| base[from].count);
             if beside > 0 {
                 self.beside.resize(self.len(), 0);
                 self.beside[to] += beside;

@@ -33,6 +33,15 @@ struct Member {
     groups: Vec<u32>,
 }
 
+/// A slide that has ended.
+#[derive(Debug)]
+pub(crate) struct Slide {
+    start_ms: i64,
+    pane: Box<Pane>,
+    /// Its groups that have rows, and how many.
+    present: Vec<(usize, u64)>,
+}
+
 impl SharedSlides {
     /// Of `plans` that share slides.
     ///
@@ -98,8 +107,14 @@ impl SharedSlides {
     }
 
     /// Takes the slides out that end by `until_ms`.
-    pub(crate) fn take(&mut self, until_ms: i64) -> Vec<(i64, Box<Pane>)> {
-        self.operator.take_slides(until_ms)
+    pub(crate) fn take(&mut self, until_ms: i64) -> Vec<Slide> {
+        let plan = Arc::clone(&self.operator.plan);
+        let present = |slide: &Pane| {
+            let rows = (0..slide.len()).map(|group| (group, slide.rows_of(&plan.states, group)));
+            rows.filter(|(_, rows)| *rows > 0).collect()
+        };
+        let taken = self.operator.take_slides(until_ms).into_iter();
+        taken.map(|(start_ms, pane)| Slide { start_ms, present: present(&pane), pane }).collect()
     }
 
     /// Gives a member its part of slides.
@@ -109,21 +124,21 @@ impl SharedSlides {
     pub(crate) fn give(
         &self,
         member: usize,
-        slides: &[(i64, Box<Pane>)],
+        slides: &[Slide],
         operator: &mut WindowOperator,
     ) -> Result<(), WindowError> {
         let WindowOperator::Panes(own) = operator else { unreachable!("others have no slides") };
         let Member { among, groups } = &self.members[member];
-        for (start, slide) in slides {
-            let part = Part { slide, states: &self.operator.plan.states, among, groups };
-            own.take_part(*start, &part).map_err(WindowError::State)?;
+        for Slide { start_ms, pane, present } in slides {
+            let part = Part { slide: pane, present, among, groups };
+            own.take_part(*start_ms, &part).map_err(WindowError::State)?;
         }
         Ok(())
     }
 
     /// Keeps the memory of slides.
-    pub(crate) fn keep(&mut self, slides: Vec<(i64, Box<Pane>)>) {
-        slides.into_iter().for_each(|(_, slide)| self.operator.keep_spare(*slide));
+    pub(crate) fn keep(&mut self, slides: Vec<Slide>) {
+        slides.into_iter().for_each(|slide| self.operator.keep_spare(*slide.pane));
     }
 }
 

@@ -1,10 +1,15 @@
-//! The least and the greatest value that have come to a rule: found once for all rules that get the same rows.
+//! Which rows a rule need not look at, by their values: all of them, by the least and the greatest value, which are found
+//! once for all rules that get the same rows; or each by itself.
+
+use std::borrow::Cow;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Float64Type;
 
-use super::looked::Looked;
+use super::looked::{Look, Looked};
 use super::routes::Routes;
+use super::row_rule::RowRule;
+use crate::engine::exceptions::Exceptions;
 use crate::schema::TELEMETRY;
 
 /// Of the rows that were handed out last.
@@ -41,5 +46,43 @@ impl<'a> Ranges<'a> {
             })
         };
         *self.known[class].get_or_insert_with(find)
+    }
+}
+
+impl RowRule {
+    /// Whether rows with these values, the least and the greatest, change nothing.
+    pub(super) fn is_quiet(
+        &self,
+        look: Look,
+        exceptions: &Exceptions,
+        range: impl FnOnce() -> (f64, f64),
+    ) -> bool {
+        let quiet = self.plan.quiet().filter(|_| self.is_view || !self.unmatched_count(look, exceptions));
+        quiet.is_some_and(|quiet| quiet.holds(range()))
+    }
+
+    /// Those of the `selected` rows that are to be looked at, by the series and the value of all rows.
+    pub(super) fn loud<'a>(
+        &self,
+        look: Look,
+        exceptions: &Exceptions,
+        selected: &'a [u32],
+        (series, values): (&[u32], &[f64]),
+    ) -> Cow<'a, [u32]> {
+        let of_all = self.plan.quiet();
+        let is_known = of_all.is_some() || !self.quiet_of_series.is_empty();
+        if !is_known || !self.is_view && self.unmatched_count(look, exceptions) {
+            return Cow::Borrowed(selected);
+        }
+        let is_loud = |row: &u32| {
+            let (series, value) = (series[*row as usize], values[*row as usize]);
+            let quiet = self.quiet_of_series.get(series as usize).copied().or(of_all);
+            quiet.is_none_or(|quiet| quiet.is_loud(value))
+        };
+        if self.is_view {
+            return selected.iter().copied().filter(is_loud).collect();
+        }
+        // What one row raises another may clear.
+        Cow::Borrowed(if selected.iter().any(is_loud) { selected } else { &[] })
     }
 }

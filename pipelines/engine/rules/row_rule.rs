@@ -3,8 +3,6 @@
 //! The condition is evaluated first, on the columns that it reads; the columns of SELECT are made only of
 //! the rows that match, which are few.
 
-use std::borrow::Cow;
-
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use datafusion::common::Result as PlanResult;
@@ -144,42 +142,6 @@ impl RowRule {
         })
     }
 
-    /// Whether rows with these values, the least and the greatest, change nothing.
-    pub(super) fn is_quiet(
-        &self,
-        look: Look,
-        exceptions: &Exceptions,
-        range: impl FnOnce() -> (f64, f64),
-    ) -> bool {
-        let quiet = self.plan.quiet().filter(|_| self.is_view || !self.unmatched_count(look, exceptions));
-        quiet.is_some_and(|quiet| quiet.holds(range()))
-    }
-
-    /// Those of the `selected` rows that are to be looked at, by the series and the value of all rows.
-    pub(super) fn loud<'a>(
-        &self,
-        look: Look,
-        exceptions: &Exceptions,
-        selected: &'a [u32],
-        (series, values): (&[u32], &[f64]),
-    ) -> Cow<'a, [u32]> {
-        let of_all = self.plan.quiet();
-        let is_known = of_all.is_some() || !self.quiet_of_series.is_empty();
-        if !is_known || !self.is_view && self.unmatched_count(look, exceptions) {
-            return Cow::Borrowed(selected);
-        }
-        let is_loud = |row: &u32| {
-            let (series, value) = (series[*row as usize], values[*row as usize]);
-            let quiet = self.quiet_of_series.get(series as usize).copied().or(of_all);
-            quiet.is_none_or(|quiet| quiet.is_loud(value))
-        };
-        if self.is_view {
-            return selected.iter().copied().filter(is_loud).collect();
-        }
-        // What one row raises another may clear.
-        Cow::Borrowed(if selected.iter().any(is_loud) { selected } else { &[] })
-    }
-
     /// The same rule, to which no series is known.
     pub(super) fn fresh(&self) -> Self {
         RowRule { quiet_of_series: Vec::new(), ..self.clone() }
@@ -194,7 +156,7 @@ impl RowRule {
     }
 
     /// Whether a row that does not match changes anything, if none matches.
-    fn unmatched_count(&self, look: Look, exceptions: &Exceptions) -> bool {
+    pub(super) fn unmatched_count(&self, look: Look, exceptions: &Exceptions) -> bool {
         match (self.life.kind == ExceptionKind::Condition, self.is_second(look)) {
             (true, false) => exceptions.has_conditions(&self.life),
             (true, true) => exceptions.awaits_any_match(),

@@ -215,6 +215,11 @@ impl WindowRule {
         exceptions: &mut Exceptions,
     ) {
         let is_event = self.life.kind == ExceptionKind::Event;
+        let nothing_to_clear = is_event || !exceptions.has_conditions(&self.life);
+        if nothing_to_clear && !said.contains(&Says::Wrong) {
+            // As nearly always: no key is worth its text.
+            return;
+        }
         for (key, row) in self.judged_rows(closed, said) {
             if closed.ends_ms[row] == i64::MAX {
                 // A step is judged when it is finished.
