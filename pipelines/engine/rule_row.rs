@@ -2,7 +2,7 @@
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType, UInt32Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_json::{Map, Value, json};
 
@@ -108,8 +108,8 @@ pub(super) fn text_of(column: &dyn Array, row: usize) -> Option<String> {
     if column.is_null(row) {
         return None;
     }
-    if let Some(texts) = column.as_string_opt::<i32>() {
-        return Some(texts.value(row).to_owned()).filter(|text| !text.is_empty());
+    if let Some(name) = name_of(column, row) {
+        return Some(name.to_owned()).filter(|name| !name.is_empty());
     }
     if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
         let value = (floats.value(row) * 1e4).round() / 1e4;
@@ -136,12 +136,22 @@ pub(super) fn put_key_text(keys: &RecordBatch, row: usize, text: &mut String) {
         if place > 0 {
             text.push('/');
         }
-        match column.as_string_opt::<i32>() {
-            Some(names) if names.is_null(row) => {}
-            Some(names) => text.push_str(names.value(row)),
+        match name_of(column.as_ref(), row) {
+            Some(name) => text.push_str(name),
             None => text.push_str(&text_of(column.as_ref(), row).unwrap_or_default()),
         }
     }
+}
+
+/// A cell of a column of texts, or of names in a dictionary; nothing for null.
+fn name_of(column: &dyn Array, row: usize) -> Option<&str> {
+    if let Some(texts) = column.as_string_opt::<i32>() {
+        return texts.is_valid(row).then(|| texts.value(row));
+    }
+    let names = column.as_dictionary_opt::<UInt32Type>()?;
+    let texts = names.values().as_string_opt::<i32>()?;
+    let place = names.keys().is_valid(row).then(|| names.keys().value(row) as usize)?;
+    texts.is_valid(place).then(|| texts.value(place))
 }
 
 /// A cell as a number, if it is one.

@@ -280,9 +280,12 @@ impl WindowRule {
             put_key_text(&closed.keys, row, &mut key);
             ids.append_value(row_ids.id(&[key.as_bytes(), &start, &revision]));
         }
-        let take = UInt32Array::from_iter_values(told.iter().map(|&row| row as u32));
-        let rows = take_record_batch(&closed.rows, &take);
-        let rows = rows.map_err(|source| rows_error(&self.life.name, source))?;
+        let rows = if told.len() == closed.rows.num_rows() {
+            closed.rows.clone()
+        } else {
+            let take = UInt32Array::from_iter_values(told.iter().map(|&row| row as u32));
+            take_record_batch(&closed.rows, &take).map_err(|source| rows_error(&self.life.name, source))?
+        };
         let revisions: Vec<u32> = told.iter().map(|&row| closed.revisions[row]).collect();
         out.push(view_rows(
             &self.life.name,
