@@ -24,7 +24,7 @@ const CASES: u32 = 120;
 const KEYS: [&str; 5] = ["site", "bay", "tool", "metric", "job"];
 
 /// An aggregate for us and for DuckDB. `v` are its values in eighths, as whole numbers.
-const AGGREGATES: [(&str, &str); 13] = [
+const AGGREGATES: [(&str, &str); 18] = [
     ("count(*)", "count(*)"),
     ("count(value)", "count(value)"),
     ("sum(value)", "sum(value)"),
@@ -39,6 +39,17 @@ const AGGREGATES: [(&str, &str); 13] = [
         "var_samp(value)",
         "CASE WHEN count(v) > 1 THEN CAST(count(v) * sum(v * v) - sum(v) * sum(v) AS DOUBLE) / (count(v) * (count(v) - 1) * 64) END",
     ),
+    (
+        "stddev_pop(value)",
+        "sqrt(CAST(count(v) * sum(v * v) - sum(v) * sum(v) AS DOUBLE) / (count(v) * count(v) * 64))",
+    ),
+    ("max(value) - min(value)", "max(value) - min(value)"),
+    (
+        "count(*) FILTER (WHERE value > 3 AND metric <> 'torque')",
+        "count(*) FILTER (WHERE value > 3 AND metric <> 'torque')",
+    ),
+    ("avg(value) FILTER (WHERE metric = 'angle')", "avg(value) FILTER (WHERE metric = 'angle')"),
+    ("min(tool)", "min(tool)"),
     ("count(DISTINCT tool)", "count(DISTINCT tool)"),
     ("bool_or(value > 3)", "bool_or(value > 3)"),
     ("bool_and(value > -500)", "bool_and(value > -500)"),

@@ -20,6 +20,9 @@ pub(super) const SITE: &str = "site";
 /// Rows of a row group: large enough for dictionaries to pay, small enough to be held in memory.
 pub(super) const GROUP_ROWS_MAX: usize = 131_072;
 
+/// A dictionary that grows larger is given up: of values that hardly repeat, it costs more to find them than it saves.
+const DICTIONARY_BYTES_MAX: usize = 128 << 10;
+
 /// A stream and how its rows become files.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -52,6 +55,7 @@ impl Shape {
             // one row group differ in nothing but time.
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
+            .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
             .set_data_page_row_count_limit(GROUP_ROWS_MAX)
             .set_max_row_group_row_count(Some(GROUP_ROWS_MAX));
         for field in file.fields() {
