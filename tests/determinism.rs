@@ -321,9 +321,40 @@ fn with_functions(mut config: Config) -> Config {
     config
 }
 
-/// The shipped rules after a change of each kind: one is gone, one is new, some judge or say otherwise, and views
-/// over windows are new, of which one reads the step.
+/// The shipped rules and one view more.
+fn before_the_rework() -> Config {
+    with_rules(|_, text| Some(text), &[THIRDS])
+}
+
+/// The same after a change of each kind: one is gone, one is new, some judge or say otherwise, and views over
+/// windows are new, of which one shares slides with the view that there was, and one reads the step.
 fn reworked() -> Config {
+    let changed = |name: &str, text: String| {
+        Some(match name {
+            "tool_silent.toml" => return None,
+            "tool_drift.toml" => text.replace("> 0.03 *", "> 0.02 *"),
+            "torque_per_minute.toml" => text.replace("AS highest", "AS highest, stddev(value) AS spread"),
+            "torque_out_of_spec.toml" => text.replace("message  = \"", "message  = \"Now: "),
+            "torque_nok_share.toml" => text.replace("count(*)", "count(value)"),
+            _ => text,
+        })
+    };
+    let hop = ("torque_hop", "hop(telemetry, ts, INTERVAL '20 seconds', INTERVAL '60 seconds')", "");
+    let session = (
+        "torque_session",
+        "session(telemetry, ts, INTERVAL '10 seconds', site, bay, tool, metric)",
+        ", metric",
+    );
+    with_rules(changed, &[THIRDS, hop, session, ("torque_step", "per_step(telemetry)", "")])
+}
+
+/// A view's name, what it reads, and what it groups by besides the tool.
+type View = (&'static str, &'static str, &'static str);
+
+const THIRDS: View = ("torque_thirds", "tumble(telemetry, ts, INTERVAL '20 seconds')", "");
+
+/// The shipped configuration with its rules as `changed` makes them of name and text, and `views` of torque.
+fn with_rules(changed: impl Fn(&str, String) -> Option<String>, views: &[View]) -> Config {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let folder = tempfile::tempdir().expect("a folder");
     let rules = folder.path().join("rules");
@@ -333,35 +364,22 @@ fn reworked() -> Config {
     }
     for rule in std::fs::read_dir(shipped.join("rules")).expect("the shipped rules") {
         let rule = rule.expect("a rule").path();
-        let (name, text) =
-            (rule.file_name().expect("a name"), std::fs::read_to_string(&rule).expect("a text"));
-        let text = match name.to_str().expect("a plain name") {
-            "tool_silent.toml" => continue,
-            "tool_drift.toml" => text.replace("> 0.03 *", "> 0.02 *"),
-            "torque_per_minute.toml" => text.replace("AS highest", "AS highest, stddev(value) AS spread"),
-            "torque_out_of_spec.toml" => text.replace("message  = \"", "message  = \"Now: "),
-            "torque_nok_share.toml" => text.replace("count(*)", "count(value)"),
-            _ => text,
-        };
-        std::fs::write(rules.join(name), text).expect("written");
+        let name = rule.file_name().and_then(|name| name.to_str()).expect("a plain name");
+        let text = std::fs::read_to_string(&rule).expect("a text");
+        if let Some(text) = changed(name, text) {
+            std::fs::write(rules.join(name), text).expect("written");
+        }
     }
-    let view = |name: &str, from: &str, more: &str| {
+    for (name, from, more) in views {
+        // Lines leave a column `site` out, and bays of two sites have the same names.
         let text = format!(
-            "view = \"{name}\"\nsql = \"\"\"SELECT site, bay, tool, window_start, window_end, count(*) AS times, \
+            "view = \"{name}\"\nsql = \"\"\"SELECT site AS shop, bay, tool, window_start, window_end, count(*) AS times, \
              max(value) AS top FROM {from} WHERE metric = 'torque' GROUP BY site, bay, tool{more}, window_start, window_end\
              \"\"\"\n"
         );
         std::fs::write(rules.join(format!("{name}.toml")), text).expect("written");
-    };
-    view("torque_hop", "hop(telemetry, ts, INTERVAL '20 seconds', INTERVAL '60 seconds')", "");
-    view(
-        "torque_session",
-        "session(telemetry, ts, INTERVAL '10 seconds', site, bay, tool, metric)",
-        ", metric",
-    );
-    view("torque_step", "per_step(telemetry)", "");
-    let path = folder.path().join("demo.toml");
-    Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+    }
+    Config::load(&folder.path().join("demo.toml")).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
 }
 
 /// What lines of a view say of windows that are final, without the revision: several of one window are one, the last.
@@ -477,7 +495,7 @@ proptest! {
         restarts in prop::collection::vec(prop::bool::weighted(0.1), 1..60),
         is_ended in any::<bool>(),
     ) {
-        let (config, other) = (shipped(), reworked());
+        let (config, other) = (with_functions(before_the_rework()), reworked());
         let actions = actions(&all);
         let change = Some((at.index(actions.len()), &other));
         let run = |way, ends: &[bool], restarts: &[bool]| {
@@ -494,7 +512,8 @@ proptest! {
         all in prop::collection::vec(sent(), 1..120),
         at in any::<prop::sample::Index>(),
     ) {
-        let (config, other) = (shipped(), reworked());
+        // Who is on which step must not depend on when the switch was.
+        let (config, other) = (before_the_rework(), reworked());
         let actions = actions(&all);
         let at = at.index(actions.len());
         let mut switched = Run::new(&config, Way::default()).expect("the configuration works");
@@ -626,7 +645,7 @@ fn a_shop_that_was_silent_for_a_night_still_has_its_windows_in_the_morning() {
 /// A reading and a tick each second of five minutes, with the reworked rules from second 200 on: first and last window of
 /// the new view over hops that were shown by then, and how many readings each shown one has.
 fn hops_around_a_switch(is_kept: bool) -> Vec<(i64, u64)> {
-    let (config, other) = (shipped(), reworked());
+    let (config, other) = (with_functions(before_the_rework()), reworked());
     let mut run = Run::new(&config, Way::default()).expect("the configuration works");
     if is_kept {
         run.keep();

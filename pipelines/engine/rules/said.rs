@@ -59,14 +59,14 @@ impl Rules {
         if !released.is_empty() {
             self.give_slides()?;
         }
-        self.before_close(&Watermarks::of(bays, table).frontier())?;
+        let watermarks = Watermarks::of(bays, table);
+        self.before_close(&watermarks.frontier())?;
         for rule in &mut self.windows {
             let mut closed = Vec::new();
             let wrong = |source| window_error(&rule.life.name, source);
             for &bay in released {
                 rule.operator.release(bay, &mut closed).map_err(wrong)?;
             }
-            let watermarks = Watermarks::of(bays, table);
             rule.operator.close(&watermarks.frontier(), &mut closed).map_err(wrong)?;
             said.extend(closed.iter().flat_map(|closed| rule.said(closed)));
         }

@@ -21,10 +21,6 @@ pub(super) struct Shared {
 impl Shared {
     /// All that there are among `windows`.
     pub(super) fn all(windows: &[WindowRule]) -> Result<Vec<Shared>, EngineError> {
-        // Not outside of tests: a view that was added while others ran has shown a window as final that lacked a row.
-        if !cfg!(test) {
-            return Ok(Vec::new());
-        }
         let mut together: Vec<Vec<usize>> = Vec::new();
         for (number, rule) in windows.iter().enumerate() {
             let shares = |others: &&mut Vec<usize>| {

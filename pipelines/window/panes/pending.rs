@@ -18,7 +18,7 @@ use super::{PaneOperator, Slot};
 impl PaneOperator {
     /// Whether slides can be kept by themselves: DataFusion's accumulators cannot be merged at no cost, and groups that
     /// rows decide are of one pane.
-    pub(super) fn shares_slides(&self) -> bool {
+    pub(super) fn keeps_slides(&self) -> bool {
         let windows = self.windows;
         !windows.is_tumbling()
             && windows.size_ms % windows.slide_ms == 0
@@ -35,7 +35,7 @@ impl PaneOperator {
         rows: Option<&[u32]>,
         pushed: &mut Pushed,
     ) -> Result<bool, WindowError> {
-        if !self.shares_slides() || start.saturating_add(self.windows.slide_ms) <= self.closers.highest() {
+        if !self.keeps_slides() || start.saturating_add(self.windows.slide_ms) <= self.closers.highest() {
             return Ok(false);
         }
         self.fold_pending(start, selection, rows)?;
@@ -71,14 +71,15 @@ impl PaneOperator {
         let Some(selection) = Selection::new(&plan, input, codes).map_err(WindowError::Row)? else {
             return Ok(Vec::new());
         };
-        let has_ended = |start: i64| start.saturating_add(self.windows.slide_ms) <= ended_ms;
+        let slide_ms = self.windows.slide_ms;
+        let has_ended = |start: i64| start.saturating_add(slide_ms) <= ended_ms;
         if let Some(start) = selection.one_slide(self.windows).filter(|start| !has_ended(*start)) {
             self.fold_pending(start, &selection, None)?;
             return Ok(Vec::new());
         }
         let mut ended = Vec::new();
         for (start, rows) in slides_of(&selection, self.windows) {
-            if start.saturating_add(self.windows.slide_ms) <= ended_ms {
+            if has_ended(start) {
                 ended.extend(rows.iter().map(|&row| selection.place_of(row)));
             } else {
                 self.fold_pending(start, &selection, Some(&rows))?;
@@ -113,12 +114,9 @@ impl PaneOperator {
 
     /// Lets the slides that end by `until_ms` go into their windows.
     pub(super) fn settle_slides(&mut self, until_ms: i64) -> Result<()> {
-        let slide_ms = self.windows.slide_ms;
-        while let Some(first) = self.pending.first_entry()
-            && first.key().saturating_add(slide_ms) <= until_ms
-        {
-            let (start, slide) = first.remove_entry();
+        for (start, mut slide) in self.take_slides(until_ms) {
             if self.windows.is_tumbling() && !self.panes.contains_key(&start) {
+                slide.dirty = self.windows.end_of(start) <= self.closers.highest();
                 self.panes.insert(start, Slot::Live(slide));
                 continue;
             }
