@@ -20,6 +20,10 @@ pub(crate) trait Judge {
     fn tick(&mut self, passed: &Passed, shop: &Shop) -> Result<(), EngineError>;
     /// An epoch has ended.
     fn cut(&mut self, at_ms: i64);
+    /// The next second after `at_ms` at which it may have something to say though nothing arrives.
+    fn next_deadline_ms(&self, _at_ms: i64) -> Option<i64> {
+        None
+    }
 }
 
 /// Why it went no further.
@@ -148,7 +152,7 @@ impl Feed {
         self.rows += 1;
         let bay = self.shop.bay(&step.site, &step.bay);
         judge.step(step, bay, &self.shop)?;
-        self.shop.heard_step(bay, step.ts_ms, step.arrived_ms);
+        self.shop.heard_step(bay, step);
         Ok(())
     }
 
@@ -159,12 +163,14 @@ impl Feed {
         loop {
             let passed = self.shop.tick(at_ms);
             judge.tick(&passed, &self.shop)?;
-            match self.shop.next_deadline_ms(at_ms) {
+            let deadlines = [self.shop.next_deadline_ms(at_ms), judge.next_deadline_ms(at_ms)];
+            match deadlines.into_iter().flatten().min() {
                 Some(next_ms) if next_ms <= last_ms => at_ms = next_ms,
                 _ => break,
             }
         }
         if is_cut {
+            self.shop.forget();
             judge.cut(last_ms);
         }
         Ok(())

@@ -2,16 +2,17 @@
 
 mod input;
 mod notes;
+mod rules;
 
 use std::collections::BTreeMap;
 
-use self::input::{Input, Rules};
+use self::input::Input;
+use self::rules::{Chosen, Rules};
 use super::difference::compare;
 use super::feed::{Feed, FeedError, Judge};
 use super::outcome::Outcomes;
 use super::report::Side;
 use super::{BacktestError, Mode, Outcome, Progress, Report, Request, stored};
-use crate::config::RuleSettings;
 use crate::engine::EngineError;
 use crate::engine::past::{Exception, Part, Passed, Shop, Trial};
 use crate::history::{StepRow, StepRows, StepRuns, TelemetryRows, booked};
@@ -32,6 +33,8 @@ struct AllTried([Tried; 3]);
 struct Tried {
     trial: Trial,
     outcomes: Outcomes,
+    /// Names of rules whose exceptions are not told here.
+    beside: Vec<String>,
     /// Bounds of the times of raising that count.
     from_ms: Option<i64>,
     to_ms: Option<i64>,
@@ -57,11 +60,16 @@ impl Judge for AllTried {
     fn cut(&mut self, at_ms: i64) {
         self.0.iter_mut().for_each(|tried| tried.trial.forget(at_ms));
     }
+
+    fn next_deadline_ms(&self, at_ms: i64) -> Option<i64> {
+        self.0.iter().filter_map(|tried| tried.trial.next_deadline_ms(at_ms)).min()
+    }
 }
 
 impl Tried {
     fn collect(&mut self) {
-        let changes: Vec<Exception> = self.trial.take_changes();
+        let mut changes: Vec<Exception> = self.trial.take_changes();
+        changes.retain(|change| !self.beside.iter().any(|name| **name == *change.rule));
         self.outcomes.take(changes, self.from_ms, self.to_ms);
     }
 }
@@ -70,10 +78,11 @@ impl<'a> Run<'a> {
     /// Compiles the rules and finds the files.
     pub(super) fn new(request: Request<'a>) -> Result<Self, BacktestError> {
         let rules = Rules::new(&request)?;
-        let tried = |rules: &[RuleSettings]| -> Result<Tried, BacktestError> {
-            let trial = Trial::new(rules, request.old, request.mode)?;
+        let tried = |rules: &Chosen| -> Result<Tried, BacktestError> {
+            let trial = Trial::new(&rules.all(), request.old, request.mode)?;
+            let beside = rules.beside.iter().map(|rule| rule.name.clone()).collect();
             let Request { from_ms, to_ms, .. } = request;
-            Ok(Tried { trial, outcomes: Outcomes::default(), from_ms, to_ms })
+            Ok(Tried { trial, outcomes: Outcomes::default(), beside, from_ms, to_ms })
         };
         let tried = [tried(&rules.shared)?, tried(&rules.old)?, tried(&rules.new)?];
         let input = Input::find(&request, &rules, tried.each_ref().map(|tried| &tried.trial))?;
@@ -126,14 +135,14 @@ impl<'a> Run<'a> {
                 let all = shared.iter().chain(&old);
                 let all: BTreeMap<String, Outcome> =
                     all.map(|(id, outcome)| (id.clone(), outcome.clone())).collect();
-                stored::compare(&request, &[rules.shared.as_slice(), &rules.old].concat(), all)?
+                stored::compare(&request, &[rules.shared.rules.as_slice(), &rules.old.rules].concat(), all)?
             }
         };
         let (differences, cells) = compare(old, new, &shared);
         Ok(Report {
             mode: request.mode,
-            old: Side::new(request.old, rules.shared.len() + rules.old.len()),
-            new: Side::new(request.new, rules.shared.len() + rules.new.len()),
+            old: Side::new(request.old, rules.shared.rules.len() + rules.old.rules.len()),
+            new: Side::new(request.new, rules.shared.rules.len() + rules.new.rules.len()),
             from_ms: request.from_ms,
             to_ms: request.to_ms,
             readings_ms,

@@ -23,7 +23,8 @@ History is the export folder of a service, or what `andon replay --out` wrote; i
 
   as-corrected  in event time with all corrections in: each window is judged once, when nothing can change it
   as-arrived    as it was live: at each second, with what had arrived by then. With --against the configuration
-                that made the history, its exceptions are also held against those in history
+                that made the history, its exceptions are also held against those in history. Only so rules with
+                silent_after or held_after are tried, which go by when rows arrived
 
 The settings of time in [engine] are those of --against. Exit code 0 whatever the differences.
 

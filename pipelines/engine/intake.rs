@@ -163,7 +163,7 @@ impl Engine {
         next.reserve(self.open.readings.len());
         let block = self.exchange_open(next);
         self.follow_series(false);
-        self.rules.silences.seal(&block.readings);
+        self.rules.silences.seal(&block.readings, 0..block.readings.len());
         let whole = [Stretch { block: 0, from: 0, to: block.readings.len() }];
         let rows = Rows { blocks: &[&block], stretches: &whole, at: None, names: &self.names, joined: None };
         let in_time = rows.has_late().then(|| rows.of_lateness(false));

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::cast;
-use arrow::datatypes::{TimestampMillisecondType, UInt64Type};
+use arrow::datatypes::{Int64Type, TimestampMillisecondType, UInt64Type};
 use arrow::util::display::array_value_to_string;
+use ingest::readings::{Event, NONE, StepEvent, What};
 
 use super::HistoryError;
 use super::folder::{Span, StreamFiles};
@@ -17,12 +18,42 @@ use crate::schema::{LATER_COLUMNS, STEPS};
 #[derive(Debug)]
 pub(crate) struct StepRow {
     pub message: u64,
+    /// Place among the rows of its message.
+    pub index: u32,
     pub ts_ms: i64,
     pub arrived_ms: i64,
     pub site: String,
     pub bay: String,
     /// Itself, with the columns of stream `steps`.
     pub row: RecordBatch,
+}
+
+impl StepRow {
+    /// The event that it was told of; none of a kind that is not known here.
+    pub(crate) fn event(&self) -> Option<(Event, StepEvent)> {
+        let column = |name: &str| self.row.column_by_name(name).expect("the columns are those of the stream");
+        let text = |name: &str| array_value_to_string(column(name), 0).unwrap_or_default().into_boxed_str();
+        let step = StepEvent {
+            bay: self.bay.as_str().into(),
+            job: text("job"),
+            step: text("step"),
+            technician: Some(text("technician")).filter(|name| !name.is_empty()),
+            event: serde_json::from_value(serde_json::Value::from(&*text("event"))).ok()?,
+        };
+        let seq = column("seq").as_primitive::<Int64Type>();
+        let event = Event {
+            message: self.message,
+            index: self.index,
+            arrived_ms: self.arrived_ms,
+            ts_ms: self.ts_ms,
+            boot: NONE,
+            seq: if seq.is_null(0) { NONE } else { seq.value(0) },
+            hash: 0,
+            site: self.site.as_str().into(),
+            what: What::Step(step.clone()),
+        };
+        Some((event, step))
+    }
 }
 
 /// All of them, in message order.
@@ -99,8 +130,12 @@ impl StepRows {
         for place in &places {
             let (steps, row) = (self.merge.batch(place.batch), place.row as usize);
             let text = |name| array_value_to_string(steps.column(name), row).unwrap_or_default();
+            let message = steps.column("message").as_primitive::<UInt64Type>().value(row);
+            let before = self.waiting.back().filter(|before| before.message == message);
+            let index = before.map_or(0, |before| before.index + 1);
             self.waiting.push_back(StepRow {
-                message: steps.column("message").as_primitive::<UInt64Type>().value(row),
+                message,
+                index,
                 ts_ms: steps.time_ms("ts", row),
                 arrived_ms: steps.time_ms("arrived", row),
                 site: steps.site.clone(),

@@ -1,76 +1,11 @@
-//! What rules are tried on what files.
+//! What files are read.
 
 use super::super::{BacktestError, Request};
-use crate::config::{RuleSettings, nearest_name};
+use super::rules::{Chosen, Rules};
 use crate::engine::past::Trial;
 use crate::history::{Span, StreamFiles};
 use crate::plan::Stream;
 use crate::schema::{STEPS, TELEMETRY};
-
-/// Rules that both configurations have word for word, and those that only one has or has in another version.
-#[derive(Debug)]
-pub(super) struct Rules {
-    pub shared: Vec<RuleSettings>,
-    pub old: Vec<RuleSettings>,
-    pub new: Vec<RuleSettings>,
-    /// Names of rules over silence: history does not tell what did not arrive.
-    pub of_silence: Vec<String>,
-}
-
-impl Rules {
-    /// Of a request.
-    ///
-    /// # Errors
-    /// Neither has the rule that is asked for, or any rule.
-    pub(super) fn new(request: &Request<'_>) -> Result<Self, BacktestError> {
-        let wanted =
-            |rule: &&RuleSettings| !rule.is_view && request.rule.is_none_or(|name| name == rule.name);
-        let of = |rules: &[RuleSettings], is_of_silence: bool| -> Vec<RuleSettings> {
-            let silent = |rule: &&RuleSettings| rule.lasts().is_some() == is_of_silence;
-            rules.iter().filter(wanted).filter(silent).cloned().collect()
-        };
-        let (old, new) = (of(&request.old.rules, false), of(&request.new.rules, false));
-        let all_of_silence = [of(&request.old.rules, true), of(&request.new.rules, true)].concat();
-        let mut of_silence: Vec<String> = all_of_silence.into_iter().map(|rule| rule.name).collect();
-        of_silence.sort();
-        of_silence.dedup();
-        if let (true, true, [name, ..]) = (old.is_empty(), new.is_empty(), of_silence.as_slice()) {
-            return Err(BacktestError::Input {
-                what: format!("rule `{name}` goes by what does not arrive, which history does not tell"),
-                remedy: "replay a recording with it: `andon replay` has the time of every arrival".into(),
-            });
-        }
-        if old.is_empty() && new.is_empty() {
-            return Err(no_rule(request));
-        }
-        let has = |rules: &[RuleSettings], one: &RuleSettings| {
-            rules.iter().any(|rule| rule.name == one.name && rule.version == one.version)
-        };
-        let (shared, only_old): (Vec<_>, Vec<_>) = old.into_iter().partition(|rule| has(&new, rule));
-        let only_new = new.into_iter().filter(|rule| !has(&shared, rule)).collect();
-        Ok(Rules { shared, old: only_old, new: only_new, of_silence })
-    }
-}
-
-fn no_rule(request: &Request<'_>) -> BacktestError {
-    let rules = request.old.rules.iter().chain(&request.new.rules).filter(|rule| !rule.is_view);
-    let mut names: Vec<&str> = rules.map(|rule| rule.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    match request.rule {
-        None => BacktestError::Input {
-            what: "neither configuration has a rule".into(),
-            remedy: "put a rule into the folder that [rules] names; views raise nothing".into(),
-        },
-        Some(name) => {
-            let remedy = match nearest_name(name, names.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("there are {}", names.join(", ")),
-            };
-            BacktestError::Input { what: format!("neither configuration has a rule `{name}`"), remedy }
-        }
-    }
-}
 
 /// The files to read.
 #[derive(Debug, Default)]
@@ -167,8 +102,9 @@ pub(super) fn empty_span(request: &Request<'_>) -> BacktestError {
 /// The time to read: what can bear on an exception of the time that is asked for.
 fn span(request: &Request<'_>, rules: &Rules, trials: [&Trial; 3]) -> Span {
     let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    let all = rules.shared.iter().chain(&rules.old).chain(&rules.new);
-    let delay_ms = all.map(|rule| millis(rule.raise_after) + millis(rule.clear_after)).max().unwrap_or(0);
+    let all = [&rules.shared, &rules.old, &rules.new].into_iter().flat_map(Chosen::all);
+    let delay = all.map(|rule| rule.raise_after + rule.clear_after + rule.lasts().unwrap_or_default()).max();
+    let delay_ms = millis(delay.unwrap_or_default());
     let window_ms = trials.iter().map(|trial| trial.longest_window_ms()).max().unwrap_or(0);
     let before_ms = (2 * window_ms)
         .saturating_add(delay_ms)

@@ -1,22 +1,22 @@
 //! What is to be known beside the figures.
 
 use super::super::{Mode, Request};
-use super::input::Rules;
+use super::rules::Rules;
 use crate::config::EngineSettings;
 use crate::engine::past::Trial;
 
 /// Notes on a backtest that is done.
 pub(super) fn notes(request: &Request<'_>, rules: &Rules, trials: [&Trial; 3]) -> Vec<String> {
     let mut notes = Vec::new();
-    if !rules.shared.is_empty() {
+    if !rules.shared.rules.is_empty() {
         notes.push(format!(
             "{} rules are the same in both configurations and were judged once",
-            rules.shared.len()
+            rules.shared.rules.len()
         ));
     }
     if !rules.of_silence.is_empty() {
         notes.push(format!(
-            "rules over silence and what is held were left out, for history does not tell what did not arrive: {}",
+            "rules over silence and what is held go by when rows arrived; --mode as-arrived tries them: {}",
             rules.of_silence.join(", ")
         ));
     }
@@ -35,6 +35,13 @@ pub(super) fn notes(request: &Request<'_>, rules: &Rules, trials: [&Trial; 3]) -
             "history keeps neither the first looks of the instant lane (exceptions that were taken back as \
              `rejoined`, or raised late) nor messages without rows (bookings as they came, job cards, repeats), \
              which kept bays from falling silent; and its end is judged as the end of a recording is"
+                .into(),
+        );
+    }
+    if request.mode == Mode::AsArrived && rules.any_of_silence() {
+        notes.push(
+            "history does not tell when the service was not running, and whoever was not heard then counts as silent; nor \
+             that a step was paused or had ended where that was quarantined, for its start came later"
                 .into(),
         );
     }

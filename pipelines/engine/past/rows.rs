@@ -70,6 +70,11 @@ pub(crate) struct Part<'a> {
 }
 
 impl Part<'_> {
+    /// Which rows of their block they are, late ones among them.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.whole.from..self.whole.to
+    }
+
     pub(super) fn rows<'b>(&'b self, blocks: &'b [&'b Block; 1], names: &'b Names) -> Rows<'b> {
         let stretches = std::slice::from_ref(&self.whole);
         Rows { blocks, stretches, at: self.at.as_deref(), names, joined: Some(&self.joined) }

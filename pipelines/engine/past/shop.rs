@@ -5,12 +5,16 @@ use std::ops::Range;
 use ingest::series::{Series, SeriesTable};
 use rustc_hash::FxHashMap;
 
+use super::super::CARDS_MAX;
 use super::super::bays::Bays;
 use super::super::bounds::Bounds;
 use super::super::limits::Assets;
 use super::super::names::Names;
+use super::super::rules::Surroundings;
+use super::super::steps::Steps;
 use super::{Mode, PastRows};
 use crate::config::Config;
+use crate::history::StepRow;
 
 /// States whose message may leave out its time, and is of its arrival then: that moves no watermark.
 const STATES: [&str; 3] = ["online", "occupied", "open"];
@@ -23,16 +27,21 @@ pub(crate) struct Shop {
     units: Vec<Box<str>>,
     unit_numbers: FxHashMap<Box<str>, u16>,
     bays: Bays,
+    /// As they were known at that time; nobody asks when all corrections are in.
+    steps: Steps,
     bounds: Bounds,
     assets: Assets,
     /// By series: whether it is one of [`STATES`].
     is_state: Vec<bool>,
     pub(super) mode: Mode,
+    horizon_ms: i64,
+    age_bound_ms: i64,
 }
 
 /// What a second brought about.
 #[derive(Debug, Default)]
 pub(crate) struct Passed {
+    pub(super) at_ms: i64,
     /// Bays, and the time before which nothing of them is expected any more.
     pub(super) until: Vec<(u32, i64)>,
     /// Bays that have just fallen silent.
@@ -59,6 +68,9 @@ impl Shop {
             units: vec!["".into()],
             unit_numbers: FxHashMap::default(),
             bays,
+            steps: Steps::default(),
+            horizon_ms: millis(settings.longest_horizon()),
+            age_bound_ms: millis(settings.age_bound),
             bounds: Bounds::new(&settings),
             assets: Assets::new(&config.assets),
             is_state: Vec::new(),
@@ -122,16 +134,38 @@ impl Shop {
         }
     }
 
-    /// A step event has arrived.
-    pub(crate) fn heard_step(&mut self, bay: u32, ts_ms: i64, arrived_ms: i64) {
+    /// A step event of a bay has arrived.
+    pub(crate) fn heard_step(&mut self, bay: u32, row: &StepRow) {
         self.bounds.meet_bay(bay, &self.table, &self.assets, &mut self.bays);
-        self.bays.heard(bay, ts_ms, arrived_ms);
+        self.bays.heard(bay, row.ts_ms, row.arrived_ms);
+        if let (Mode::AsArrived, Some((event, step))) = (self.mode, row.event()) {
+            self.steps.take(&row.site, bay, &event, &step, ("", &[]));
+        }
+    }
+
+    pub(super) fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { steps: &self.steps, names: &self.names, table: &self.table }
+    }
+
+    /// An epoch ends: steps that are too old to matter are forgotten.
+    pub(crate) fn forget(&mut self) {
+        for bay in 0..self.bays.all().len() {
+            let bay = u32::try_from(bay).expect("bays are numbered in u32");
+            let watermark_ms = self.bays.watermark_ms(bay);
+            let steps = self.steps.bay_mut(bay);
+            steps.tell(watermark_ms);
+            steps.forget(
+                watermark_ms.saturating_sub(self.horizon_ms),
+                watermark_ms.saturating_sub(self.age_bound_ms),
+            );
+        }
+        self.steps.bound_cards(CARDS_MAX);
     }
 
     /// The second `at_ms` has passed.
     pub(crate) fn tick(&mut self, at_ms: i64) -> Passed {
         let ticked = self.bays.tick(at_ms);
-        Passed { until: self.bays.until(&ticked), released: ticked.released }
+        Passed { at_ms, until: self.bays.until(&ticked), released: ticked.released }
     }
 
     /// The next second after `at_ms` at which something can happen though nothing arrives.
@@ -144,6 +178,7 @@ impl Shop {
     pub(crate) fn end(&mut self) -> Passed {
         self.bays.close_all();
         let bays = u32::try_from(self.table.bays().len()).expect("bays are numbered in u32");
-        Passed { until: (0..bays).map(|bay| (bay, i64::MAX)).collect(), released: Vec::new() }
+        let until = (0..bays).map(|bay| (bay, i64::MAX)).collect();
+        Passed { at_ms: i64::MAX, until, released: Vec::new() }
     }
 }

@@ -48,7 +48,7 @@ impl Trial {
             Mode::AsArrived => millis(settings.longest_horizon()),
         };
         Ok(Trial {
-            rules: Rules::new(&once, &config.calendars, horizon_ms, i64::MAX)?,
+            rules: Rules::new(&once, &config.calendars, horizon_ms, millis(settings.idle_final))?,
             held: Held::default(),
             waits: waits.map(|rule| rule.name.clone()).collect(),
             exceptions: Exceptions::new(&once),
@@ -85,10 +85,14 @@ impl Trial {
     pub(crate) fn rows(&mut self, part: &Part<'_>, shop: &Shop) -> Result<(), EngineError> {
         let (blocks, table) = ([part.block], shop.table());
         let rows = part.rows(&blocks, shop.names());
+        self.rules.follow(table);
+        if shop.mode == Mode::AsArrived {
+            let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
+            self.rules.hear_past(part.block, part.range(), shop.names(), verdicts)?;
+        }
         if rows.len() == 0 {
             return Ok(());
         }
-        self.rules.follow(table);
         let unjoined = super::super::block::Rows { joined: None, ..rows };
         self.missed += self.rules.fold(unjoined, table, &mut self.rejects)?;
         self.missed += self.rules.fold_joined(rows, table, &mut self.rejects)?;
@@ -142,9 +146,19 @@ impl Trial {
         let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
         self.rules.close(bays, table, verdicts, &mut out)?;
         self.exceptions.clear_passed(|site, bay| Some(bays.frontier_ms(table.find_bay(site, bay)?)));
+        if shop.mode == Mode::AsArrived {
+            let (exceptions, rejects) = (&mut self.exceptions, &mut self.rejects);
+            self.rules.silences.tick(passed.at_ms, shop.surroundings(), exceptions, rejects)?;
+        }
         self.exceptions.release_suppressed();
         self.count_rejects();
         Ok(())
+    }
+
+    /// The next second after `at_ms` at which a rule may have something to say though nothing arrives.
+    #[must_use]
+    pub(crate) fn next_deadline_ms(&self, at_ms: i64) -> Option<i64> {
+        self.rules.silences.next_deadline_ms(at_ms)
     }
 
     /// History ends: what is open is judged, timers stand.

@@ -2,6 +2,8 @@
 //!
 //! A row that has arrived is noted by its place alone; what is to be known of it is kept when its block is full.
 
+use std::ops::Range;
+
 use ingest::readings::Readings;
 
 use super::heard::LastRow;
@@ -37,9 +39,9 @@ impl Listening {
         self.awaited[series as usize] > 0
     }
 
-    /// A block is full.
-    pub(super) fn seal(&mut self, readings: &Readings) {
-        for (row, &series) in readings.series.iter().enumerate() {
+    /// A block is full; `rows` of it have been heard.
+    pub(super) fn seal(&mut self, readings: &Readings, rows: Range<usize>) {
+        for (row, &series) in rows.clone().zip(&readings.series[rows]) {
             if self.row_of[series as usize] == row as u32 {
                 self.last_of[series as usize] = Newest(Some(LastRow::of(readings, row)));
             }

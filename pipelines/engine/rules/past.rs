@@ -4,13 +4,15 @@
 //! conditions can wait, by bay, until time has passed them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use ingest::series::SeriesTable;
 
 use super::super::EngineError;
 use super::super::bays::Bays;
-use super::super::block::Rows;
+use super::super::block::{Block, Rows};
 use super::super::exceptions::{Exceptions, Says};
+use super::super::names::Names;
 use super::super::rows_error;
 use super::super::rule_row::RuleRow;
 use super::Rules;
@@ -86,7 +88,9 @@ impl Rules {
     #[must_use]
     pub(crate) fn reads(&self, stream: Stream) -> bool {
         let windows = self.windows.iter().map(|rule| rule.operator.plan().stream());
-        self.rows.iter().map(|rule| rule.plan.stream()).chain(windows).any(|read| read == stream)
+        let silences = self.silences.rules.iter().map(|rule| rule.plan.rows().stream());
+        let rows = self.rows.iter().map(|rule| rule.plan.stream());
+        rows.chain(windows).chain(silences).any(|read| read == stream)
     }
 
     /// The columns of telemetry that any rule reads, ascending.
@@ -94,8 +98,9 @@ impl Rules {
     pub(crate) fn telemetry_columns(&self) -> Vec<usize> {
         let windows = self.windows.iter().filter(|rule| rule.operator.plan().stream() == Stream::Telemetry);
         let of_windows = windows.clone().flat_map(|rule| rule.operator.plan().columns());
-        let mut columns: Vec<usize> =
-            self.over_readings().flat_map(|rule| rule.plan.columns()).chain(of_windows).copied().collect();
+        let of_rows = self.over_readings().flat_map(|rule| rule.plan.columns());
+        let of_silences = self.silences.rules.iter().flat_map(|rule| rule.plan.rows().columns());
+        let mut columns: Vec<usize> = of_rows.chain(of_windows).chain(of_silences).copied().collect();
         if windows.into_iter().any(|rule| *rule.operator.plan().kind() == WindowKind::Step) {
             // They tell the runs that rows belong to.
             columns
@@ -141,6 +146,27 @@ impl Rules {
                 of_rule.entry(row.block.bay[row.row]).or_default().push(rule.waiting(row, table));
             })?;
         }
+        Ok(())
+    }
+
+    /// Notes who is heard by `rows` of history, that a moment ends with; late ones count.
+    pub(crate) fn hear_past(
+        &mut self,
+        block: &Block,
+        rows: Range<usize>,
+        names: &Names,
+        verdicts: Verdicts<'_>,
+    ) -> Result<(), EngineError> {
+        let Verdicts { exceptions, rejects } = verdicts;
+        let (readings, mut said) = (&block.readings, Vec::new());
+        self.silences.hear(readings, rows.start, rows.end, &mut said);
+        let stretches = self.silences.stretches(&readings.series[rows.clone()], rows.start);
+        if !stretches.is_empty() {
+            let expected = Rows { blocks: &[block], stretches: &stretches, at: None, names, joined: None };
+            self.silences.look(expected, &mut said, rejects)?;
+        }
+        self.silences.seal(readings, rows);
+        self.take_effect(said, exceptions);
         Ok(())
     }
 

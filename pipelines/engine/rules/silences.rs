@@ -5,6 +5,8 @@
 //!
 //! While the service was not running nobody could be heard: silence counts from its start at the earliest.
 
+use std::ops::Range;
+
 use ingest::readings::{Readings, Reject};
 use ingest::series::SeriesTable;
 
@@ -125,10 +127,10 @@ impl Silences {
         rules.map(|(number, rule)| rule.hear_awaited(number, readings, row, said, &mut self.listening)).sum()
     }
 
-    /// The open block, all of which was heard, is full.
-    pub(in crate::engine) fn seal(&mut self, readings: &Readings) {
+    /// The open block is full; `rows` of it have been heard.
+    pub(in crate::engine) fn seal(&mut self, readings: &Readings, rows: Range<usize>) {
         if self.any_hears_all {
-            self.listening.seal(readings);
+            self.listening.seal(readings, rows);
         }
     }
 
