@@ -460,6 +460,7 @@ proptest! {
         is_ended in any::<bool>(),
         is_uniform in any::<bool>(),
         block_rows in 1..50_usize,
+        threads in 1..5_usize,
     ) {
         let config = if is_uniform { shipped() } else { with_bounds_of_their_own(shipped()) };
         let actions = actions(&all);
@@ -468,7 +469,8 @@ proptest! {
         prop_assert_eq!(differences(&apart, &grouped), Vec::<String>::new());
         let whole = outcome(&config, &actions, together(), &[], &[], is_ended);
         prop_assert_eq!(differences(&apart, &whole), Vec::<String>::new());
-        let in_blocks = Way { block_rows: NonZeroUsize::new(block_rows), ..together() };
+        let (block_rows, threads) = (NonZeroUsize::new(block_rows), NonZeroUsize::new(threads));
+        let in_blocks = Way { block_rows, threads, ..together() };
         let cut = outcome(&config, &actions, in_blocks, &[], &[], is_ended);
         prop_assert_eq!(differences(&apart, &cut), Vec::<String>::new());
     }

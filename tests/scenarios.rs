@@ -90,6 +90,14 @@ fn how_many_rows_a_block_has_changes_nothing() {
 }
 
 #[test]
+fn every_story_is_the_same_on_any_number_of_threads() {
+    for threads in [1, 2, 4] {
+        let threads = NonZeroUsize::new(threads);
+        every_story_is_the_same(Way { together: true, threads, ..Way::default() });
+    }
+}
+
+#[test]
 fn a_restart_after_every_entry_changes_nothing() {
     every_story_is_the_same(Way { restored: true, ..Way::default() });
 }
@@ -105,7 +113,7 @@ fn the_scenarios_of_the_shipped_rules_are_the_same_in_every_way() {
         for (together, second_by_second, restored) in
             [(true, false, false), (false, true, false), (false, false, true), (true, true, true)]
         {
-            let way = Way { together, second_by_second, restored, block_rows: None };
+            let way = Way { together, second_by_second, restored, ..Way::default() };
             assert_eq!(plain, outcome(way), "{} {way:?}", story.path.display());
         }
     }

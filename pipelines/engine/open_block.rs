@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::block::{BLOCK_ROWS, Block};
+use super::rules::Threads;
 
 /// Blocks kept for their memory: a tick lets go of about as many as the second before it filled.
 const SPARE_BLOCKS: usize = 8;
@@ -17,6 +18,11 @@ impl Engine {
     /// Blocks are full at so many rows. No result hangs on it.
     pub fn fill_blocks_to(&mut self, rows: NonZeroUsize) {
         self.block_rows = rows.get();
+    }
+
+    /// Windows are folded on so many threads, however little there is to do. No result hangs on it.
+    pub fn fold_on(&mut self, threads: NonZeroUsize) {
+        self.rules.threads = Threads::exactly(threads);
     }
 
     /// The open block; `next` is open in its place.

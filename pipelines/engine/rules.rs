@@ -10,6 +10,7 @@ mod routes;
 
 mod arrival;
 
+mod beside;
 mod certain;
 
 mod ranges;
@@ -56,6 +57,7 @@ use ingest::series::SeriesTable;
 use sinks::emission::Emission;
 
 pub(super) use self::arrival::OnArrival;
+pub(super) use self::beside::Threads;
 pub(super) use self::looked::Verdicts;
 pub(super) use self::past::{Held, HeldOrder};
 use self::routes::Routes;
@@ -95,6 +97,7 @@ pub(super) struct Rules {
     certain_columns: Vec<usize>,
     series: usize,
     natures: Vec<Nature>,
+    pub(super) threads: Threads,
 }
 
 impl Rules {
@@ -171,6 +174,7 @@ impl Rules {
             silences: Silences::new(silences, idle_final_ms),
             series: 0,
             natures,
+            threads: Threads::of_machine(),
         })
     }
 

@@ -87,6 +87,7 @@ impl Engine {
         fresh.restore_filled(&config, &state, filled)?;
         fresh.functions.settings_changed(self.functions.changes());
         fresh.block_rows = self.block_rows;
+        fresh.rules.threads = self.rules.threads;
         fresh.live = std::mem::take(&mut self.live);
         fresh.past = self.past.take();
         *self = fresh;

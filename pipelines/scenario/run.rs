@@ -27,12 +27,15 @@ pub struct Way {
     pub restored: bool,
     /// Rows of a block, if not as many as usual.
     pub block_rows: Option<NonZeroUsize>,
+    /// Threads that windows are folded on, if not as many as are worth their start.
+    pub threads: Option<NonZeroUsize>,
 }
 
 impl Way {
     fn engine(self, config: &Config) -> Result<Engine, RunError> {
         let mut engine = wire::engine(config)?;
         self.block_rows.into_iter().for_each(|rows| engine.fill_blocks_to(rows));
+        self.threads.into_iter().for_each(|threads| engine.fold_on(threads));
         Ok(engine)
     }
 }

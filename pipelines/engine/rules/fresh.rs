@@ -43,6 +43,7 @@ impl Rules {
             fast_columns: self.fast_columns.clone(),
             certain_columns: self.certain_columns.clone(),
             series: 0,
+            threads: self.threads,
         })
     }
 }

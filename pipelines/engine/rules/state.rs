@@ -1,7 +1,5 @@
 //! Windows in a checkpoint.
 
-use std::sync::{Mutex, PoisonError};
-
 use ingest::series::SeriesTable;
 
 use super::shared::Shared;
@@ -9,9 +7,6 @@ use super::window_rule::WindowRule;
 use super::{Rules, window_error};
 use crate::engine::EngineError;
 use crate::window::WindowOperator;
-
-/// Series from which on a thread is worth its start.
-const SERIES_BESIDE: usize = 10_000;
 
 /// A window operator's state in a checkpoint.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -37,7 +32,7 @@ impl Rules {
             Ok(WindowState { name: rule.life.name.to_string(), hash, opens_ms: rule.opens_ms, state })
         };
         self.give_slides()?;
-        beside(&mut self.windows, table.all().len(), state)
+        self.each_window(table, state)
     }
 
     pub(in crate::engine) fn restore(
@@ -60,9 +55,18 @@ impl Rules {
             }
             Ok(())
         };
-        beside(&mut self.windows, table.all().len(), restore)?;
+        self.each_window(table, restore)?;
         self.shared = Shared::all(&self.windows)?;
         Ok(())
+    }
+
+    fn each_window<T: Send>(
+        &mut self,
+        table: &SeriesTable,
+        work: impl Fn(&mut WindowRule) -> Result<T, EngineError> + Sync,
+    ) -> Result<Vec<T>, EngineError> {
+        let groups = table.all().len() * self.windows.len();
+        self.threads.each(self.windows.iter_mut(), groups, work)
     }
 
     pub(in crate::engine) fn state_lines(&mut self, table: &SeriesTable) -> Result<Vec<String>, EngineError> {
@@ -74,33 +78,6 @@ impl Rules {
             Ok(format!("window {} {}{opens}", rule.life.name, blake3::Hash::from_bytes(hash)))
         };
         self.give_slides()?;
-        beside(&mut self.windows, table.all().len(), line)
+        self.each_window(table, line)
     }
-}
-
-/// Works on each rule, on two threads where there is much to do; what comes of them is in their order.
-fn beside<T: Send>(
-    rules: &mut [WindowRule],
-    series: usize,
-    work: impl Fn(&mut WindowRule) -> Result<T, EngineError> + Sync,
-) -> Result<Vec<T>, EngineError> {
-    if series < SERIES_BESIDE {
-        return rules.iter_mut().map(work).collect();
-    }
-    let waiting = Mutex::new(rules.iter_mut().enumerate());
-    let take = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let done = || -> Vec<(usize, Result<T, EngineError>)> {
-        std::iter::from_fn(take).map(|(place, rule)| (place, work(rule))).collect()
-    };
-    let mut results = std::thread::scope(|scope| {
-        let other = scope.spawn(done);
-        let mut results = done();
-        match other.join() {
-            Ok(others) => results.extend(others),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-        results
-    });
-    results.sort_unstable_by_key(|(place, _)| *place);
-    results.into_iter().map(|(_, result)| result).collect()
 }

@@ -10,6 +10,7 @@ use super::super::EngineError;
 use super::super::bays::Bays;
 use super::super::block::Rows;
 use super::looked::Verdicts;
+use super::window_rule::WindowRule;
 use super::{Rules, window_error};
 use crate::window::Frontier;
 
@@ -81,13 +82,21 @@ impl Rules {
                 expired += shared.fold(rows, &mut self.windows, table, rejects)?;
             }
         }
-        for (number, rule) in self.windows.iter_mut().enumerate().filter(|(number, _)| !is_done[*number]) {
-            let selected = routes.of(number);
-            if selected.len() == series.len() {
-                expired += rule.fold(rows, table, rejects)?;
-            } else if !selected.is_empty() {
-                expired += rule.fold(Rows { at: Some(&rows.pick(selected)), ..rows }, table, rejects)?;
-            }
+        let rules = self.windows.iter_mut().enumerate();
+        let rules =
+            rules.filter(|(number, _)| !is_done[*number]).map(|(number, rule)| (rule, routes.of(number)));
+        let rules: Vec<(&mut WindowRule, &[u32])> =
+            rules.filter(|(_, selected)| !selected.is_empty()).collect();
+        let work = rules.iter().map(|(_, selected)| selected.len()).sum();
+        let folded = self.threads.each(rules.into_iter(), work, |(rule, selected)| {
+            let mut rejects = Vec::new();
+            let picked = (selected.len() < series.len()).then(|| rows.pick(selected));
+            let rows = Rows { at: picked.as_deref().or(rows.at), ..rows };
+            Ok((rule.fold(rows, table, &mut rejects)?, rejects))
+        })?;
+        for (more_expired, mut more_rejects) in folded {
+            expired += more_expired;
+            rejects.append(&mut more_rejects);
         }
         Ok(expired)
     }
