@@ -63,9 +63,7 @@ impl Rules {
             of_silence: of_silence.into_iter().collect(),
         })
     }
-}
 
-impl Rules {
     /// Whether a rule is tried that goes by when rows arrived.
     pub(super) fn any_of_silence(&self) -> bool {
         let all = [&self.shared, &self.old, &self.new].into_iter().flat_map(|chosen| &chosen.rules);
