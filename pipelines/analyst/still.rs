@@ -3,8 +3,10 @@
 //! A service replaces a partition's newest file at each cut. A query lists files first and reads them later, so it
 //! would find other bytes than it has read the footer of. Hard links keep what was there, at no cost.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,12 +33,12 @@ impl Still {
         let still = Still(folder.join(format!("{STILL}{}-{number}", std::process::id())));
         for _ in 0..ATTEMPTS {
             let _ = fs::remove_dir_all(&still.0);
-            let linked = link(folder, &still.0);
+            let linked = link(folder, &still.0).and_then(|linked| Ok((linked, listed(folder)?)));
             let now = fs::read(folder.join(MARKER)).ok()?;
             match linked {
-                Ok(()) if now == before => return Some(still),
-                // A file was replaced while it was listed.
-                Ok(()) => before = now,
+                Ok((linked, listed)) if linked == listed && now == before => return Some(still),
+                // A file came or was replaced meanwhile.
+                Ok(_) => before = now,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => before = now,
                 Err(_) => return None,
             }
@@ -57,19 +59,51 @@ impl Drop for Still {
     }
 }
 
+/// Parquet files by path, and which file each was.
+type Files = BTreeMap<PathBuf, u64>;
+
 /// Links every Parquet file below `from` to its place below `to`.
-fn link(from: &Path, to: &Path) -> io::Result<()> {
+fn link(from: &Path, to: &Path) -> io::Result<Files> {
     fs::create_dir(to)?;
+    let folder = |path: &Path| {
+        let below = path.strip_prefix(from).expect("it is below");
+        fs::create_dir(to.join(below))
+    };
+    let file = |path: &Path| {
+        let below = path.strip_prefix(from).expect("it is below");
+        fs::hard_link(path, to.join(below))
+    };
+    let mut linked = Files::new();
+    walk(from, &folder, &file, &mut linked)?;
+    Ok(linked)
+}
+
+/// Every Parquet file below `folder`.
+fn listed(folder: &Path) -> io::Result<Files> {
+    let mut listed = Files::new();
+    walk(folder, &|_| Ok(()), &|_| Ok(()), &mut listed)?;
+    Ok(listed)
+}
+
+/// Does something with the folders and the Parquet files below `from` that are not hidden.
+fn walk(
+    from: &Path,
+    folder: &dyn Fn(&Path) -> io::Result<()>,
+    file: &dyn Fn(&Path) -> io::Result<()>,
+    found: &mut Files,
+) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
-        let (name, path) = (entry.file_name(), entry.path());
-        if name.to_string_lossy().starts_with('.') {
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
         if entry.file_type()?.is_dir() {
-            link(&path, &to.join(name))?;
+            folder(&path)?;
+            walk(&path, folder, file, found)?;
         } else if path.extension().is_some_and(|extension| extension == "parquet") {
-            fs::hard_link(&path, to.join(name))?;
+            file(&path)?;
+            found.insert(path, entry.ino());
         }
     }
     Ok(())
@@ -91,6 +125,23 @@ fn sweep(folder: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_replaced_and_one_that_comes_while_links_are_made_are_noticed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stream = folder.path().join("late");
+        let (part, fresh) = (stream.join("part-000001.parquet"), folder.path().join("fresh"));
+        fs::create_dir(&stream).expect("made");
+        fs::write(&part, "one").expect("written");
+        let linked = link(folder.path(), &folder.path().join(format!("{STILL}0"))).expect("linked");
+        assert_eq!(linked, listed(folder.path()).expect("listed"), "nothing has changed");
+        fs::write(&fresh, "two").expect("written");
+        fs::rename(&fresh, &part).expect("replaced");
+        let replaced = listed(folder.path()).expect("listed");
+        assert_ne!(linked, replaced);
+        fs::write(stream.join("part-000002.parquet"), "three").expect("written");
+        assert_ne!(replaced, listed(folder.path()).expect("listed"));
+    }
 
     #[test]
     fn a_still_keeps_what_a_cut_replaces_and_leaves_nothing_behind() {

@@ -64,13 +64,6 @@ impl Cut {
 
     fn show(&mut self, epoch: Epoch, staged: &Staged, streams: &[Stream]) -> Result<(), SinkError> {
         let mut folders = BTreeSet::new();
-        for stream in streams {
-            if staged.files.iter().any(|file| Path::new(&file.target).starts_with(&stream.name)) {
-                let of_stream = self.folder.join(&stream.name);
-                self.remove(&of_stream.join(EMPTY))?;
-                folders.insert(of_stream);
-            }
-        }
         for file in &staged.files {
             let (from, to) = (self.folder.join(&file.staged), self.folder.join(&file.target));
             let folder = to.parent().unwrap_or(&self.folder).to_owned();
@@ -87,6 +80,14 @@ impl Cut {
                 ));
             }
             folders.insert(folder);
+        }
+        // Last, so that readers find a file at any moment.
+        for stream in streams {
+            if staged.files.iter().any(|file| Path::new(&file.target).starts_with(&stream.name)) {
+                let of_stream = self.folder.join(&stream.name);
+                self.remove(&of_stream.join(EMPTY))?;
+                folders.insert(of_stream);
+            }
         }
         for folder in &folders {
             self.storage.sync_folder(folder).map_err(file_failed(folder))?;

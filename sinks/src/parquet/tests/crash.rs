@@ -1,5 +1,6 @@
 //! The machine stops between any two changes of the file system; each row is there exactly once afterwards.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ingest::storage::{CrashStorage, PowerCut, Storage};
@@ -114,6 +115,23 @@ fn expected(epochs: u64) -> BTreeMap<String, Vec<String>> {
     }
     all.values_mut().for_each(|ids| ids.sort_unstable());
     all
+}
+
+#[tokio::test]
+async fn a_stream_that_readers_have_seen_has_a_file_at_any_moment() {
+    let mut seen = BTreeSet::new();
+    for call in 1.. {
+        let storage = CrashStorage::new(call);
+        storage.cut_power_at(call, PowerCut::KeepAll);
+        let is_over = run(&storage, &mut Checkpoint::default(), AtOnce).await.is_ok();
+        let now: BTreeSet<String> = shown(&storage).into_keys().collect();
+        assert!(seen.is_subset(&now), "before operation {call} readers see {now:?}, and saw {seen:?} before");
+        seen = now;
+        if is_over {
+            break;
+        }
+    }
+    assert_eq!(Vec::from_iter(seen), ["late", "telemetry"]);
 }
 
 #[tokio::test]
