@@ -33,10 +33,10 @@ impl Still {
         let still = Still(folder.join(format!("{STILL}{}-{number}", std::process::id())));
         for _ in 0..ATTEMPTS {
             let _ = fs::remove_dir_all(&still.0);
-            let linked = link(folder, &still.0).and_then(|linked| Ok((linked, listed(folder)?)));
+            let linked = linked(folder, &still.0);
             let now = fs::read(folder.join(MARKER)).ok()?;
             match linked {
-                Ok((linked, listed)) if linked == listed && now == before => return Some(still),
+                Ok(is_whole) if is_whole && now == before => return Some(still),
                 // A file came or was replaced meanwhile.
                 Ok(_) => before = now,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => before = now,
@@ -62,51 +62,40 @@ impl Drop for Still {
 /// Parquet files by path, and which file each was.
 type Files = BTreeMap<PathBuf, u64>;
 
-/// Links every Parquet file below `from` to its place below `to`.
-fn link(from: &Path, to: &Path) -> io::Result<Files> {
+/// Links what is below `from` to its place below `to`. False if that has changed meanwhile.
+fn linked(from: &Path, to: &Path) -> io::Result<bool> {
+    let files = listed(from)?;
+    link(&files, from, to)?;
+    Ok(listed(from)? == files)
+}
+
+/// Links files below `from` to their places below `to`.
+fn link(files: &Files, from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir(to)?;
-    let folder = |path: &Path| {
-        let below = path.strip_prefix(from).expect("it is below");
-        fs::create_dir(to.join(below))
-    };
-    let file = |path: &Path| {
-        let below = path.strip_prefix(from).expect("it is below");
-        fs::hard_link(path, to.join(below))
-    };
-    let mut linked = Files::new();
-    walk(from, &folder, &file, &mut linked)?;
-    Ok(linked)
+    for path in files.keys() {
+        let place = to.join(path.strip_prefix(from).expect("it was found below"));
+        place.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::hard_link(path, place)?;
+    }
+    Ok(())
 }
 
-/// Every Parquet file below `folder`.
+/// Every Parquet file below `folder` that is not hidden.
 fn listed(folder: &Path) -> io::Result<Files> {
-    let mut listed = Files::new();
-    walk(folder, &|_| Ok(()), &|_| Ok(()), &mut listed)?;
-    Ok(listed)
-}
-
-/// Does something with the folders and the Parquet files below `from` that are not hidden.
-fn walk(
-    from: &Path,
-    folder: &dyn Fn(&Path) -> io::Result<()>,
-    file: &dyn Fn(&Path) -> io::Result<()>,
-    found: &mut Files,
-) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
+    let mut found = Files::new();
+    for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let path = entry.path();
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
         if entry.file_type()?.is_dir() {
-            folder(&path)?;
-            walk(&path, folder, file, found)?;
+            found.append(&mut listed(&path)?);
         } else if path.extension().is_some_and(|extension| extension == "parquet") {
-            file(&path)?;
             found.insert(path, entry.ino());
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Removes what queries that were killed have left.
@@ -133,12 +122,13 @@ mod tests {
         let (part, fresh) = (stream.join("part-000001.parquet"), folder.path().join("fresh"));
         fs::create_dir(&stream).expect("made");
         fs::write(&part, "one").expect("written");
-        let linked = link(folder.path(), &folder.path().join(format!("{STILL}0"))).expect("linked");
-        assert_eq!(linked, listed(folder.path()).expect("listed"), "nothing has changed");
+        let before = listed(folder.path()).expect("listed");
+        assert!(linked(folder.path(), &folder.path().join(format!("{STILL}0"))).expect("linked"));
+        assert_eq!(before, listed(folder.path()).expect("listed"), "links are hidden");
         fs::write(&fresh, "two").expect("written");
         fs::rename(&fresh, &part).expect("replaced");
         let replaced = listed(folder.path()).expect("listed");
-        assert_ne!(linked, replaced);
+        assert_ne!(before, replaced);
         fs::write(stream.join("part-000002.parquet"), "three").expect("written");
         assert_ne!(replaced, listed(folder.path()).expect("listed"));
     }

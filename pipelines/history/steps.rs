@@ -30,7 +30,7 @@ pub(crate) struct StepRow {
 
 impl StepRow {
     /// The event that it was told of; none of a kind that is not known here.
-    pub(crate) fn event(&self) -> Option<(Event, StepEvent)> {
+    pub(crate) fn event(&self) -> Option<Event> {
         let column = |name: &str| self.row.column_by_name(name).expect("the columns are those of the stream");
         let text = |name: &str| array_value_to_string(column(name), 0).unwrap_or_default().into_boxed_str();
         let step = StepEvent {
@@ -41,7 +41,7 @@ impl StepRow {
             event: serde_json::from_value(serde_json::Value::from(&*text("event"))).ok()?,
         };
         let seq = column("seq").as_primitive::<Int64Type>();
-        let event = Event {
+        Some(Event {
             message: self.message,
             index: self.index,
             arrived_ms: self.arrived_ms,
@@ -50,9 +50,8 @@ impl StepRow {
             seq: if seq.is_null(0) { NONE } else { seq.value(0) },
             hash: 0,
             site: self.site.as_str().into(),
-            what: What::Step(step.clone()),
-        };
-        Some((event, step))
+            what: What::Step(step),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use ingest::readings::What;
 use ingest::series::{Series, SeriesTable};
 use rustc_hash::FxHashMap;
 
@@ -138,8 +139,11 @@ impl Shop {
     pub(crate) fn heard_step(&mut self, bay: u32, row: &StepRow) {
         self.bounds.meet_bay(bay, &self.table, &self.assets, &mut self.bays);
         self.bays.heard(bay, row.ts_ms, row.arrived_ms);
-        if let (Mode::AsArrived, Some((event, step))) = (self.mode, row.event()) {
-            self.steps.take(&row.site, bay, &event, &step, ("", &[]));
+        if self.mode == Mode::AsArrived
+            && let Some(event) = row.event()
+            && let What::Step(step) = &event.what
+        {
+            self.steps.take(&row.site, bay, &event, step, ("", &[]));
         }
     }
 
