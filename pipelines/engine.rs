@@ -53,6 +53,7 @@ mod telling;
 mod template;
 mod ticks;
 pub mod tiles;
+mod told;
 mod usage;
 mod workshop;
 
@@ -90,6 +91,8 @@ use self::overdue::Overdue;
 use self::repeats::Repeats;
 use self::rules::Rules;
 use self::steps::Steps;
+use self::switch::filling::Filling;
+use self::told::Told;
 use self::usage::Usage;
 pub(crate) use self::usage::converted;
 use crate::calendar::{CalendarMemo, CalendarUnit, Calendars};
@@ -156,6 +159,9 @@ pub struct Engine {
     /// Ordinal of the newest message.
     last_message: u64,
     past: Option<Box<dyn Past>>,
+    told: Told,
+    /// What new windows wait for.
+    filling: Option<Filling>,
     /// Of the newest snapshot.
     snapshot_bytes: usize,
     /// Compiled ahead of its entry.
@@ -219,6 +225,8 @@ impl Engine {
             config: Arc::new(config.clone()),
             last_message: 0,
             past: None,
+            told: Told::default(),
+            filling: None,
             snapshot_bytes: 0,
             prepared: None,
         }
@@ -245,6 +253,7 @@ impl Engine {
                 self.has_come_to(&command.messages);
                 self.command(command, out)
             }
+            Entry::Filling { until_message, windows } => self.fill(*until_message, windows, out),
             Entry::Generation { generation, writer } => {
                 self.occasion(&Occasion::Takeover { generation: *generation, writer }, out)
             }
@@ -266,18 +275,6 @@ impl Engine {
     #[must_use]
     pub fn is_clock_suspect(&self) -> bool {
         self.clock.is_suspect()
-    }
-
-    /// Whether it tells stream `telemetry`.
-    #[must_use]
-    pub fn tells_telemetry(&self) -> bool {
-        self.tells_telemetry
-    }
-
-    /// Schemas of the streams that views make, by name.
-    #[must_use]
-    pub fn views(&self) -> Vec<(String, arrow::datatypes::SchemaRef)> {
-        self.rules.views()
     }
 }
 

@@ -57,6 +57,8 @@ pub mod backtest;
 
 pub mod explain;
 
+pub mod refill;
+
 pub mod http;
 
 pub mod commands;

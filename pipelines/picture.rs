@@ -222,6 +222,7 @@ impl Painter {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             configuration: self.configuration.clone(),
             configuration_refused: self.refused.mistakes(),
+            windows_waiting: engine.filling().map(|filling| filling.rules.clone()).unwrap_or_default(),
             not_ready: reasons(&own, &self.sources, self.sinks.upgrade().as_deref()),
             counts,
             missing: engine.missing(),

@@ -36,6 +36,7 @@ use datafusion::common::Result;
 use datafusion::config::Dialect;
 use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
@@ -184,9 +185,12 @@ impl Planner {
     }
 
     fn compile(&self, parsed: datafusion::sql::parser::Statement) -> Result<Plan, Refusal> {
-        let logical = block_on::block_on(self.state.statement_to_plan(parsed))?;
+        // Names that the optimizer makes up are numbered by query: else a query's hash would hang on those before it.
+        let mut state = self.state.clone();
+        *state.execution_props_mut() = ExecutionProps::new();
+        let logical = block_on::block_on(state.statement_to_plan(parsed))?;
         check::check_functions(&logical)?;
-        let physical = block_on::block_on(self.state.create_physical_plan(&logical))?;
+        let physical = block_on::block_on(state.create_physical_plan(&logical))?;
         let text = displayable(physical.as_ref()).indent(true).to_string();
         let hash = blake3::hash(text.as_bytes()).to_hex()[..16].to_owned();
         let output = physical.schema();

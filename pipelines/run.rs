@@ -42,8 +42,8 @@ pub use self::error::RunError;
 use self::forks::Forks;
 use self::lamps::Lamps;
 use self::parts::{Ended, serve_parts};
-use self::reload::Reload;
 pub use self::reload::{Files, Refused, Reread};
+use self::reload::{Filler, Reload};
 use self::stationery::Stationery;
 pub use self::stop::Stop;
 use crate::analyst::Analyst;
@@ -154,6 +154,7 @@ impl Service {
             self.opening.push(generation);
             mirror = Some(leading);
         }
+        self.reload.filler = Filler::of(&config.export.folder);
         self.begin(config)?;
         if let Some(abroad) = &self.epochs.abroad {
             self.painter.watch_mirror(abroad.leading());
@@ -211,6 +212,7 @@ impl Service {
                 intake.shutdown();
             }
             self.take_change(intake);
+            self.fill_windows(intake)?;
             match entries.recv_timeout(PATIENCE) {
                 Ok(durable) => self.take(&durable)?,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -274,6 +276,7 @@ impl Service {
         match entry {
             Entry::Tick { .. } => epochs.engine.sample_trends(),
             Entry::Configuration { .. } => self.configured(offset),
+            Entry::Filling { .. } => self.filled(),
             Entry::Intake(_) | Entry::Cut { .. } | Entry::Command(_) | Entry::Generation { .. } => {}
         }
         if raised {

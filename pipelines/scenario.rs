@@ -16,6 +16,7 @@
 //! `at` is the arrival, the event's own time where absent. Times are `HH:MM:SS[.mmm]` of one day, `+1d/` before
 //! them is the day after.
 
+mod history;
 mod parse;
 mod run;
 mod told;

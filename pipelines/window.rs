@@ -191,6 +191,14 @@ impl WindowOperator {
         .map_err(WindowError::State)
     }
 
+    /// Time has come so far, and nothing is told of it yet: windows close once [`WindowOperator::close`] is called.
+    pub fn stand_at(&mut self, frontier: &Frontier) {
+        match self {
+            WindowOperator::Panes(panes) => panes.closers.advance(frontier),
+            WindowOperator::Spans(spans) => spans.closers.advance(frontier),
+        };
+    }
+
     /// Shows the open windows of a bay that has fallen silent, as a revision that is not final; they stay
     /// open. Groups that no row came to since they were last shown are not repeated. Plans whose keys lack
     /// the bay have nothing to show: their windows close by the site's or the overall watermark.

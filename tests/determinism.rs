@@ -540,6 +540,49 @@ proptest! {
     }
 
     #[test]
+    fn a_window_that_was_filled_with_what_was_told_is_whole(
+        all in prop::collection::vec(sent(), 1..120),
+        at in any::<prop::sample::Index>(),
+        patience in 0..40usize,
+        is_restored in any::<bool>(),
+    ) {
+        let (config, other) = (before_the_rework(), reworked());
+        let actions = actions(&all);
+        let at = at.index(actions.len());
+        let mut switched = Run::new(&config, Way::default()).expect("the configuration works");
+        switched.keep_told();
+        let mut always = Run::new(&other, Way::default()).expect("the configuration works");
+        let mut is_filled = false;
+        for (place, action) in actions.iter().enumerate() {
+            if place == at {
+                switched.change_and_wait(&other).expect("the engine goes on");
+            }
+            switched.act(action).expect("the engine goes on");
+            always.act(action).expect("the engine goes on");
+            if is_restored && place == at + patience / 2 {
+                switched.restore().expect("it waits on");
+            }
+            if place >= at + patience && !is_filled {
+                let folder = tempfile::tempdir().expect("a folder");
+                is_filled = switched.fill(&other, folder.path()).expect("it is filled");
+            }
+        }
+        for run in [&mut switched, &mut always] {
+            run.act(&Action::End).expect("the engine goes on");
+        }
+        let waiting = switched.waiting();
+        prop_assert!(!is_filled || waiting.is_empty(), "{:?}", waiting);
+        for view in ["torque_hop", "torque_session", "torque_step"] {
+            let whole = finals(&always.lines, view);
+            let told = finals(&switched.lines, view);
+            prop_assert!(waiting.is_empty() || told.is_empty(), "who waits says nothing: {:?}", told);
+            for (key, said) in told {
+                prop_assert_eq!(Some(&said), whole.get(&key), "{} of {}", key, view);
+            }
+        }
+    }
+
+    #[test]
     fn without_raw_readings_in_the_exports_all_else_is_the_same(
         all in prop::collection::vec(sent(), 1..120),
         is_ended in any::<bool>(),

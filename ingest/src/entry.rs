@@ -12,8 +12,10 @@
 //! | cut           | `0x13`    | epoch `u64`, at_ms `i64`                                |
 //! | configuration | `0x14`    | bytes of the engine `u32`, engine, text to the end      |
 //! | the same, changed | `0x24` | readings from `u64` (0: none), then as `0x14`          |
+//! | changed, to be filled | `0x34` | as `0x24`                                          |
 //! | command       | `0x15`    | see [`command`]                                         |
 //! | generation    | `0x16`    | generation `u64`, writer to the end                     |
+//! | filling       | `0x17`    | newest message `u64`, what fills windows to the end     |
 //!
 //! The upper half of the kind byte is the version of the layout.
 
@@ -48,6 +50,9 @@ pub enum Entry {
     Command(Command),
     /// From here on this process leads: the entries behind are of that generation. It changes nothing but the audit.
     Generation { generation: u64, writer: String },
+    /// What history has told of new windows: of all messages up to `until_message`, the newest one when their configuration
+    /// began to apply.
+    Filling { until_message: u64, windows: Bytes },
 }
 
 /// Another configuration than the one before, taken up without a break.
@@ -55,6 +60,8 @@ pub enum Entry {
 pub struct Change {
     /// New windows are filled with what came from this entry on; with nothing where the journal keeps too little.
     pub readings_from: Option<Offset>,
+    /// New windows wait for what history tells of them, see [`Entry::Filling`].
+    pub waits_for_history: bool,
 }
 
 /// Why bytes are no entry.
@@ -75,12 +82,14 @@ const TICK: u8 = 0x12;
 const CUT: u8 = 0x13;
 const CONFIGURATION: u8 = 0x14;
 const CHANGED_CONFIGURATION: u8 = 0x24;
+const CHANGED_TO_BE_FILLED: u8 = 0x34;
 const COMMAND: u8 = 0x15;
 const GENERATION: u8 = 0x16;
+const FILLING: u8 = 0x17;
 
 impl Entry {
     /// Time of the entry in milliseconds since 1970 UTC: its last arrival, second, cut or command. A configuration,
-    /// a generation and an intake without messages have none.
+    /// a generation, a filling and an intake without messages have none.
     #[must_use]
     pub fn at_ms(&self) -> Option<i64> {
         match self {
@@ -88,7 +97,7 @@ impl Entry {
             Entry::Tick { last_ms, .. } => Some(*last_ms),
             Entry::Cut { at_ms, .. } => Some(*at_ms),
             Entry::Command(command) => Some(command.at_ms),
-            Entry::Configuration { .. } | Entry::Generation { .. } => None,
+            Entry::Configuration { .. } | Entry::Generation { .. } | Entry::Filling { .. } => None,
         }
     }
 
@@ -101,7 +110,8 @@ impl Entry {
             Entry::Tick { .. }
             | Entry::Cut { .. }
             | Entry::Configuration { .. }
-            | Entry::Generation { .. } => None,
+            | Entry::Generation { .. }
+            | Entry::Filling { .. } => None,
         }
     }
 
@@ -134,8 +144,12 @@ impl Entry {
             }
             Entry::Configuration { engine, text, change } => {
                 let engine_bytes = u32::try_from(engine.len()).expect("an engine version is a few words");
-                out.push(if change.is_some() { CHANGED_CONFIGURATION } else { CONFIGURATION });
-                if let Some(Change { readings_from }) = change {
+                out.push(match change {
+                    None => CONFIGURATION,
+                    Some(Change { waits_for_history: false, .. }) => CHANGED_CONFIGURATION,
+                    Some(Change { waits_for_history: true, .. }) => CHANGED_TO_BE_FILLED,
+                });
+                if let Some(Change { readings_from, .. }) = change {
                     out.extend_from_slice(&readings_from.map_or(0, |from| from.0).to_le_bytes());
                 }
                 out.extend_from_slice(&engine_bytes.to_le_bytes());
@@ -150,6 +164,11 @@ impl Entry {
                 out.push(GENERATION);
                 out.extend_from_slice(&generation.to_le_bytes());
                 writer.as_bytes()
+            }
+            Entry::Filling { until_message, windows } => {
+                out.push(FILLING);
+                out.extend_from_slice(&until_message.to_le_bytes());
+                windows
             }
         }
     }
@@ -181,10 +200,11 @@ impl Entry {
                 end(&bytes, "its time")?;
                 Ok(Entry::Cut { epoch, at_ms })
             }
-            CONFIGURATION | CHANGED_CONFIGURATION => {
-                let change = if kind == CHANGED_CONFIGURATION {
+            CONFIGURATION | CHANGED_CONFIGURATION | CHANGED_TO_BE_FILLED => {
+                let change = if kind != CONFIGURATION {
                     let from = take_u64(&mut bytes, "where its readings begin")?;
-                    Some(Change { readings_from: (from > 0).then_some(Offset(from)) })
+                    let waits_for_history = kind == CHANGED_TO_BE_FILLED;
+                    Some(Change { readings_from: (from > 0).then_some(Offset(from)), waits_for_history })
                 } else {
                     None
                 };
@@ -201,6 +221,10 @@ impl Entry {
             GENERATION => {
                 let generation = take_u64(&mut bytes, "its generation")?;
                 Ok(Entry::Generation { generation, writer: text(&bytes, "writer")? })
+            }
+            FILLING => {
+                let until_message = take_u64(&mut bytes, "its newest message")?;
+                Ok(Entry::Filling { until_message, windows: bytes })
             }
             kind => Err(EntryError::UnknownKind { kind }),
         }

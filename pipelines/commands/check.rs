@@ -23,7 +23,7 @@ mod against;
 
 --against tells for each rule and view what becomes of its state when the service goes over to this configuration:
   state kept    open windows, exceptions and timers go on
-  back-filled   its windows begin anew, filled with what the journal still holds
+  back-filled   its windows begin anew, filled with what the journal or the exports hold
   empty         it begins anew, with the next whole window
   new, removed")]
 pub struct CheckArgs {

@@ -128,12 +128,10 @@ fn page(status: &Value) -> String {
         status["not_ready"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let ready =
         if reasons.is_empty() { "ready".to_owned() } else { format!("not ready: {}", reasons.join("; ")) };
-    let refused: String = status["configuration_refused"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
+    let texts = |name: &str| status[name].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let refused: String = texts("configuration_refused")
         .map(|mistake| format!("\nchanged files are refused: {mistake}"))
+        .chain(texts("windows_waiting").map(|rule| format!("\n{rule} waits for what is read of the exports")))
         .collect();
     let lag_s = status["watermark_lag_ms"]
         .as_f64()

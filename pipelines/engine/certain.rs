@@ -87,6 +87,8 @@ impl Engine {
             self.steps.bay_mut(run.bay).runs[run.run].is_joined = true;
         }
         let rows = Rows { blocks, stretches, at: None, names: &self.names, joined: Some(&joined) };
+        let times_ms = |stretch: &Stretch| &blocks[stretch.block].readings.ts_ms[stretch.from..stretch.to];
+        self.told.count(stretches.iter().flat_map(times_ms).copied());
         let told = if self.tells_telemetry { &self.all_columns } else { self.rules.certain_columns() };
         let told = &told.to_vec();
         let batch = rows.batch(told).map_err(|source| rows_error("telemetry", source))?;

@@ -73,6 +73,18 @@ impl Hold {
         self.blocks.iter().flat_map(of_block).collect()
     }
 
+    /// Times of the rows that wait.
+    pub(super) fn times_ms(&self) -> impl Iterator<Item = i64> {
+        self.blocks.iter().flat_map(|waiting| waiting.rows().map(|row| waiting.block.readings.ts_ms[row]))
+    }
+
+    /// Whether a row of `message`, or of one before it, waits.
+    #[must_use]
+    pub(super) fn holds_until(&self, message: u64) -> bool {
+        let is_old = |waiting: &Waiting, row: usize| waiting.block.readings.message[row] <= message;
+        self.blocks.iter().any(|waiting| waiting.rows().any(|row| is_old(waiting, row)))
+    }
+
     /// Lets go of the rows of the given bays that are before the bay's watermark.
     pub(super) fn release(&mut self, bays: impl Iterator<Item = (u32, i64)>) -> Released {
         let Hold { blocks, before_ms: all_before_ms, .. } = self;

@@ -8,15 +8,18 @@ mod recount;
 mod rows;
 mod shop;
 mod trial;
+mod windows;
 
 pub(crate) use self::recount::{Recount, say_of_row};
 pub(crate) use self::rows::{LATENESS_NAMES, Part, PastRows};
 pub(crate) use self::shop::{Passed, Shop};
 pub(crate) use self::trial::Trial;
+pub(crate) use self::windows::PastWindows;
 pub(crate) use super::aside::Asides;
 pub(crate) use super::block::{Joined, JoinedRun, NO_RUN};
 pub(crate) use super::exceptions::{Exception, Operator, State};
 pub(crate) use super::rules::Said;
+pub(crate) use super::told::hour_of;
 
 /// How time passes over history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -25,6 +25,8 @@ mod told_rows;
 
 mod verdict;
 
+mod pushed;
+mod waiting;
 mod window_rule;
 
 mod windows;
@@ -66,7 +68,7 @@ pub(crate) use self::said::Said;
 use self::shared::Shared;
 use self::silence_rule::SilenceRule;
 pub(super) use self::silences::{SilenceState, Silences, Surroundings};
-pub(super) use self::state::WindowState;
+pub(crate) use self::state::WindowState;
 use self::window_rule::WindowRule;
 pub(super) use self::windows::Watermarks;
 use super::EngineError;
@@ -152,6 +154,7 @@ impl Rules {
                     is_view: one.is_view,
                     needs_steps,
                     opens_ms: i64::MIN,
+                    waits_behind: None,
                     calendar: match plan.kind() {
                         WindowKind::Calendar(unit) => Some(CalendarMemo::new(calendars, *unit)),
                         _ => None,

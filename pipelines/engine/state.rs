@@ -2,88 +2,35 @@
 //!
 //! The bytes are [`State`] in postcard, its fields in their order, the version first (a varint), the configuration's text
 //! second, and behind it, in postcard as well, what is inferred of steps that nobody clocks ([`Parts`]), behind that the
-//! ledger ([`Ledger`]), and behind that the tools that are out of service ([`OutOfService`]): version 13 is the same without
-//! the last, version 12 without the last two, version 11 without all three. They hold numbers (of series, bays,
-//! channels) as they are, with the tables that give them; the hash speaks in names alone, so that it does not depend on the
-//! order in which names were first seen.
+//! ledger ([`Ledger`]), behind that the tools that are out of service ([`OutOfService`]), and behind that what was told of
+//! each hour and what new windows wait for ([`Past`]): version 14 is the same without the last, version 13 without the last
+//! two, and so on to version 11. They hold numbers (of series, bays, channels) as they are, with the tables that give them;
+//! the hash speaks in names alone, so that it does not depend on the order in which names were first seen.
 
 mod lines;
+mod parts;
 
 use std::borrow::Cow;
 
-use ingest::decode::DecoderState;
-use ingest::readings::Reject;
-use sinks::view::Counts;
-
-use super::balances::Balances;
-use super::bays::Bays;
-use super::bounds::ToolsHeard;
-use super::channels::Channels;
-use super::clock::ClockCheck;
-use super::commands::Commands;
-use super::exceptions::{Exceptions, OutOfService};
-use super::hold::Hold;
+use self::parts::{Ledger, Past, State};
+use super::exceptions::OutOfService;
 use super::ledger::{Day, Unassigned};
 use super::limits::Assets;
-use super::overdue::Overdue;
-use super::repeats::Repeats;
-use super::rules::{SilenceState, WindowState};
+use super::rules::WindowState;
 use super::steps::Steps;
 use super::switch::nature::Nature;
-use super::usage::{KeptLots, Usage};
+use super::told::Told;
 use super::{Engine, EngineError};
 use crate::config::Config;
-use crate::functions::{Functions, Parts};
+use crate::functions::Parts;
 
 /// Raised with whatever [`State`] holds: `fixtures/formats` has the bytes of each version.
-pub const VERSION: u32 = 14;
+pub const VERSION: u32 = 15;
 /// Those before, which are still read: each lacks what the next one has behind it.
 const WITHOUT_INFERRED: u32 = 11;
 const WITHOUT_LEDGER: u32 = 12;
 const WITHOUT_OUT_OF_SERVICE: u32 = 13;
-
-/// Borrowed from the engine where it is written.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct State<'a> {
-    version: u32,
-    /// The text of the configuration that applies.
-    configuration: Cow<'a, str>,
-    natures: Cow<'a, [Nature]>,
-    last_message: u64,
-    decoder: DecoderState,
-    counts: Counts,
-    repeats: Cow<'a, Repeats>,
-    channels: Cow<'a, Channels>,
-    overdue: Cow<'a, Overdue>,
-    clock: Cow<'a, ClockCheck>,
-    bays: Cow<'a, Bays>,
-    tools_heard: Cow<'a, ToolsHeard>,
-    #[serde(with = "ingest::packed")]
-    steps: Vec<u8>,
-    #[serde(with = "ingest::packed")]
-    assets: Vec<u8>,
-    hold: Cow<'a, Hold>,
-    #[serde(with = "ingest::packed")]
-    bookings: Vec<u8>,
-    usage: Cow<'a, Usage>,
-    balances: Cow<'a, Balances>,
-    exceptions: Cow<'a, Exceptions>,
-    commands: Cow<'a, Commands>,
-    functions: Cow<'a, Functions>,
-    belated: Cow<'a, Repeats>,
-    /// Of rows that a window could not fold in when the open block was closed for this.
-    rejects: Cow<'a, [Reject]>,
-    windows: Vec<WindowState>,
-    silences: SilenceState,
-    at_ms: i64,
-}
-
-/// Behind the others.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Ledger<'a> {
-    lots: Vec<KeptLots<'a>>,
-    unassigned: Cow<'a, Unassigned>,
-}
+const WITHOUT_PAST: u32 = 14;
 
 /// CBOR, for what holds free JSON: it names its parts as JSON does, and keeps floats to the bit.
 fn described(what: &str, part: &impl serde::Serialize) -> Result<Vec<u8>, EngineError> {
@@ -181,6 +128,8 @@ impl Engine {
         let ledger = Ledger { lots, unassigned: Cow::Borrowed(&self.unassigned) };
         let bytes = postcard::to_extend(&ledger, bytes).map_err(wrong)?;
         let bytes = postcard::to_extend(&self.exceptions.out_of_service, bytes).map_err(wrong)?;
+        let past = Past { told: Cow::Borrowed(&self.told), filling: Cow::Borrowed(&self.filling) };
+        let bytes = postcard::to_extend(&past, bytes).map_err(wrong)?;
         self.snapshot_bytes = bytes.len();
         Ok(bytes)
     }
@@ -210,7 +159,8 @@ impl Engine {
             postcard::take_from_bytes(bytes).map_err(|error| wrong(error.to_string()))?;
         let (unclocked, rest) = behind::<Parts>(version > WITHOUT_INFERRED, rest)?;
         let (ledger, rest) = behind::<Ledger<'_>>(version > WITHOUT_LEDGER, rest)?;
-        let (out_of_service, _) = behind::<OutOfService>(version > WITHOUT_OUT_OF_SERVICE, rest)?;
+        let (out_of_service, rest) = behind::<OutOfService>(version > WITHOUT_OUT_OF_SERVICE, rest)?;
+        let (past, _) = behind::<Past<'_>>(version > WITHOUT_PAST, rest)?;
         self.decoder.restore(&state.decoder).map_err(|error| wrong(error.to_string()))?;
         self.counts = state.counts;
         self.repeats = state.repeats.into_owned().under_settings_of(&self.repeats);
@@ -255,9 +205,20 @@ impl Engine {
         self.last_message = state.last_message;
         self.follow_series(true);
         self.rules.silences.restore(state.silences, &mut self.exceptions, self.at_ms);
+        let filled_names: Vec<String> = filled.iter().map(|state| state.name().to_owned()).collect();
         let windows: Vec<WindowState> = filled.into_iter().chain(state.windows).collect();
         let empty_from_ms = self.empty_from_ms();
-        self.rules.restore(&windows, self.correction_horizon_ms, empty_from_ms, self.decoder.series())
+        let table = self.decoder.series();
+        let restored = self.rules.restore(&windows, self.correction_horizon_ms, empty_from_ms, table)?;
+        let (told, mut filling) = match past {
+            Some(Past { told, filling }) => (told.into_owned(), filling.into_owned()),
+            None => (Told::uncounted_until(empty_from_ms), None),
+        };
+        self.told = told;
+        if let Some(filling) = &mut filling {
+            filling.rules.retain(|name| restored.contains(name) && !filled_names.contains(name));
+        }
+        self.wait_on(filling)
     }
 
     /// Behind books and balances: where no ledger was kept its rows begin with what these hold, of no lot.

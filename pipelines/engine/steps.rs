@@ -282,11 +282,12 @@ impl Steps {
 
     /// Open runs by bay number.
     pub(super) fn open_runs(&self) -> impl Iterator<Item = (u32, &Run)> {
-        let numbered = self.bays.iter().enumerate();
-        numbered.flat_map(|(bay, steps)| {
-            let open = steps.runs.iter().filter(|run| run.ended_ms.is_none());
-            open.map(move |run| (u32::try_from(bay).expect("bays are numbered in u32"), run))
-        })
+        self.runs().filter(|(_, run)| run.ended_ms.is_none())
+    }
+
+    /// All runs that are kept, by bay number.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (u32, &Run)> {
+        (0..).zip(&self.bays).flat_map(|(bay, steps)| steps.runs.iter().map(move |run| (bay, run)))
     }
 }
 

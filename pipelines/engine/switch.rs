@@ -3,9 +3,11 @@
 //! The engine switches when it applies the entry that holds the new text, so a replay of the journal and a start
 //! after a crash switch at the same place. All state goes through the bytes of a checkpoint into an engine of the new
 //! configuration: what a switch keeps is what a restart keeps, by the same code ([`nature`] tells which). Windows
-//! of new and changed queries are filled from what the journal holds ([`backfill`]), or begin empty.
+//! of new and changed queries are filled from what the journal holds ([`backfill`]) or with what history tells
+//! ([`filling`]), or begin empty.
 
 pub(crate) mod backfill;
+pub(crate) mod filling;
 pub(crate) mod nature;
 
 use std::sync::Arc;
@@ -77,14 +79,19 @@ impl Engine {
             Some(prepared) => *prepared,
             None => compiled(text)?,
         };
+        let waits = change.is_some_and(|change| change.waits_for_history);
         let filled = match change.and_then(|change| change.readings_from) {
             Some(from) => self.back_filled(&fresh, from)?,
             None => Vec::new(),
         };
+        let filled_names: Vec<String> = filled.iter().map(|state| state.name().to_owned()).collect();
         let state = self.snapshot()?;
         let config = Arc::clone(&fresh.config);
         fresh.repeats.share_room(&self.repeats);
         fresh.restore_filled(&config, &state, filled)?;
+        if waits {
+            self.wait_for_history(&mut fresh, &filled_names)?;
+        }
         fresh.functions.settings_changed(self.functions.changes());
         fresh.block_rows = self.block_rows;
         fresh.rules.threads = self.rules.threads;

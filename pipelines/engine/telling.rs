@@ -14,6 +14,18 @@ const QUARANTINE_BYTES_MAX: usize = 16 << 20;
 const REFUSED_MAX: usize = 1_000;
 
 impl Engine {
+    /// Whether it tells stream `telemetry`.
+    #[must_use]
+    pub fn tells_telemetry(&self) -> bool {
+        self.tells_telemetry
+    }
+
+    /// Schemas of the streams that views make, by name.
+    #[must_use]
+    pub fn views(&self) -> Vec<(String, arrow::datatypes::SchemaRef)> {
+        self.rules.views()
+    }
+
     pub(super) fn tell_exceptions(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         let changes = self.exceptions.take_changes();
         self.counts.exceptions = self.exceptions.raised;

@@ -212,7 +212,7 @@ fn what_becomes_of_the_service_itself_is_in_the_audit() {
     let text = engine.config().text.clone();
     let version = blake3::hash(text.as_bytes()).to_hex()[..12].to_owned();
     let started = Entry::Configuration { engine: "0.1.0".to_owned(), text: text.clone(), change: None };
-    let changed = Some(ingest::entry::Change { readings_from: None });
+    let changed = Some(ingest::entry::Change { readings_from: None, waits_for_history: false });
     let changed = Entry::Configuration { engine: "0.1.0".to_owned(), text, change: changed };
     let taken_over = Entry::Generation { generation: 7, writer: "lyon-2".to_owned() };
     let all: Vec<[String; 3]> =

@@ -147,8 +147,10 @@ fn asked(writer: &str, entry: Entry) -> Option<(Order, Intake)> {
             let order = command.order().ok().filter(|order| !matches!(order.what, What::Deliver { .. }))?;
             Some((order, command.messages))
         }
-        Entry::Tick { .. } | Entry::Cut { .. } | Entry::Configuration { .. } | Entry::Generation { .. } => {
-            None
-        }
+        Entry::Tick { .. }
+        | Entry::Cut { .. }
+        | Entry::Configuration { .. }
+        | Entry::Generation { .. }
+        | Entry::Filling { .. } => None,
     }
 }

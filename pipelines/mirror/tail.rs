@@ -74,6 +74,7 @@ pub(super) fn size_of_entry(entry: &Entry) -> usize {
         Entry::Intake(intake) => intake.body().len(),
         Entry::Configuration { text, .. } => text.len(),
         Entry::Command(command) => command.order.len() + command.messages.body().len(),
+        Entry::Filling { windows, .. } => windows.len(),
         Entry::Tick { .. } | Entry::Cut { .. } | Entry::Generation { .. } => 0,
     };
     body + 64

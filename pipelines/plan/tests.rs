@@ -194,6 +194,25 @@ fn the_same_query_has_the_same_hash_and_another_one_another() {
     );
 }
 
+/// An operator that added a rule on tags saw the windows of others begin anew.
+#[test]
+fn the_hash_of_a_query_on_tags_does_not_hang_on_what_was_planned_before_it() {
+    let sql = |tag: &str| {
+        format!(
+            "SELECT site, bay, tags['{tag}'] AS tag, window_start, window_end, count(*) AS n FROM tumble(telemetry, ts, \
+             INTERVAL '1 minute') GROUP BY site, bay, tags['{tag}'], window_start, window_end"
+        )
+    };
+    let hash = |planner: &Planner, tag: &str| match planner.plan_sql(&sql(tag)) {
+        Ok(Plan::Window(plan)) => plan.hash().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    let (alone, behind) = (Planner::new(), Planner::new());
+    hash(&behind, "joint");
+    assert_eq!(hash(&alone, "pset"), hash(&behind, "pset"));
+    assert_ne!(hash(&alone, "pset"), hash(&alone, "joint"));
+}
+
 #[test]
 fn mistakes_are_named_with_their_place_and_a_remedy() {
     let columns = "row_id, message, ts, arrived, site, bay, tool, boot, seq, metric, value, text, unit, tags, job, \

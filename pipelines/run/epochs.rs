@@ -27,6 +27,7 @@ use super::shared_journal::SharedJournal;
 use crate::checkpoint::{Checkpoint, CheckpointFolder};
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::engine::switch::filling::Filling;
 use crate::mirror::Mirror;
 
 /// Everything that is opened before the first entry.
@@ -59,6 +60,8 @@ pub struct Epochs<S> {
     /// As much of the journal is kept as nobody needs any more.
     journal_bytes: u64,
     pub(super) retained: Retained,
+    /// The epoch with which all rows were told that history is to fill windows with, and the message up to which.
+    told: Option<(u64, Epoch)>,
     /// The epoch that the sinks make safe.
     closing: Option<Closing>,
     /// The epoch whose checkpoint is being written.
@@ -110,6 +113,7 @@ impl<S: Sinks> Epochs<S> {
             keep: config.checkpoint.keep.max(1),
             journal_bytes: config.retention.journal_bytes,
             retained,
+            told: None,
             closing: None,
             keeping: None,
             unshown: VecDeque::new(),
@@ -170,10 +174,20 @@ impl<S: Sinks> Epochs<S> {
         }
         if let Entry::Cut { epoch, at_ms } = entry {
             self.retained.cut(offset.next(), *at_ms, self.engine.last_message());
+            self.look_for_told(*epoch);
             self.cut(*epoch, wait)?;
         }
         self.go_on(wait)?;
         Ok(raised)
+    }
+
+    /// An epoch ends: notes whether it has the last rows that new windows wait for.
+    fn look_for_told(&mut self, epoch: Epoch) {
+        let Some(filling) = self.engine.filling() else { return };
+        let until = filling.until_message;
+        if self.told.is_none_or(|(told, _)| told != until) && self.engine.has_told_until(until) {
+            self.told = Some((until, epoch));
+        }
     }
 
     /// The engine has applied a configuration.
@@ -197,6 +211,13 @@ impl<S> Epochs<S> {
     pub fn opening(&self) -> Entry {
         let (engine, text) = (env!("CARGO_PKG_VERSION").to_owned(), self.engine.config().text.clone());
         Entry::Configuration { engine, text, change: None }
+    }
+
+    /// What new windows wait for, once all of it is shown.
+    pub(super) fn history_is_due(&self) -> Option<&Filling> {
+        let filling = self.engine.filling()?;
+        let is_shown = |(until, epoch): (u64, Epoch)| until == filling.until_message && epoch <= self.epoch;
+        self.told.is_some_and(is_shown).then_some(filling)
     }
 
     /// The newest entry that was applied, and the newest epoch that is shown.

@@ -6,11 +6,13 @@
 //!             and compiles                         are filled from
 //! ```
 //!
+//! Windows that need more than the journal holds are filled from the exports, see [`filler`].
+//!
 //! The journal is the truth: what applies is the text in it, and the folder is only where a new one comes from. So
 //! at a start, too, a folder that differs from the journaled text is a change like any other.
 
+mod filler;
 mod retained;
-
 mod watcher;
 
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use ingest::entry::{Change, Entry};
 use ingest::intake::{IntakeError, IntakeHandle};
 use ingest::time::Offset;
 
+pub(super) use self::filler::Filler;
 pub(super) use self::retained::Retained;
 use self::watcher::Watcher;
 use super::epochs::Epochs;
@@ -29,7 +32,7 @@ use super::shared_journal::SharedJournal;
 use super::{RunError, Service, Stop};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::engine::switch::nature::{Fate, fates};
+use crate::engine::switch::nature::{Fate, Fated, fates};
 
 /// Asks for the files to be read again, from any thread.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +83,7 @@ pub(super) struct Reload {
     found: Option<Receiver<Box<Engine>>>,
     /// On its way to the intake.
     waiting: Option<Entry>,
+    pub(super) filler: Filler,
 }
 
 impl Service {
@@ -96,22 +100,29 @@ impl Service {
     /// The entry that makes the configuration of `prepared` apply, which the engine then expects.
     pub(super) fn entry_for(&mut self, prepared: Engine) -> Entry {
         let Epochs { engine, journal, retained, .. } = &mut self.epochs;
-        let needed = fates(engine.natures(), prepared.natures())
-            .iter()
-            .filter(|fated| matches!(fated.fate, Fate::New | Fate::BackFilled))
-            .filter_map(|fated| fated.nature.fills())
-            .max();
+        let exports = engine.tells_telemetry();
+        let fated = fates(engine.natures(), prepared.natures(), exports);
+        let begins = || fated.iter().filter(|fated| matches!(fated.fate, Fate::New | Fate::BackFilled));
+        let needed = begins().filter_map(|fated| fated.nature.fills()).max();
+        let needs_steps =
+            |fated: &&Fated<'_>| fated.nature.fills().is_none() && fated.nature.past_ms().is_some();
+        let mut waits_for_history = exports && begins().any(|fated| needs_steps(&fated));
         let settings = &engine.config().engine;
         let (lateness, ahead) = (settings.lateness, settings.clock_bound);
         let oldest = journal.with(|journal| journal.first_offset());
         let readings_from = needed.and_then(|length| {
             // What is not closed yet begins a window's length and the lateness ago.
-            retained.choose(length + lateness, ahead, oldest)
+            let needed = length + lateness;
+            if exports && !retained.is_enough(needed, ahead, oldest) {
+                waits_for_history = true;
+                return None;
+            }
+            retained.choose(needed, ahead, oldest)
         });
         let text = prepared.config().text.clone();
         engine.expect(prepared);
         let engine = env!("CARGO_PKG_VERSION").to_owned();
-        Entry::Configuration { engine, text, change: Some(Change { readings_from }) }
+        Entry::Configuration { engine, text, change: Some(Change { readings_from, waits_for_history }) }
     }
 
     /// Hands a configuration that is to apply to the intake, if there is one.
@@ -128,8 +139,21 @@ impl Service {
         }
     }
 
+    /// Reads history for windows that wait for it.
+    pub(super) fn fill_windows(&mut self, intake: &IntakeHandle) -> Result<(), RunError> {
+        let Service { epochs, reload, stop, .. } = self;
+        let config = Arc::clone(epochs.engine.config());
+        reload.filler.go_on(epochs.history_is_due(), &config, intake, stop)
+    }
+
+    /// The engine has taken in what history told of new windows.
+    pub(super) fn filled(&mut self) {
+        self.reload.filler.forget();
+    }
+
     /// The engine has applied a configuration.
     pub(super) fn configured(&mut self, offset: Offset) {
+        self.reload.filler.forget();
         let config = Arc::clone(self.epochs.engine.config());
         if self.painter.configured(&config) {
             tracing::info!(

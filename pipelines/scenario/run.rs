@@ -7,12 +7,14 @@ use arrow::error::ArrowError;
 use ingest::entry::{Change, Command, Entry, IntakeBuilder};
 use ingest::time::{Epoch, Offset};
 use sinks::emission::Emission;
+use sinks::sink::SinkError;
 use sinks::view::Counts;
 
 use super::{Action, Message, told};
 use crate::config::Config;
 use crate::digest::Digest;
 use crate::engine::{Engine, EngineError, Past, PastEntries, PastError};
+use crate::refill::RefillError;
 use crate::wire::{self, WireError};
 
 /// How messages are grouped into entries, and whether the engine is moved to another process meanwhile. What comes out
@@ -43,7 +45,7 @@ impl Way {
 /// Engine with what it has put out.
 #[derive(Debug)]
 pub struct Run {
-    engine: Engine,
+    pub(super) engine: Engine,
     way: Way,
     intake: IntakeBuilder,
     next_message: u64,
@@ -53,7 +55,9 @@ pub struct Run {
     /// A command has brought messages since the last tick or cut: these wait for it, and are in no checkpoint.
     is_bringing: bool,
     digest: Digest,
-    out: Vec<Emission>,
+    pub(super) out: Vec<Emission>,
+    /// Readings and steps so far, where new windows are to be filled with them.
+    pub(super) told: Option<Vec<Emission>>,
     /// Lines since they were last taken.
     pub lines: Vec<String>,
 }
@@ -82,6 +86,12 @@ pub enum RunError {
     Engine(#[from] EngineError),
     #[error("a row could not be told: {0}")]
     Told(#[from] ArrowError),
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error(transparent)]
+    Refill(#[from] RefillError),
+    #[error(transparent)]
+    Runtime(#[from] std::io::Error),
     #[error("the state differs right after a restart: {before} before, {after} after it")]
     Restored { before: String, after: String },
 }
@@ -102,6 +112,7 @@ impl Run {
             is_bringing: false,
             digest: Digest::default(),
             out: Vec::new(),
+            told: None,
             lines: Vec::new(),
         })
     }
@@ -167,7 +178,7 @@ impl Run {
         self.apply(&entry)
     }
 
-    fn apply(&mut self, entry: &Entry) -> Result<(), RunError> {
+    pub(super) fn apply(&mut self, entry: &Entry) -> Result<(), RunError> {
         if let Some(past) = &self.past {
             past.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry.clone());
         }
@@ -223,11 +234,12 @@ impl Run {
     pub fn change(&mut self, config: &Config) -> Result<(), RunError> {
         self.flush()?;
         let readings_from = self.past.as_ref().map(|_| Offset(1));
-        let change = Some(Change { readings_from });
+        let change = Some(Change { readings_from, waits_for_history: false });
         self.apply(&Entry::Configuration { engine: String::new(), text: config.text.clone(), change })
     }
 
     fn tell(&mut self) -> Result<(), RunError> {
+        self.keep_what_is_told();
         for emission in self.out.drain(..) {
             self.digest.take(&emission.stream, &emission.rows)?;
             for row in 0..emission.rows.num_rows() {

@@ -89,7 +89,7 @@ fn entries() -> Vec<Entry> {
     let shelve = What::Shelve { exception: "e1".into(), reason: "in repair".into(), duration_s: 3_600 };
     let mut nothing = IntakeBuilder::new();
     let shelve = Order { actor: "T17".into(), key: "7c2".into(), what: shelve };
-    let changed = Change { readings_from: Some(Offset(3)) };
+    let changed = Change { readings_from: Some(Offset(3)), waits_for_history: false };
     let configuration = |change| {
         let (engine, text) = ("0.1.0".to_owned(), "[source]\n".to_owned());
         Entry::Configuration { engine, text, change }
@@ -104,6 +104,21 @@ fn entries() -> Vec<Entry> {
         Entry::Cut { epoch: Epoch(1), at_ms: AT_MS + 4_100 },
         configuration(Some(changed)),
     ]
+}
+
+/// Those that came later than the segment.
+#[test]
+fn entries_that_fill_windows() {
+    let change = Some(Change { readings_from: Some(Offset(3)), waits_for_history: true });
+    let (engine, text) = ("0.1.0".to_owned(), "[source]\n".to_owned());
+    let changed = Entry::Configuration { engine, text, change };
+    let filling = Entry::Filling { until_message: 4, windows: vec![1, 2, 3].into() };
+    for (name, entry) in [("changed", changed), ("filling", filling)] {
+        let mut bytes = Vec::new();
+        entry.encode(&mut bytes);
+        is_as_written(&format!("entries-01/{name}"), &bytes);
+        assert_eq!(Entry::decode(bytes.into()), Ok(entry));
+    }
 }
 
 fn segment_name() -> String {
@@ -302,6 +317,21 @@ fn with_a_tool_out_of_service(config: &Config) -> Engine {
     engine
 }
 
+/// The same, and a view that is new waits for what history tells of the steps before.
+fn with_windows_that_wait(config: &Config) -> (tempfile::TempDir, Config, Engine) {
+    let mut engine = with_a_tool_out_of_service(config);
+    let (folder, _) = shop();
+    let view = "view = \"of_steps\"\nsql = \"SELECT site, bay, job, window_start, window_end, sum(value) AS total FROM \
+                per_step(telemetry) GROUP BY site, bay, job, window_start, window_end\"\n";
+    std::fs::write(folder.path().join("rules/of_steps.toml"), view).expect("written");
+    let changed = Config::load(&folder.path().join("andon.toml"));
+    let changed = changed.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let change = Some(Change { readings_from: None, waits_for_history: true });
+    let entry = Entry::Configuration { engine: "0.1.0".to_owned(), text: changed.text.clone(), change };
+    engine.apply(&entry, &mut Vec::new()).expect("applies");
+    (folder, changed, engine)
+}
+
 fn restored(config: &Config, version: u8) -> Engine {
     let bytes = std::fs::read(fixture(&format!("state-{version}/state"))).expect("a state");
     let mut restored = wire::engine(config).expect("the rules compile");
@@ -313,11 +343,12 @@ fn restored(config: &Config, version: u8) -> Engine {
 #[test]
 fn the_engines_state() {
     let (_folder, config) = shop();
-    let written = with_a_tool_out_of_service(&config).snapshot().expect("a state");
-    is_as_written("state-14/state", &written);
-    let mut restored = restored(&config, 14);
-    let hash = with_a_tool_out_of_service(&config).state_hash().expect("a hash");
-    assert_eq!(restored.state_hash().expect("a hash"), hash);
+    let (_changed_folder, config, mut written) = with_windows_that_wait(&config);
+    is_as_written("state-15/state", &written.snapshot().expect("a state"));
+    let mut restored = restored(&config, 15);
+    assert_eq!(restored.state_hash().expect("a hash"), written.state_hash().expect("a hash"));
+    assert_eq!(restored.filling(), written.filling());
+    assert_eq!(restored.filling().expect("a view waits").rules, ["of_steps"]);
     assert_eq!(restored.missing().missing, 2);
     assert_eq!(restored.exceptions_open(), 1);
     let jobs = restored.functions().job_views();
@@ -333,16 +364,20 @@ fn the_engines_state() {
 }
 
 /// Version 11 did not keep what cards ask of tools, for whom nobody clocks: its cards say it at the next tick. Neither it
-/// nor version 12 kept a ledger, and none before 14 a tool that is out of service.
+/// nor version 12 kept a ledger, none before 14 a tool that is out of service, and none before 15 what it had told of each
+/// hour.
 #[test]
 fn a_state_of_a_version_before_is_read_still() {
     let (_folder, config) = shop();
     let beside_the_ledger = |engine: &mut Engine| -> Vec<String> {
         let mut lines = engine.state_lines().expect("a state");
-        lines.retain(|line| !(line.starts_with("lots ") || line.starts_with("unassigned ")));
+        let is_of_it =
+            |line: &String| ["lots ", "unassigned ", "told "].iter().any(|of| line.starts_with(of));
+        lines.retain(|line| !is_of_it(line));
         lines
     };
     let before = [(11, at_work(&config)), (12, with_nobody_clocked(&config)), (13, with_a_ledger(&config))];
+    let before = before.into_iter().chain([(14, with_a_tool_out_of_service(&config))]);
     for (version, mut written) in before {
         let mut restored = restored(&config, version);
         assert_eq!(restored.missing().missing, 2);
@@ -395,10 +430,10 @@ fn a_ledger_begins_with_what_an_older_state_had_booked() {
 fn a_state_of_another_version_is_refused_with_what_to_do() {
     let (_folder, config) = shop();
     let bytes = |version: u8| std::fs::read(fixture(&format!("state-{version:02}/state"))).expect("a state");
-    let mut newer = bytes(14);
-    newer[0] = 15;
+    let mut newer = bytes(15);
+    newer[0] = 16;
     let before = [9, 10].map(|version| (version, bytes(version), "those between"));
-    let cases = before.into_iter().chain([(15, newer, "start the Andon that wrote it")]);
+    let cases = before.into_iter().chain([(16, newer, "start the Andon that wrote it")]);
     for (version, bytes, words) in cases {
         let mut engine = wire::engine(&config).expect("the rules compile");
         let error = engine.restore(&config, &bytes).expect_err("another version").to_string();

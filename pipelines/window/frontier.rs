@@ -19,6 +19,12 @@ pub struct Frontier<'a> {
 }
 
 impl Frontier<'_> {
+    /// As far as it has come already: no time passes.
+    #[must_use]
+    pub fn still() -> Frontier<'static> {
+        Frontier { overall: i64::MIN, ..Frontier::end() }
+    }
+
     /// The end of input: everything closes.
     #[must_use]
     pub fn end() -> Frontier<'static> {

@@ -13,7 +13,7 @@ use datafusion::common::Result;
 
 use super::columns::{Columns, to_ipc};
 use super::exact::{ExactSquares, ExactSum};
-use super::fused::{Measure, Spread};
+use super::fused::{Fold, Measure, Spread};
 use super::groups::GroupTable;
 use super::mark::Mark;
 use super::pane::Pane;
@@ -148,7 +148,7 @@ fn encoded(groups: impl Iterator<Item = usize>, encode: impl Fn(usize, &mut Vec<
     Arc::new(BinaryArray::new(OffsetBuffer::from_lengths(lengths), bytes.into(), None))
 }
 
-/// Takes the columns of [`state_columns`] back into `groups`.
+/// Takes the columns of [`state_columns`] back into `groups`, in with what these have already.
 pub(super) fn decode_states(
     plan: &WindowPlan,
     columns: &mut Columns,
@@ -175,25 +175,33 @@ pub(super) fn decode_states(
     }
     if beside.iter().any(|&rows| rows > 0) {
         pane.beside.resize(pane.len(), 0);
-        places().for_each(|(row, group)| pane.beside[group] = beside[row]);
+        places().for_each(|(row, group)| pane.beside[group] += beside[row]);
     }
     for states in &mut pane.measures {
         let (count, sum) = (columns.counts()?, columns.exact(ExactSum::decode)?);
         let (min, max) = (columns.floats()?, columns.floats()?);
         for ((row, group), sum) in places().zip(sum) {
-            states[group] = Measure { count: count[row], sum, min: min[row], max: max[row] };
+            let state = Measure { count: count[row], sum, min: min[row], max: max[row] };
+            match states[group].count {
+                0 => states[group] = state,
+                _ => states[group].merge(&state),
+            }
         }
     }
     for states in &mut pane.spreads {
         let (count, sum) = (columns.counts()?, columns.exact(ExactSum::decode)?);
         let squares = columns.exact(ExactSquares::decode)?;
         for ((row, group), (sum, squares)) in places().zip(sum.into_iter().zip(squares)) {
-            states[group] = Spread { count: count[row], sum, squares };
+            let state = Spread { count: count[row], sum, squares };
+            match states[group].count {
+                0 => states[group] = state,
+                _ => states[group].merge(&state),
+            }
         }
     }
     for states in &mut pane.counts {
         let count = columns.counts()?;
-        places().for_each(|(row, group)| states[group] = count[row]);
+        places().for_each(|(row, group)| states[group] += count[row]);
     }
     for (place, other) in plan.states.others.iter().enumerate() {
         let state: Vec<ArrayRef> =

@@ -104,11 +104,21 @@ impl WindowOperator {
     ) -> Result<Self, RestoreError> {
         let mut operator =
             WindowOperator::new(plan, correction_horizon_ms).map_err(|error| damaged(&error.to_string()))?;
-        match &mut operator {
-            WindowOperator::Panes(panes) => panes.decode(bytes, table)?,
-            WindowOperator::Spans(spans) => spans.decode(bytes, table)?,
-        }
+        operator.absorb(bytes, table)?;
         Ok(operator)
+    }
+
+    /// Takes in what another operator of the same plan knew: rows that came behind those of this one, and how far time has
+    /// come. Neither has said anything yet. Windows that both hold are as if one had had all rows, but for what DataFusion's
+    /// accumulators make of two parts.
+    ///
+    /// # Errors
+    /// As [`WindowOperator::restore`]; the state is not to be used any more.
+    pub fn absorb(&mut self, bytes: &[u8], table: &SeriesTable) -> Result<(), RestoreError> {
+        match self {
+            WindowOperator::Panes(panes) => panes.decode(bytes, table),
+            WindowOperator::Spans(spans) => spans.decode(bytes, table),
+        }
     }
 }
 

@@ -77,7 +77,7 @@ pub struct SpanOperator {
     of_series: OfSeries,
     /// All groups, where rows decide some of the keys.
     of_rows: Option<GroupTable>,
-    closers: Closers,
+    pub(super) closers: Closers,
     /// States, by place.
     states: Pane,
     /// By place; those in `free` mean nothing.

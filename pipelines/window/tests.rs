@@ -1,6 +1,7 @@
 //! Stories as text: rows and what happens to their windows in, emissions out. And the law that a stream
 //! says what the batch says, wherever it is cut, saved or corrected.
 
+mod absorb;
 mod exact;
 mod judged;
 mod law;

@@ -73,6 +73,7 @@ fn workshop(bays: usize, now_ms: i64, started_ms: i64) -> View {
     let status = Status {
         configuration: "0123456789ab".to_owned(),
         configuration_refused: Vec::new(),
+        windows_waiting: Vec::new(),
         version: "0.1.0".to_owned(),
         not_ready,
         counts,

@@ -52,6 +52,8 @@ pub struct Status {
     pub configuration: String,
     /// Why the files, which have changed since, are not taken up: a mistake each, with its place and a remedy.
     pub configuration_refused: Vec<String>,
+    /// Rules and views whose windows wait for what is read of the exports: they say nothing until then.
+    pub windows_waiting: Vec<String>,
     /// Empty when ready; else why not, one sentence fragment each.
     pub not_ready: Vec<String>,
     pub counts: Counts,

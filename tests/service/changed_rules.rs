@@ -66,8 +66,12 @@ fn while_readings_flow(port: u16, story: impl FnOnce()) -> Work {
             work.settle();
             work
         });
-        story();
+        // A story that fails must not be waited for.
+        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(story));
         over.store(true, Ordering::SeqCst);
+        if let Err(panic) = told {
+            std::panic::resume_unwind(panic);
+        }
         publisher.join().expect("the publisher")
     })
 }
@@ -198,4 +202,84 @@ fn rules_that_were_changed_while_the_service_was_stopped_apply_after_what_was_jo
     until_exported(&mut andon, &shop, &work);
     andon.stop();
     a_replay_says_the_same(&shop);
+}
+
+/// A view that adds up the torque of each step.
+fn of_steps() -> &'static str {
+    "view = \"of_steps\"\nsql = \"SELECT site, bay, job, step, window_start, window_end, count(*) AS joints, sum(value) AS \
+     total FROM per_step(telemetry) WHERE metric = 'torque' GROUP BY site, bay, job, step, window_start, window_end\"\n"
+}
+
+#[test]
+fn windows_that_began_before_their_rule_are_whole_by_what_was_exported() {
+    let _alone = alone();
+    let Some(broker) = Mosquitto::start("") else { return };
+    let shop = Shop::new(broker.port, "");
+    let mut andon = Andon::run(&shop);
+    andon.until_ready();
+    let mut work = Work::on(broker.port);
+    work.card("J000001");
+    work.step("bay-01", "J000001", "started");
+    let joints = |work: &mut Work, count: u32| {
+        for joint in 0..count {
+            work.reading("bay-01", "wrench_7", "torque", 84.0 + f64::from(joint) / 4.0);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        work.settle();
+    };
+    joints(&mut work, 100);
+    let before = configuration(&mut andon);
+    write(&shop, "of_steps.toml", of_steps());
+    write(&shop, "twenties.toml", &per("twenties", 20));
+    andon.ask_to_reread();
+    until_changed(&mut andon, &before);
+    // What was there when it changed is exported only later, and then read: the kill comes before that.
+    joints(&mut work, 5);
+    andon.kill();
+    let mut andon = Andon::run(&shop);
+    andon.until_ready();
+    joints(&mut work, 50);
+    until("history has been read", 30, || {
+        let said = andon.log();
+        if said.contains("filled with what was exported") { Ok(()) } else { Err(said) }
+    });
+    joints(&mut work, 20);
+    work.step("bay-01", "J000001", "finished");
+    work.reading("bay-01", "wrench_7", "torque", 60.0);
+    work.settle();
+    until("the step is told", 60, || {
+        work.reading("bay-01", "pump_1", "temperature", 20.0);
+        std::thread::sleep(Duration::from_millis(500));
+        let seen = shop.history().count_now("SELECT count(*) AS count FROM of_steps WHERE final");
+        if seen.as_ref().is_ok_and(|seen| *seen == 1) { Ok(()) } else { Err(seen) }
+    });
+    until("the first window of the clock is told", 60, || {
+        work.reading("bay-01", "pump_1", "temperature", 20.0);
+        std::thread::sleep(Duration::from_millis(500));
+        let seen = shop.history().count_now("SELECT count(*) AS count FROM twenties WHERE final");
+        if seen.as_ref().is_ok_and(|seen| *seen > 0) { Ok(()) } else { Err(seen) }
+    });
+    work.settle();
+    until_exported(&mut andon, &shop, &work);
+    andon.stop();
+
+    let history = shop.history();
+    let told = history.rows("SELECT joints, total FROM of_steps WHERE final");
+    let really = history.rows(
+        "SELECT count(*) AS joints, sum(value) AS total FROM telemetry WHERE metric = 'torque' AND job = 'J000001'",
+    );
+    assert_eq!(told, really, "the step is told whole, though its view is younger");
+    assert_eq!(told[0]["joints"], 175);
+    let halves = history.rows(
+        "SELECT s.window_start, s.times, count(*) AS really FROM twenties s JOIN telemetry t ON t.metric = 'torque' \
+         AND t.ts >= s.window_start AND t.ts < s.window_end WHERE s.final AND s.revision = 1 \
+         GROUP BY s.window_start, s.times HAVING s.times <> count(*)",
+    );
+    assert_eq!(halves, [] as [Value; 0], "no half window is shown as final");
+    a_replay_says_the_same(&shop);
+    let replayed = crate::shop::History::of(&shop.folder().join("replayed"));
+    for view in ["of_steps", "twenties"] {
+        let sql = format!("SELECT * FROM {view} ORDER BY row_id");
+        assert_eq!(history.text(&sql), replayed.text(&sql), "{view}, live and replayed");
+    }
 }

@@ -57,7 +57,7 @@ fn time_never_goes_back(entries: &[Entry]) -> Result<(), String> {
             Entry::Tick { first_ms, .. } => Some(*first_ms),
             Entry::Cut { at_ms, .. } => Some(*at_ms),
             Entry::Command(command) => Some(command.at_ms),
-            Entry::Configuration { .. } | Entry::Generation { .. } => None,
+            Entry::Configuration { .. } | Entry::Generation { .. } | Entry::Filling { .. } => None,
         };
         if first_ms.is_some_and(|first_ms| first_ms < last_ms) {
             return Err(format!("entry {offset} is before the one before: {entry:?}"));

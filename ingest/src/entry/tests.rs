@@ -29,7 +29,10 @@ fn message() -> impl Strategy<Value = Message> {
 
 fn change() -> impl Strategy<Value = Option<Change>> {
     let from = prop::option::of((1..u64::MAX).prop_map(Offset));
-    prop::option::of(from.prop_map(|readings_from| Change { readings_from }))
+    let change = (from, any::<bool>());
+    prop::option::of(
+        change.prop_map(|(readings_from, waits_for_history)| Change { readings_from, waits_for_history }),
+    )
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
@@ -52,6 +55,8 @@ fn entry() -> impl Strategy<Value = Entry> {
             }
         ),
         (any::<u64>(), ".{0,40}").prop_map(|(generation, writer)| Entry::Generation { generation, writer }),
+        (any::<u64>(), prop::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(until_message, windows)| Entry::Filling { until_message, windows: windows.into() }),
     ]
 }
 
@@ -116,7 +121,7 @@ proptest! {
         let bytes = encoded(&entry);
         let cut = bytes.slice(..at.index(bytes.len()));
         // A shorter configuration text is a configuration text, and so is a writer.
-        if !matches!(entry, Entry::Configuration { .. } | Entry::Generation { .. }) {
+        if !matches!(entry, Entry::Configuration { .. } | Entry::Generation { .. } | Entry::Filling { .. }) {
             prop_assert!(Entry::decode(cut).is_err());
         }
     }
@@ -176,7 +181,7 @@ fn the_bytes_of_version_1_stay_readable() {
     assert_eq!(engine, Ok(("0.".to_owned(), "1[source]".to_owned())));
 
     let changed = [&[0x24][..], &9_u64.to_le_bytes(), &2_u32.to_le_bytes(), b"0.x"].concat();
-    let change = Some(Change { readings_from: Some(Offset(9)) });
+    let change = Some(Change { readings_from: Some(Offset(9)), waits_for_history: false });
     let changed_entry = Entry::Configuration { engine: "0.".to_owned(), text: "x".to_owned(), change };
     assert_eq!(Entry::decode(Bytes::from(changed)), Ok(changed_entry));
 

@@ -197,6 +197,7 @@ impl Gathering {
                 self.entries_bytes += command.order.len() + command.messages.body().len();
             }
             Entry::Configuration { text, .. } => self.entries_bytes += text.len(),
+            Entry::Filling { windows, .. } => self.entries_bytes += windows.len(),
             _ => {}
         }
         self.add(entry, now.us);

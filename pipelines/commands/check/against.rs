@@ -31,8 +31,8 @@ struct Rule {
     name: String,
     kind: &'static str,
     fate: &'static str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    why: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    why: String,
 }
 
 /// The other configuration.
@@ -93,12 +93,12 @@ impl Against {
 fn rules(before: &Config, after: &Config) -> Result<Vec<Rule>, String> {
     let engine = |config: &Config| wire::engine(config).map_err(|error| error.to_string());
     let (before, after) = (engine(before)?, engine(after)?);
-    let fated = fates(before.natures(), after.natures());
+    let fated = fates(before.natures(), after.natures(), before.tells_telemetry());
     let rule = |fated: &crate::engine::switch::nature::Fated<'_>| Rule {
         name: fated.nature.name.clone(),
         kind: if fated.nature.is_view { "view" } else { "rule" },
         fate: Fate::as_str(fated.fate),
-        why: fated.why,
+        why: fated.why.clone(),
     };
     Ok(fated.iter().map(rule).collect())
 }

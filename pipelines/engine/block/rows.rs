@@ -114,6 +114,24 @@ impl Rows<'_> {
         }
     }
 
+    /// What [`Rows::at`] is for those of messages behind `message` alone.
+    #[must_use]
+    pub(in crate::engine) fn newer_than(&self, message: u64) -> Vec<u32> {
+        self.of_messages(|of| of > message)
+    }
+
+    /// The same for those of messages up to `message`.
+    #[must_use]
+    pub(in crate::engine) fn up_to(&self, message: u64) -> Vec<u32> {
+        self.of_messages(|of| of <= message)
+    }
+
+    fn of_messages(&self, is_wanted: impl Fn(u64) -> bool) -> Vec<u32> {
+        let messages = self.copy(|block| &block.readings.message);
+        let wanted = (0..).zip(&messages).filter(|(_, message)| is_wanted(**message));
+        self.pick(&wanted.map(|(position, _)| position).collect::<Vec<u32>>()).into_owned()
+    }
+
     /// Whether any of them is late.
     #[must_use]
     pub(in crate::engine) fn has_late(&self) -> bool {

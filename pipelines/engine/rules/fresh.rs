@@ -26,8 +26,18 @@ impl Rules {
             let WindowRule { life, is_view, key, clear_when, needs_steps, calendar, .. } = rule;
             let (life, key, clear_when) = (life.clone(), key.clone(), clear_when.clone());
             let (is_view, needs_steps, calendar) = (*is_view, *needs_steps, calendar.clone());
-            let opens_ms = i64::MIN;
-            Ok(WindowRule { life, is_view, key, operator, clear_when, needs_steps, opens_ms, calendar })
+            let (opens_ms, waits_behind) = (i64::MIN, None);
+            Ok(WindowRule {
+                life,
+                is_view,
+                key,
+                operator,
+                clear_when,
+                needs_steps,
+                opens_ms,
+                waits_behind,
+                calendar,
+            })
         };
         let silences = self.silences.rules.iter().map(SilenceRule::fresh).collect();
         let windows = self.windows.iter().map(window).collect::<Result<Vec<_>, EngineError>>()?;

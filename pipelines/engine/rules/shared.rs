@@ -19,10 +19,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// All that there are among `windows`.
+    /// All that there are among `windows` but for those that wait for history.
     pub(super) fn all(windows: &[WindowRule]) -> Result<Vec<Shared>, EngineError> {
         let mut together: Vec<Vec<usize>> = Vec::new();
-        for (number, rule) in windows.iter().enumerate() {
+        for (number, rule) in windows.iter().enumerate().filter(|(_, rule)| !rule.is_waiting()) {
             let shares = |others: &&mut Vec<usize>| {
                 let other = &windows[others[0]];
                 other.needs_steps == rule.needs_steps

@@ -10,7 +10,7 @@ use crate::window::WindowOperator;
 
 /// A window operator's state in a checkpoint.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(in crate::engine) struct WindowState {
+pub(crate) struct WindowState {
     name: String,
     /// Of the query: state of another query is not taken.
     hash: String,
@@ -18,6 +18,21 @@ pub(in crate::engine) struct WindowState {
     opens_ms: i64,
     #[serde(with = "ingest::packed")]
     state: Vec<u8>,
+}
+
+impl WindowState {
+    pub(in crate::engine) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is that of a rule, with the query that this has.
+    pub(super) fn is_of(&self, rule: &WindowRule) -> bool {
+        self.name == *rule.life.name && self.hash == rule.operator.plan().hash()
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.state
+    }
 }
 
 impl Rules {
@@ -35,29 +50,28 @@ impl Rules {
         self.each_window(table, state)
     }
 
+    /// Gives the names of those that had a state.
     pub(in crate::engine) fn restore(
         &mut self,
         states: &[WindowState],
         correction_horizon_ms: i64,
         empty_from_ms: i64,
         table: &SeriesTable,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Vec<String>, EngineError> {
         let restore = |rule: &mut WindowRule| {
-            let hash = rule.operator.plan().hash();
-            let same = |state: &&WindowState| state.name == *rule.life.name && state.hash == hash;
-            if let Some(state) = states.iter().find(same) {
+            if let Some(state) = states.iter().find(|state| state.is_of(rule)) {
                 let restored =
                     WindowOperator::restore(rule.operator.plan(), correction_horizon_ms, &state.state, table);
                 rule.operator = restored.map_err(|source| window_error(&rule.life.name, source))?;
                 rule.opens_ms = state.opens_ms;
-            } else {
-                rule.open_at(empty_from_ms);
+                return Ok(Some(rule.life.name.to_string()));
             }
-            Ok(())
+            rule.open_at(empty_from_ms);
+            Ok(None)
         };
-        self.each_window(table, restore)?;
+        let restored = self.each_window(table, restore)?;
         self.shared = Shared::all(&self.windows)?;
-        Ok(())
+        Ok(restored.into_iter().flatten().collect())
     }
 
     fn each_window<T: Send>(

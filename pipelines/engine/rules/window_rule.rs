@@ -14,12 +14,13 @@ use super::super::ids::{RowIds, row_id};
 use super::super::rule_row::{RuleRow, key_text, put_key_text, text_of, time_of};
 use super::super::{EngineError, rows_error};
 use super::looked::Verdicts;
+use super::pushed::Columns;
 use super::view::view_rows;
 use super::{failed_row, window_error};
 use crate::calendar::CalendarMemo;
 use crate::config::ExceptionKind;
 use crate::plan::{Clearing, FailedRow, WindowKind};
-use crate::window::{Closed, FailedGroup, Input, WindowError, WindowOperator};
+use crate::window::{Closed, FailedGroup, WindowError, WindowOperator};
 
 /// A rule or view over windows.
 #[derive(Debug)]
@@ -34,35 +35,11 @@ pub(super) struct WindowRule {
     pub needs_steps: bool,
     /// Windows that begin earlier lack rows, for the query is younger: they are never told.
     pub opens_ms: i64,
+    /// While it waits for what history tells of it: the newest message that history tells of. Until then it folds in what is
+    /// newer, and says nothing.
+    pub waits_behind: Option<u64>,
     /// Where windows are those of the sites' calendars.
     pub calendar: Option<CalendarMemo>,
-}
-
-/// Columns of rows to push, beside those of the query.
-struct Columns {
-    series: Vec<u32>,
-    bay: Vec<u32>,
-    ts_ms: Vec<i64>,
-    runs_ms: Vec<(i64, i64)>,
-}
-
-impl Columns {
-    fn input<'a>(&'a self, rows: &'a RecordBatch) -> Input<'a> {
-        let Columns { series, bay, ts_ms, runs_ms } = self;
-        Input { rows, series, bay, ts_ms, runs_ms }
-    }
-
-    fn pick(&self, kept: &[usize]) -> Columns {
-        fn of<T: Copy>(column: &[T], kept: &[usize]) -> Vec<T> {
-            if column.is_empty() { Vec::new() } else { kept.iter().map(|&row| column[row]).collect() }
-        }
-        Columns {
-            series: of(&self.series, kept),
-            bay: of(&self.bay, kept),
-            ts_ms: of(&self.ts_ms, kept),
-            runs_ms: of(&self.runs_ms, kept),
-        }
-    }
 }
 
 impl WindowRule {
@@ -73,6 +50,11 @@ impl WindowRule {
             _ => 0,
         };
         self.opens_ms = if opens_ms == i64::MIN { opens_ms } else { opens_ms.saturating_add(gap_ms) };
+    }
+
+    /// Whether it waits for what history tells of it.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waits_behind.is_some()
     }
 
     /// Folds rows of the query's scope in; those on which an expression fails go to quarantine. Gives the number

@@ -29,6 +29,11 @@ impl Watermarks {
         Watermarks { bays: of_bays, sites, overall }
     }
 
+    /// That of the bay which is furthest behind.
+    pub(in crate::engine) fn overall_ms(&self) -> i64 {
+        self.overall
+    }
+
     pub(super) fn frontier(&self) -> Frontier<'_> {
         Frontier { bays: &self.bays, sites: &self.sites, overall: self.overall }
     }
@@ -92,6 +97,8 @@ impl Rules {
             let mut rejects = Vec::new();
             let picked = (selected.len() < series.len()).then(|| rows.pick(selected));
             let rows = Rows { at: picked.as_deref().or(rows.at), ..rows };
+            let newer = rule.waits_behind.map(|until_message| rows.newer_than(until_message));
+            let rows = Rows { at: newer.as_deref().or(rows.at), ..rows };
             Ok((rule.fold(rows, table, &mut rejects)?, rejects))
         })?;
         for (more_expired, mut more_rejects) in folded {
@@ -112,7 +119,7 @@ impl Rules {
     ) -> Result<(), EngineError> {
         let Verdicts { exceptions, rejects } = verdicts;
         self.give_slides()?;
-        for rule in &mut self.windows {
+        for rule in self.windows.iter_mut().filter(|rule| !rule.is_waiting()) {
             let mut shown = Vec::new();
             let done = rule.operator.release(bay, &mut shown);
             done.map_err(|source| window_error(&rule.life.name, source))?;
@@ -183,7 +190,7 @@ impl Rules {
     ) -> Result<(), EngineError> {
         let Verdicts { exceptions, rejects } = verdicts;
         self.before_close(frontier)?;
-        for rule in &mut self.windows {
+        for rule in self.windows.iter_mut().filter(|rule| !rule.is_waiting()) {
             let mut closed = Vec::new();
             let done = rule.operator.close(frontier, &mut closed);
             done.map_err(|source| window_error(&rule.life.name, source))?;

@@ -114,6 +114,8 @@ impl Engine {
         for (site, asset) in self.assets.to_parts() {
             lines.push(json(&format!("asset {site}"), serde_json::to_string(&asset))?);
         }
+        lines.push(self.told.state_line());
+        lines.extend(self.filling.iter().map(|filling| format!("filling {filling:?}")));
         lines.extend(self.rules.state_lines(self.decoder.series())?);
         lines.sort_unstable();
         Ok(lines)

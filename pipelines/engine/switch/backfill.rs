@@ -50,7 +50,7 @@ impl Engine {
         fresh: &Engine,
         from: Offset,
     ) -> Result<Vec<WindowState>, EngineError> {
-        let names: Vec<&str> = fates(self.natures(), fresh.natures())
+        let names: Vec<&str> = fates(self.natures(), fresh.natures(), self.tells_telemetry)
             .iter()
             .filter(|fated| matches!(fated.fate, Fate::New | Fate::BackFilled))
             .filter(|fated| fated.nature.fills().is_some())

@@ -5,8 +5,10 @@ use std::time::Duration;
 use crate::config::RuleSettings;
 use crate::plan::{Plan, Stream, WindowKind};
 
-/// Of windows that read what the step join says.
+/// Why windows that read what the step join says cannot be filled.
 const NOT_KNOWN_AGAIN: &str = "it begins with the next window: the steps of earlier rows are not known again";
+/// What a rule's conditions meet when it judges otherwise.
+const ENDS_OPEN: &str = "open exceptions end (rule_changed)";
 
 /// What decides the state of a rule or view. Its words, severity and delays do not.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -20,6 +22,9 @@ pub(crate) struct Nature {
     /// What else decides conditions: how rows are judged, and by what key.
     judged: String,
     keeps: Keeps,
+    /// Of windows over readings: how far back they reach. Known of what was compiled, not of what a checkpoint remembers.
+    #[serde(skip)]
+    past_ms: Option<i64>,
 }
 
 /// Which state there is.
@@ -64,7 +69,7 @@ impl Fate {
 pub(crate) struct Fated<'a> {
     pub nature: &'a Nature,
     pub fate: Fate,
-    pub why: &'static str,
+    pub why: String,
 }
 
 impl Nature {
@@ -77,6 +82,10 @@ impl Nature {
         let judged = format!(
             "{lane:?} {kind:?} {key:?} {latch} {clear_when:?} {is_silence} {is_held} {counts_while:?}"
         );
+        let past_ms = match plan {
+            Plan::Window(window) if window.stream() == Stream::Telemetry => Some(window.kind().length_ms()),
+            _ => None,
+        };
         let (query, keeps) = match plan {
             Plan::Rows(plan) if is_silence => (plan.hash(), Keeps::Silence { is_held }),
             Plan::Rows(plan) => (plan.hash(), Keeps::Rows),
@@ -95,7 +104,14 @@ impl Nature {
             query: query.to_owned(),
             judged,
             keeps,
+            past_ms,
         }
+    }
+
+    /// How far back its windows reach, if exported readings fill them.
+    #[must_use]
+    pub(crate) fn past_ms(&self) -> Option<i64> {
+        self.past_ms
     }
 
     /// Whether its windows can be filled from readings as they arrived; how far back they reach.
@@ -117,51 +133,59 @@ impl Nature {
         is_silence || (self.query == before.query && self.judged == before.judged)
     }
 
-    fn fate(&self, before: &[Nature]) -> (Fate, &'static str) {
+    /// Windows that hold nothing yet: what fills them. `exports`: whether readings are exported, with their steps.
+    fn beginning(&self, exports: bool) -> (Fate, &'static str) {
+        match self.keeps {
+            Keeps::Windows { .. } if exports && self.past_ms.is_some() => {
+                (Fate::BackFilled, "as far as the journal goes, or the exports")
+            }
+            Keeps::Windows { .. } => (Fate::BackFilled, "as far as the journal goes"),
+            Keeps::LateWindows if exports && self.past_ms.is_some() => {
+                (Fate::BackFilled, "as far as the exports go")
+            }
+            Keeps::LateWindows => (Fate::Empty, NOT_KNOWN_AGAIN),
+            Keeps::Silence { .. } => (Fate::Empty, "it watches what it hears from now on"),
+            Keeps::Rows if self.is_view => (Fate::Empty, "it tells what it sees from now on"),
+            Keeps::Rows => (Fate::Empty, "it looks at rows from now on"),
+        }
+    }
+
+    fn fate(&self, before: &[Nature], exports: bool) -> (Fate, String) {
+        let (beginning, why) = self.beginning(exports);
         let Some(before) =
             before.iter().find(|known| known.name == self.name && known.is_view == self.is_view)
         else {
-            return (
-                Fate::New,
-                match self.keeps {
-                    Keeps::Windows { .. } => "its windows are back-filled as far as the journal goes",
-                    Keeps::LateWindows => NOT_KNOWN_AGAIN,
-                    Keeps::Silence { .. } => "it watches what it hears from now on",
-                    Keeps::Rows => "it looks at rows from now on",
-                },
-            );
+            return match beginning {
+                Fate::BackFilled => (Fate::New, format!("its windows are back-filled {why}")),
+                _ => (Fate::New, why.to_owned()),
+            };
         };
         if before.version == self.version {
-            return (Fate::Kept, "");
+            return (Fate::Kept, String::new());
         }
         let is_same_query = before.query == self.query && before.keeps == self.keeps;
-        match (is_same_query, self.judges_like(before), self.keeps) {
+        let (fate, why) = match (is_same_query, self.judges_like(before), self.keeps) {
             (true, true, _) => (Fate::Kept, "other words or delays"),
             (_, true, Keeps::Silence { .. }) => (Fate::Kept, "of the keys that it still watches"),
             (true, false, Keeps::Windows { .. } | Keeps::LateWindows) => {
-                (Fate::Kept, "but open exceptions end (rule_changed): it judges otherwise")
+                return (Fate::Kept, format!("but {ENDS_OPEN}: it judges otherwise"));
             }
-            (_, _, Keeps::Windows { .. }) if self.is_view => (Fate::BackFilled, "as far as the journal goes"),
-            (_, _, Keeps::Windows { .. }) => {
-                (Fate::BackFilled, "as far as the journal goes; open exceptions end (rule_changed)")
+            _ if self.is_view => (beginning, why),
+            (_, _, Keeps::Windows { .. } | Keeps::LateWindows) => {
+                return (beginning, format!("{why}; {ENDS_OPEN}"));
             }
-            (_, _, Keeps::LateWindows) if self.is_view => (Fate::Empty, NOT_KNOWN_AGAIN),
-            (_, _, Keeps::LateWindows) => (
-                Fate::Empty,
-                "it begins with the next window: the steps of earlier rows are not known again; open exceptions end \
-                 (rule_changed)",
-            ),
-            _ if self.is_view => (Fate::Empty, "it tells what it sees from now on"),
-            _ => (Fate::Empty, "it judges otherwise: open exceptions end (rule_changed)"),
-        }
+            _ => return (Fate::Empty, format!("it judges otherwise: {ENDS_OPEN}")),
+        };
+        (fate, why.to_owned())
     }
 }
 
-/// The fate of all rules and views, by name: of those of `after`, and of those that are there no more.
+/// The fate of all rules and views, by name: of those of `after`, and of those that are there no more. `exports`: whether
+/// readings are exported.
 #[must_use]
-pub(crate) fn fates<'a>(before: &'a [Nature], after: &'a [Nature]) -> Vec<Fated<'a>> {
+pub(crate) fn fates<'a>(before: &'a [Nature], after: &'a [Nature], exports: bool) -> Vec<Fated<'a>> {
     let stays = after.iter().map(|nature| {
-        let (fate, why) = nature.fate(before);
+        let (fate, why) = nature.fate(before, exports);
         Fated { nature, fate, why }
     });
     let is_gone = |known: &&Nature| {
@@ -169,7 +193,7 @@ pub(crate) fn fates<'a>(before: &'a [Nature], after: &'a [Nature]) -> Vec<Fated<
     };
     let removed = before.iter().filter(is_gone).map(|nature| {
         let why = if nature.is_view { "" } else { "open exceptions end (rule_removed)" };
-        Fated { nature, fate: Fate::Removed, why }
+        Fated { nature, fate: Fate::Removed, why: why.to_owned() }
     });
     let mut all: Vec<Fated<'a>> = stays.chain(removed).collect();
     all.sort_by(|one, other| one.nature.name.cmp(&other.nature.name));

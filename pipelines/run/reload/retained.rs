@@ -61,6 +61,11 @@ impl Retained {
         }
     }
 
+    /// Whether the journal holds all readings of the last `needed` of time, as few as may be read again.
+    pub(in crate::run) fn is_enough(&self, needed: Duration, ahead: Duration, oldest: Offset) -> bool {
+        self.found(needed, ahead, oldest).is_some_and(|(cut, wanted_ms)| cut.at_ms <= wanted_ms)
+    }
+
     /// Where to read from to know all readings of the last `needed` of time; else as far back as there is something to
     /// be had, none if there is not. An entry tells all readings that are more than `ahead` younger than it. The journal is held there.
     pub(in crate::run) fn choose(
@@ -69,7 +74,17 @@ impl Retained {
         ahead: Duration,
         oldest: Offset,
     ) -> Option<Offset> {
-        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let now = *self.cuts.back()?;
+        let (chosen, _) = self.found(needed, ahead, oldest)?;
+        if chosen.at_ms.saturating_add(millis(ahead)) >= now.at_ms {
+            return None;
+        }
+        self.held.push(Held { from: chosen.offset, switch: None });
+        Some(chosen.offset)
+    }
+
+    /// The epoch to read from, and when it should have begun.
+    fn found(&self, needed: Duration, ahead: Duration, oldest: Offset) -> Option<(Begun, i64)> {
         let now = *self.cuts.back()?;
         let is_in_reach =
             |cut: &&Begun| cut.offset >= oldest && now.messages.saturating_sub(cut.messages) <= MESSAGES_MAX;
@@ -77,11 +92,7 @@ impl Retained {
         let mut in_reach = self.cuts.iter().filter(is_in_reach);
         let first = *in_reach.next()?;
         let chosen = in_reach.take_while(|cut| cut.at_ms <= wanted_ms).last().copied().unwrap_or(first);
-        if chosen.at_ms.saturating_add(millis(ahead)) >= now.at_ms {
-            return None;
-        }
-        self.held.push(Held { from: chosen.offset, switch: None });
-        Some(chosen.offset)
+        Some((chosen, wanted_ms))
     }
 
     /// The switch at `switch` reads the journal from `from` on.
@@ -97,6 +108,10 @@ impl Retained {
         self.held.retain(|held| held.switch.is_none_or(|switch| switch >= resume));
         self.held.iter().map(|held| held.from).min().map_or(resume, |from| from.min(resume))
     }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

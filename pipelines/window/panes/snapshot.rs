@@ -97,7 +97,7 @@ impl PaneOperator {
         Ok(())
     }
 
-    /// See [`super::super::WindowOperator::restore`]. It must be empty before.
+    /// See [`super::super::WindowOperator::absorb`].
     pub(in crate::window) fn decode(
         &mut self,
         bytes: &[u8],
@@ -119,26 +119,35 @@ impl PaneOperator {
             .groups
             .intern(keys.columns(), rows, |row| closers[row])
             .map_err(RestoreError::Damaged)?;
-        let mut next = |operator: &mut Self| {
+        let mut next = |operator: &mut Self, known: Option<Box<Pane>>| {
             let batch = from_ipc(take_section(&mut rest)?).map_err(RestoreError::Damaged)?;
-            let mut pane = operator.open_pane().map_err(RestoreError::Damaged)?;
+            let fresh = || operator.open_pane().map(Box::new).map_err(RestoreError::Damaged);
+            let mut pane = known.map_or_else(fresh, Ok)?;
             operator.fill(&batch, Some(&numbers), &mut pane, table).map_err(RestoreError::Damaged)?;
-            Ok(Box::new(pane))
+            Ok(pane)
         };
         for start in header.windows {
-            let mut pane = next(self)?;
+            if matches!(self.panes.get(&start), Some(Slot::Packed(_))) {
+                self.unpack(start, table).map_err(RestoreError::Damaged)?;
+            }
+            let known = match self.panes.remove(&start) {
+                Some(Slot::Live(pane)) => Some(pane),
+                _ => None,
+            };
+            let mut pane = next(self, known)?;
             // The next close looks at every group, and says what is to be said.
             pane.dirty = true;
             self.panes.insert(start, Slot::Live(pane));
         }
         for start in header.slides {
-            let slide = next(self)?;
+            let known = self.pending.remove(&start);
+            let slide = next(self, known)?;
             self.pending.insert(start, slide);
         }
         Ok(())
     }
 
-    /// Fills an empty pane from a window's section. `numbers` translates group numbers.
+    /// Takes a window's section into a pane. `numbers` translates group numbers.
     fn fill(
         &mut self,
         batch: &RecordBatch,

@@ -218,7 +218,7 @@ impl SpanOperator {
     }
 
     /// Session `other`, the later one, becomes part of `place`.
-    fn join(&mut self, place: u32, other: u32) -> Result<(), WindowError> {
+    pub(super) fn join(&mut self, place: u32, other: u32) -> Result<(), WindowError> {
         self.withdraw(other);
         self.states.grow(self.spans.len());
         self.states.merge(place, other).map_err(WindowError::State)?;

@@ -7,6 +7,7 @@ use arrow::datatypes::{Field, Int64Type, UInt32Type};
 use datafusion::common::{Result, exec_datafusion_err};
 use ingest::series::SeriesTable;
 
+use super::super::closed::OPEN;
 use super::super::columns::{Columns, from_ipc, to_ipc};
 use super::super::section::{decode_states, key_columns, states_section};
 use super::super::snapshot::{Header, RestoreError, closers_of, put_section, take_section};
@@ -81,7 +82,7 @@ impl SpanOperator {
         Ok((bytes, *hash.finalize().as_bytes()))
     }
 
-    /// See [`super::super::WindowOperator::restore`]. It must be empty before.
+    /// See [`super::super::WindowOperator::absorb`].
     pub(in crate::window) fn decode(
         &mut self,
         bytes: &[u8],
@@ -102,7 +103,7 @@ impl SpanOperator {
         let mut batch = || from_ipc(take_section(&mut rest)?).map_err(RestoreError::Damaged);
         let (spans, withdrawn) = (batch()?, batch()?);
         self.fill(&spans, &groups, &closers, &bays, table).map_err(RestoreError::Damaged)?;
-        self.withdrawn = taken_back(&withdrawn, &groups).map_err(RestoreError::Damaged)?;
+        self.withdrawn.append(&mut taken_back(&withdrawn, &groups).map_err(RestoreError::Damaged)?);
         Ok(())
     }
 
@@ -118,10 +119,11 @@ impl SpanOperator {
         let rows = columns.next()?;
         let times = [columns.next()?, columns.next()?, columns.next()?];
         let [start, last, ended] = times.each_ref().map(|column| column.as_primitive::<Int64Type>());
+        let mut places = Vec::with_capacity(batch.num_rows());
         for (row, &key) in rows.as_primitive::<UInt32Type>().values().iter().enumerate() {
             let bay = bays.get(row).and_then(Option::as_ref);
             let bay = bay.and_then(|(site, bay)| table.find_bay(site, bay)).unwrap_or(u32::MAX);
-            self.open(Span {
+            places.push(self.take_in(Span {
                 group: groups[key as usize],
                 closer: closers[key as usize],
                 bay,
@@ -130,11 +132,39 @@ impl SpanOperator {
                 ended_ms: ended.value(row),
                 // The next close looks at each, and says what is to be said.
                 due_ms: i64::MIN,
-            });
+            })?);
         }
-        let places: Vec<u32> = (0..).take(self.spans.len()).collect();
         self.states.grow(self.spans.len());
         decode_states(&Arc::clone(&self.plan), &mut columns, &places, &mut self.states)
+    }
+
+    /// The place of a span that comes with its states: that of the one that it is part of, if there is one.
+    fn take_in(&mut self, span: Span) -> Result<u32> {
+        let of_group = self.of_group.get(span.group as usize).map_or(&[][..], Vec::as_slice);
+        let is_part = |place: &u32| {
+            let known = &self.spans[*place as usize];
+            match self.kind {
+                SpanKind::Step => known.start_ms == span.start_ms,
+                SpanKind::Session { gap_ms } => {
+                    known.start_ms < span.last_ms.saturating_add(gap_ms)
+                        && span.start_ms < known.last_ms.saturating_add(gap_ms)
+                }
+            }
+        };
+        let parts: Vec<u32> = of_group.iter().copied().filter(is_part).collect();
+        let Some((&place, others)) = parts.split_first() else { return Ok(self.open(span)) };
+        for &other in others {
+            self.join(place, other).map_err(|error| exec_datafusion_err!("{error}"))?;
+        }
+        let known = &mut self.spans[place as usize];
+        let Span { bay, start_ms: run_ms, ended_ms, .. } = *known;
+        known.start_ms = known.start_ms.min(span.start_ms);
+        known.last_ms = known.last_ms.max(span.last_ms);
+        if self.kind == SpanKind::Step && ended_ms == OPEN && span.ended_ms < OPEN {
+            self.end_run(bay, run_ms, span.ended_ms);
+        }
+        self.changed.insert(place);
+        Ok(place)
     }
 }
 

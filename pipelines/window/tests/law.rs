@@ -19,7 +19,7 @@ use crate::plan::register_window_functions;
 use crate::schema::TELEMETRY;
 use crate::window::{Closed, Frontier};
 
-const QUERIES: [&str; 16] = [
+pub(super) const QUERIES: [&str; 16] = [
     "SELECT site, bay, tool, window_start, count(*) AS n, count(value) AS measured, sum(value) AS total, \
      min(value) AS least, max(value) AS most, avg(value) AS mean \
      FROM tumble(telemetry, ts, INTERVAL '10 seconds') WHERE metric = 'torque' \

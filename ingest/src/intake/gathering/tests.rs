@@ -62,7 +62,8 @@ fn step(gathering: &mut Gathering, words: &[&str], now: Moment, out: &mut String
             return writeln!(out, "{}", show(&gathering.take().expect("a cut"))).expect("text");
         }
         ["submit" | "change"] => {
-            let change = (words == ["change"]).then_some(crate::entry::Change { readings_from: None });
+            let change = (words == ["change"])
+                .then_some(crate::entry::Change { readings_from: None, waits_for_history: false });
             let (engine, text) = ("1".to_owned(), String::new());
             return gathering.submit(Entry::Configuration { engine, text, change }, now);
         }
@@ -110,6 +111,7 @@ fn show(batch: &Batch) -> String {
             format!("command at {:.3} [{}]", *at_ms as f64 / 1000.0, messages.collect::<Vec<_>>().join(" "))
         }
         Entry::Generation { .. } => "generation".to_owned(),
+        Entry::Filling { .. } => "filling".to_owned(),
     });
     format!("commit {}", entries.collect::<Vec<_>>().join(", "))
 }
