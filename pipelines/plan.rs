@@ -200,17 +200,7 @@ impl Planner {
                 let plan = WindowPlan::new(groups, &chain.conditions, &chain.outputs, output, hash)?;
                 let stream = plan.stream();
                 if stream.revised_by().is_some() {
-                    let name = stream.as_str();
-                    let what = match stream {
-                        Stream::Usage => "booking",
-                        Stream::Gaps => "gap",
-                        _ => "check",
-                    };
-                    return Err(Refusal::new(
-                        name,
-                        format!("a window over {name} would count each revision of a {what}"),
-                        "write a rule over its single rows, or sum the newest revisions with `andon query`",
-                    ));
+                    return Err(refusal::of_revisions(stream));
                 }
                 Ok(Plan::Window(Box::new(plan)))
             }

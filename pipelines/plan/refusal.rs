@@ -6,6 +6,8 @@ use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::stream::Stream;
+
 /// A query that does not compile, with the place in its text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {message}; {remedy}")]
@@ -152,4 +154,18 @@ fn place_of(sql: &str, words: &[String]) -> Option<(usize, usize)> {
     })?;
     let start = tokens[found].span.start;
     Some((usize::try_from(start.line).ok()?, usize::try_from(start.column).ok()?))
+}
+/// Of a window over rows that come again when they are corrected.
+pub(super) fn of_revisions(stream: Stream) -> Refusal {
+    let name = stream.as_str();
+    let what = match stream {
+        Stream::Usage => "booking",
+        Stream::Gaps => "gap",
+        _ => "check",
+    };
+    Refusal::new(
+        name,
+        format!("a window over {name} would count each revision of a {what}"),
+        "write a rule over its single rows, or sum the newest revisions with `andon query`",
+    )
 }

@@ -1,5 +1,6 @@
 //! Groups as dense numbers, found by their keys.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt32Array};
@@ -7,7 +8,8 @@ use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Schema};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::Result;
-use rustc_hash::FxHashMap;
+use hashbrown::HashTable;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 /// Stands for "in no group".
 pub(crate) const OUTSIDE: u32 = u32::MAX;
@@ -20,8 +22,8 @@ pub(crate) const GROUPS_MAX: usize = 100_000;
 pub(crate) struct GroupTable {
     converter: Arc<RowConverter>,
     kinds: Arc<[DataType]>,
-    numbers: FxHashMap<Arc<[u8]>, u32>,
-    keys: Vec<Arc<[u8]>>,
+    numbers: HashTable<u32>,
+    keys: Keys,
     /// Whose watermark closes each group.
     closers: Vec<u32>,
     /// The groups in the order of their keys; those there were when it was last asked for.
@@ -32,8 +34,41 @@ pub(crate) struct GroupTable {
     columns: Vec<ArrayRef>,
     /// The same in the types in which they are emitted.
     emitted: Vec<Option<ArrayRef>>,
-    /// A hash of each key.
+    /// A hash of each key; as `order`, of those there were.
     digests: Vec<[u8; 16]>,
+}
+
+/// One behind the other.
+#[derive(Debug, Default)]
+struct Keys {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Keys {
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    #[inline]
+    fn get(&self, group: u32) -> &[u8] {
+        let group = group as usize;
+        let start = if group == 0 { 0 } else { self.ends[group - 1] };
+        &self.bytes[start..self.ends[group]]
+    }
+
+    fn push(&mut self, key: &[u8]) {
+        self.bytes.extend_from_slice(key);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..).take(self.len()).map(|group| self.get(group))
+    }
+}
+
+fn hash_of(key: &[u8]) -> u64 {
+    FxBuildHasher.hash_one(key)
 }
 
 impl GroupTable {
@@ -48,8 +83,8 @@ impl GroupTable {
         GroupTable {
             converter,
             kinds,
-            numbers: FxHashMap::default(),
-            keys: Vec::new(),
+            numbers: HashTable::new(),
+            keys: Keys::default(),
             closers: Vec::new(),
             order: Vec::new(),
             ranks: Vec::new(),
@@ -77,7 +112,7 @@ impl GroupTable {
         &self.closers
     }
 
-    /// A hash of each key, by number.
+    /// A hash of each key, by number. After [`GroupTable::settle`].
     pub(crate) fn digests(&self) -> &[[u8; 16]] {
         &self.digests
     }
@@ -112,18 +147,16 @@ impl GroupTable {
     }
 
     fn number(&mut self, groups_max: usize, key: &[u8], closer: impl FnOnce() -> u32) -> u32 {
-        if let Some(&number) = self.numbers.get(key) {
+        let (keys, hash) = (&self.keys, hash_of(key));
+        if let Some(&number) = self.numbers.find(hash, |&number| keys.get(number) == key) {
             return number;
         }
-        if self.keys.len() >= groups_max {
+        if keys.len() >= groups_max {
             return OUTSIDE;
         }
-        let number = u32::try_from(self.keys.len()).expect("fewer groups than rows in memory");
-        let key: Arc<[u8]> = key.into();
-        let digest = *blake3::hash(&key).as_bytes();
-        self.digests.push(std::array::from_fn(|place| digest[place]));
-        self.keys.push(Arc::clone(&key));
-        self.numbers.insert(key, number);
+        let number = u32::try_from(keys.len()).expect("fewer groups than rows in memory");
+        self.numbers.insert_unique(hash, number, |&number| hash_of(keys.get(number)));
+        self.keys.push(key);
         self.closers.push(closer());
         number
     }
@@ -134,7 +167,11 @@ impl GroupTable {
             return Ok(());
         }
         let mut order: Vec<u32> = (0..).take(self.keys.len()).collect();
-        order.sort_unstable_by(|&a, &b| self.keys[a as usize].cmp(&self.keys[b as usize]));
+        order.sort_unstable_by(|&a, &b| self.keys.get(a).cmp(self.keys.get(b)));
+        for key in self.keys.iter().skip(self.digests.len()) {
+            let digest = *blake3::hash(key).as_bytes();
+            self.digests.push(std::array::from_fn(|place| digest[place]));
+        }
         self.ranks = vec![0; order.len()];
         for (rank, &group) in (0..).zip(&order) {
             self.ranks[group as usize] = rank;

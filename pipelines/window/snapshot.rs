@@ -137,21 +137,24 @@ pub(super) fn closers_of(
     let site = keys[site_key].as_string::<i32>();
     let bay = (plan.closes == Closes::Bay).then(|| keys[bay_key].as_string::<i32>());
     let numbers = bays_by_name(table);
+    // Keys come in order, so most are of the bay of the one before.
+    let mut last: Option<((&str, &str), u32)> = None;
     (0..rows)
         .map(|row| {
-            let site = site.value(row);
-            let number = match bay {
-                // An absent bay is an empty name in the table.
-                Some(bay) => {
-                    let bay = if bay.is_null(row) { "" } else { bay.value(row) };
-                    numbers.get(&(site, bay)).copied().ok_or(bay)
-                }
-                None => numbers.iter().find(|((of, _), _)| *of == site).map(|(_, &bay)| bay).ok_or(""),
-            };
-            match number {
-                Ok(number) => Ok(closers.of_bay(number, table)),
-                Err(bay) => Err(RestoreError::UnknownBay { site: site.to_owned(), bay: bay.to_owned() }),
+            // An absent bay is an empty name in the table; where none closes, any of the site does.
+            let name =
+                (site.value(row), bay.filter(|bay| bay.is_valid(row)).map_or("", |bay| bay.value(row)));
+            if let Some((_, closer)) = last.filter(|(known, _)| *known == name) {
+                return Ok(closer);
             }
+            let number = match bay {
+                Some(_) => numbers.get(&name).copied(),
+                None => numbers.iter().find(|((site, _), _)| *site == name.0).map(|(_, &bay)| bay),
+            };
+            let unknown = || RestoreError::UnknownBay { site: name.0.to_owned(), bay: name.1.to_owned() };
+            let closer = closers.of_bay(number.ok_or_else(unknown)?, table);
+            last = Some((name, closer));
+            Ok(closer)
         })
         .collect()
 }
