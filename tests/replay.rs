@@ -3,7 +3,7 @@
 #[path = "support/replay.rs"]
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use support::{andon, config, out_of, query, replay};
@@ -207,14 +207,34 @@ fn views_of_the_stream_are_what_their_text_says_over_the_exports_to_the_bit() {
         let history = out.display().to_string();
         let asked = andon(&["query", "--config", &config, "--history", &history, "--json", sql]);
         assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
-        let asked: Vec<serde_json::Value> = serde_json::from_slice(&asked.stdout).expect("rows as JSON");
-        let mut asked: Vec<String> = asked.iter().map(ToString::to_string).collect();
+        let rows: Vec<serde_json::Value> = serde_json::from_slice(&asked.stdout).expect("rows as JSON");
+        let mut asked: Vec<String> = rows.iter().map(ToString::to_string).collect();
         asked.sort();
         assert!(asked.len() > 10, "{name}: only {} windows", asked.len());
         let differing = told.iter().zip(&asked).find(|(told, asked)| told != asked);
         assert_eq!(differing, None, "{name}: {} windows told, {} asked", told.len(), asked.len());
         assert_eq!(told.len(), asked.len(), "{name}");
+        let columns: BTreeSet<String> = rows.iter().flat_map(columns_of).collect();
+        let columns = columns.into_iter().collect::<Vec<_>>().join(", ");
+        let newest = format!(
+            "SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {}, window_start ORDER BY revision DESC) \
+             AS place FROM {name} WHERE final) WHERE place = 1 AND n > 0",
+            keys.join(", ")
+        );
+        let hash = |sql: &str| {
+            let done = andon(&["query", "--config", &config, "--history", &history, "--format", "hash", sql]);
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+            String::from_utf8_lossy(&done.stdout).trim().to_owned()
+        };
+        let batch = hash(&format!("SELECT {columns} FROM ({sql})"));
+        assert_eq!(batch.len(), 64, "{batch}");
+        assert_eq!(hash(&newest), batch, "{name}: one hash of the stream's rows and of the batch's");
     }
+}
+
+/// Names of a row's columns, as SQL takes them whatever they mean to it.
+fn columns_of(row: &serde_json::Value) -> Vec<String> {
+    row.as_object().into_iter().flat_map(|row| row.keys().map(|name| format!("\"{name}\""))).collect()
 }
 
 /// A recording of bad lines between good ones: each bad one has its row in quarantine, and nothing else is lost.

@@ -1,4 +1,4 @@
-//! Rows as text, a table for people, CSV and JSON for programs, or as they are in memory, as an Arrow stream.
+//! Rows as text, a table for people, CSV and JSON for programs, as they are in memory, as an Arrow stream, or as one hash.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,12 +10,19 @@ use arrow::ipc::writer::StreamWriter;
 use arrow::json::writer::LineDelimited;
 use arrow::util::pretty::pretty_format_batches_with_schema;
 
+use crate::digest::Digest;
+
+/// What rows are called in a hash: they are of no stream.
+const ROWS: &str = "rows";
+
 /// How rows are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     Table,
     Csv,
     Json,
+    /// One line: a hash that is equal for equal rows, in whatever order they come, as `output_hash` of a replay is.
+    Hash,
     /// An Arrow IPC stream.
     #[value(skip)]
     Arrow,
@@ -30,6 +37,7 @@ pub struct Printer<W> {
     batches: Vec<RecordBatch>,
     /// Rows printed before, as CSV or JSON.
     rows: usize,
+    digest: Digest,
     text: Vec<u8>,
     /// Of an Arrow stream: writes into memory, which is then handed on.
     stream: Option<StreamWriter<Vec<u8>>>,
@@ -47,10 +55,11 @@ impl<W: Write> Printer<W> {
     /// # Errors
     /// `out` cannot be written to.
     pub fn begin(format: Format, schema: SchemaRef, out: W) -> Result<Self, ArrowError> {
-        let mut printer =
-            Printer { format, schema, out, batches: Vec::new(), rows: 0, text: Vec::new(), stream: None };
+        let digest = Digest::default();
+        let (batches, text) = (Vec::new(), Vec::new());
+        let mut printer = Printer { format, schema, out, batches, rows: 0, digest, text, stream: None };
         match format {
-            Format::Table => {}
+            Format::Table | Format::Hash => {}
             Format::Csv => {
                 let head = RecordBatch::new_empty(printer.schema.clone());
                 printer.csv(&head, true)?;
@@ -73,6 +82,7 @@ impl<W: Write> Printer<W> {
             Format::Table => self.batches.push(batch),
             Format::Csv => self.csv(&batch, false)?,
             Format::Json => self.json(&batch)?,
+            Format::Hash => self.digest.take(&ROWS.into(), &batch)?,
             Format::Arrow => self.arrow(|stream| stream.write(&batch))?,
         }
         Ok(())
@@ -90,6 +100,7 @@ impl<W: Write> Printer<W> {
             }
             Format::Csv => {}
             Format::Json => writeln!(self.out, "]")?,
+            Format::Hash => writeln!(self.out, "{}", self.digest.finish())?,
             Format::Arrow => self.arrow(StreamWriter::finish)?,
         }
         Ok(self.out)
@@ -192,6 +203,15 @@ mod tests {
         assert_eq!(json.as_array().map(Vec::len), Some(3));
         assert_eq!((&json[0]["name"], &json[2]["letters"]), (&"bay".into(), &3.into()));
         assert_eq!(printed(Format::Table, &batches).matches("name").count(), 1);
+    }
+
+    #[test]
+    fn equal_rows_have_one_hash_in_whatever_order_they_come() {
+        let batches = [rows(&["bay", "lift"]), rows(&["a,b"])];
+        let hash = printed(Format::Hash, &batches);
+        assert_eq!(hash.trim().len(), 64, "{hash}");
+        assert_eq!(hash, printed(Format::Hash, &[rows(&["a,b", "lift", "bay"])]));
+        assert_ne!(hash, printed(Format::Hash, &batches[..1]));
     }
 
     #[test]

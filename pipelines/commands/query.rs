@@ -17,6 +17,7 @@ use crate::config::Config;
 #[command(after_help = "Examples:
   andon query --config config/andon.toml \"SELECT rule, count(*) FROM exceptions GROUP BY rule\"
   andon query --history out --format csv \"SELECT ts, value FROM telemetry WHERE metric = 'torque'\"
+  andon query --history out --format hash \"SELECT * FROM telemetry\"      # the same rows have the same hash
   andon query --history out --config config/andon.toml \"SELECT site, window_start, count(*) FROM shift(telemetry, ts)
       GROUP BY site, window_start\"
   andon query --history out \"SELECT bay, window_start, avg(value) FROM tumble(telemetry, ts, INTERVAL '1 minute')
