@@ -139,6 +139,10 @@ impl<'a> IntoIterator for &'a Intake {
     }
 }
 
+/// About what the messages have that go together.
+const AHEAD_BYTES: usize = 8 << 10;
+const LINE_BYTES: usize = 64;
+
 const WELL_FORMED: &str = "the body of an intake is well-formed";
 
 /// The messages of an intake, one after the other.
@@ -181,11 +185,19 @@ impl<'a> Messages<'a> {
     /// Puts the next messages behind those in `out`, at most `count`.
     pub fn take_into(&mut self, count: usize, out: &mut Vec<MessageRef<'a>>) {
         let count = count.min(self.left as usize);
+        self.touch_ahead();
         out.reserve(count);
         for _ in 0..count {
             out.push(self.advance().expect(WELL_FORMED));
         }
         self.left -= u32::try_from(count).expect("no more than are left");
+    }
+
+    /// What comes next was just written by another processor, or comes from afar: its lines of memory are asked for
+    /// together, since one by one, as each message says where the next begins, each would be waited for.
+    fn touch_ahead(&self) {
+        let ahead = &self.body[self.at..self.body.len().min(self.at + AHEAD_BYTES)];
+        std::hint::black_box(ahead.iter().step_by(LINE_BYTES).fold(0, |touched, byte| touched ^ byte));
     }
 
     #[cold]
