@@ -69,6 +69,7 @@ impl Engine {
         self.seal()?;
         self.at_ms = self.at_ms.max(at_ms);
         self.settle_belated(out)?;
+        self.bound_waiting()?;
         let horizon_ms = self.correction_horizon_ms;
         for bay in 0..self.bays.all().len() {
             let bay = u32::try_from(bay).expect("bays are numbered in u32");

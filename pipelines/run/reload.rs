@@ -32,7 +32,7 @@ use super::shared_journal::SharedJournal;
 use super::{RunError, Service, Stop};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::engine::switch::nature::{Fate, Fated, fates};
+use crate::engine::switch::nature::{Fate, fates};
 
 /// Asks for the files to be read again, from any thread.
 #[derive(Clone, Debug, Default)]
@@ -105,8 +105,8 @@ impl Service {
         let begins = || fated.iter().filter(|fated| matches!(fated.fate, Fate::New | Fate::BackFilled));
         let needed = begins().filter_map(|fated| fated.nature.fills()).max();
         let needs_steps =
-            |fated: &&Fated<'_>| fated.nature.fills().is_none() && fated.nature.past_ms().is_some();
-        let mut waits_for_history = exports && begins().any(|fated| needs_steps(&fated));
+            begins().any(|fated| fated.nature.fills().is_none() && fated.nature.past_ms().is_some());
+        let mut waits_for_history = exports && needs_steps;
         let settings = &engine.config().engine;
         let (lateness, ahead) = (settings.lateness, settings.clock_bound);
         let oldest = journal.with(|journal| journal.first_offset());

@@ -68,3 +68,101 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Action, Message, Way};
+
+    const AT_MS: i64 = 1_772_445_600_000;
+
+    /// With or without a view over minutes.
+    fn config(has_view: bool) -> Config {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+        std::fs::create_dir(folder.path().join("rules")).expect("a folder");
+        write("andon.toml", "[engine]\nlateness = \"1s\"\n");
+        write("metrics.toml", "[metrics.torque]\nunit = \"N.m\"\n");
+        let over = "SELECT ts, site, bay, tool, value FROM telemetry WHERE value > 900";
+        write("rules/over.toml", &format!("rule = \"over\"\nseverity = \"low\"\nsql = \"{over}\"\n"));
+        if has_view {
+            let sql = "SELECT site, bay, window_start, window_end, count(*) AS times FROM tumble(telemetry, ts, \
+                       INTERVAL '1 minute') GROUP BY site, bay, window_start, window_end";
+            write("rules/minutes.toml", &format!("view = \"minutes\"\nsql = \"{sql}\"\n"));
+        }
+        Config::load(&folder.path().join("andon.toml")).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
+    }
+
+    fn reading(second: i64) -> Action {
+        let at_ms = AT_MS + second * 1_000;
+        let payload = format!(r#"{{"ts":{at_ms},"metric":"torque","value":80}}"#).into_bytes();
+        Action::Message(Message { at_ms, topic: "workshop/lyon/bay-01/tq-1/telemetry".into(), payload })
+    }
+
+    fn until(run: &mut Run, from_second: i64, to_second: i64) {
+        let (first_ms, last_ms) = (AT_MS + from_second * 1_000, AT_MS + to_second * 1_000);
+        run.act(&Action::Tick { first_ms, last_ms }).expect("it goes on");
+        run.act(&Action::Cut { at_ms: last_ms }).expect("it goes on");
+    }
+
+    /// A reading in the first minute, the view, and another reading in that minute.
+    fn changed_within_a_minute() -> Run {
+        let mut run = Run::new(&config(false), Way::default()).expect("a run");
+        run.keep_told();
+        run.act(&reading(10)).expect("it goes on");
+        until(&mut run, 11, 30);
+        run.change_and_wait(&config(true)).expect("it goes on");
+        run.act(&reading(40)).expect("it goes on");
+        until(&mut run, 41, 200);
+        assert_eq!(run.waiting(), ["minutes"]);
+        assert_eq!(said(&run), [] as [&str; 0], "who waits says nothing");
+        run
+    }
+
+    /// One more minute with a reading, and what ends it.
+    fn a_later_minute(run: &mut Run) {
+        for second in [3_700, 3_800] {
+            run.act(&reading(second)).expect("it goes on");
+            until(run, second + 1, second + 90);
+        }
+    }
+
+    fn said(run: &Run) -> Vec<&str> {
+        let finals = run.lines.iter().filter(|line| line.contains("final=true"));
+        finals.filter_map(|line| line.strip_prefix("out minutes ")).collect()
+    }
+
+    #[test]
+    fn a_window_of_which_the_exports_lack_a_reading_is_never_shown() {
+        for is_whole in [true, false] {
+            let (mut run, folder) = (changed_within_a_minute(), tempfile::tempdir().expect("a folder"));
+            if !is_whole {
+                run.keep_told();
+            }
+            assert!(run.fill(&config(true), folder.path()).expect("it is filled"));
+            assert_eq!(run.waiting(), [] as [&str; 0]);
+            a_later_minute(&mut run);
+            let said = said(&run);
+            let of_first = said.iter().filter(|line| line.contains("times=2")).count();
+            assert_eq!((of_first, said.len()), if is_whole { (1, 2) } else { (0, 1) }, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn windows_wait_for_an_hour_at_most_and_go_without_what_cannot_be_read() {
+        let last = |run: &mut Run| {
+            a_later_minute(run);
+            assert_eq!(run.waiting(), [] as [&str; 0]);
+            let said = said(run);
+            assert!(said.len() == 1 && said[0].contains("times=1"), "only the whole window: {said:?}");
+        };
+        let mut run = changed_within_a_minute();
+        until(&mut run, 201, 3_600);
+        assert_eq!(run.waiting(), ["minutes"]);
+        last(&mut run);
+        let mut run = changed_within_a_minute();
+        run.apply(&Entry::Filling { until_message: 1, windows: Vec::new().into() }).expect("it goes on");
+        assert_eq!(run.waiting(), [] as [&str; 0]);
+        last(&mut run);
+    }
+}

@@ -2,10 +2,10 @@
 
 use ingest::readings::Reject;
 
-use super::super::EngineError;
 use super::super::block::Rows;
 use super::super::rules::{Rules, WindowState};
 use super::super::told::Told;
+use super::super::{EngineError, millis};
 use super::{Part, Shop};
 use crate::config::{Config, Lane, RuleSettings};
 
@@ -32,7 +32,6 @@ impl PastWindows {
         config: &Config,
         until_message: u64,
     ) -> Result<Self, EngineError> {
-        let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         // History knows the step of every row.
         let once: Vec<_> =
             rules.iter().map(|rule| RuleSettings { lane: Lane::Final, ..rule.clone() }).collect();

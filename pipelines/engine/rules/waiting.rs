@@ -62,30 +62,20 @@ impl Rules {
     ) -> Result<(), EngineError> {
         self.give_slides()?;
         for rule in self.windows.iter_mut().filter(|rule| rule.is_waiting()) {
-            let name = rule.life.name.clone();
-            let is_told = match states.iter().find(|state| state.is_of(rule)) {
-                Some(state) => {
-                    let known = WindowOperator::restore(
-                        rule.operator.plan(),
-                        correction_horizon_ms,
-                        state.bytes(),
-                        table,
-                    );
-                    // Of a version that kept it otherwise: the windows go without.
-                    let is_told = match known {
-                        Ok(known) => {
-                            rule.put_behind(known, table)?;
-                            true
-                        }
-                        Err(_) => false,
-                    };
-                    Some(is_told)
-                }
-                None => without.iter().any(|without| **without == *name).then_some(false),
-            };
-            let Some(is_told) = is_told else { continue };
+            let state = states.iter().find(|state| state.is_of(rule));
+            if state.is_none() && !without.iter().any(|name| **name == *rule.life.name) {
+                continue;
+            }
+            // What another version kept otherwise is not read: these windows go without as well.
+            let known = state.and_then(|state| {
+                let plan = rule.operator.plan();
+                WindowOperator::restore(plan, correction_horizon_ms, state.bytes(), table).ok()
+            });
             rule.waits_behind = None;
-            rule.open_at(if is_told { opens_ms } else { empty_from_ms });
+            rule.open_at(if known.is_some() { opens_ms } else { empty_from_ms });
+            if let Some(known) = known {
+                rule.put_behind(known, table)?;
+            }
         }
         self.shared = Shared::all(&self.windows)?;
         Ok(())

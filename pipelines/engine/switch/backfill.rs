@@ -22,7 +22,7 @@ use ingest::entry::Entry;
 use ingest::time::Offset;
 
 use super::super::rules::{Watermarks, WindowState};
-use super::super::{Engine, EngineError};
+use super::super::{Engine, EngineError, millis};
 use super::nature::{Fate, fates};
 use crate::config::{Config, reads_alike};
 use crate::wire;
@@ -143,8 +143,4 @@ fn begin_of(entry: &Entry) -> Option<i64> {
         Entry::Tick { first_ms, .. } => Some(*first_ms),
         other => other.at_ms(),
     }
-}
-
-fn millis(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -6,6 +6,9 @@
 //! an entry of its own ([`Entry::Filling`](ingest::entry::Entry::Filling)): whoever applies that, in whatever process, has
 //! the same windows, though exports may be gone by then.
 //!
+//! They wait for an hour at most, of which the windows are in memory: exports that are not shown for so long (a mirror that
+//! cannot be reached) let them begin with what has come since the switch.
+//!
 //! A window that had ended at the switch is not told; it may be corrected. One that begins before what history holds from its
 //! first reading on is never shown.
 
@@ -19,6 +22,8 @@ use super::nature::{Fate, fates};
 
 /// Bays that hang further behind than this are not read back for.
 const BEHIND_MAX_MS: i64 = 86_400_000;
+/// New windows wait no longer.
+const WAITING_MAX_MS: i64 = 3_600_000;
 /// Of [`Filled`] as bytes.
 const VERSION: u8 = 1;
 
@@ -132,6 +137,15 @@ impl Engine {
             filling.rules = self.rules.waiting().map(str::to_owned).collect();
         }
         self.filling.take_if(|filling| filling.rules.is_empty());
+    }
+
+    /// Lets windows go without what they have waited for too long.
+    pub(in crate::engine) fn bound_waiting(&mut self) -> Result<(), EngineError> {
+        let at_ms = self.at_ms;
+        let is_over = |filling: &mut Filling| at_ms.saturating_sub(filling.empty_from_ms) > WAITING_MAX_MS;
+        let Some(Filling { rules, empty_from_ms, .. }) = self.filling.take_if(is_over) else { return Ok(()) };
+        let table = self.decoder.series();
+        self.rules.fill((&[], i64::MAX), (&rules, empty_from_ms), self.correction_horizon_ms, table)
     }
 
     /// History has told of messages up to `until_message`.

@@ -49,9 +49,15 @@ impl Filler {
     ) -> Result<(), RunError> {
         if let Some(found) = &self.found {
             match found.try_recv() {
-                Ok(entry) => self.waiting = Some(entry),
+                Ok(entry) => (self.found, self.waiting) = (None, Some(entry)),
                 Err(TryRecvError::Empty) => {}
-                Err(TryRecvError::Disconnected) => self.found = None,
+                // It has ended without a word; no bytes stand for windows that go without.
+                Err(TryRecvError::Disconnected) => {
+                    self.found = None;
+                    self.waiting = self
+                        .reading
+                        .map(|until_message| Entry::Filling { until_message, windows: Vec::new().into() });
+                }
             }
         }
         if let Some(entry) = &self.waiting
