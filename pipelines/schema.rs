@@ -50,8 +50,8 @@ pub(crate) fn schema(columns: &[(&str, DataType, bool)]) -> SchemaRef {
     Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
-/// Every applied reading, with the step that was active on its bay. The last four columns are null
-/// where all is well: `expected_pset` and `expected_resource` are what that step's card asks for where the reading's own is
+/// Every applied reading, with the step that was active on its bay, and since when (`step_started`; a step that ends late was
+/// active for the readings that were told before). Four columns are null where all is well: `expected_pset` and `expected_resource` are what that step's card asks for where the reading's own is
 /// another, joined by " or "; `asset_bay` is the bay that the tool's asset names where it reports from another, and
 /// `calibration_due` that of the asset, once it has passed.
 pub static TELEMETRY: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -81,6 +81,7 @@ pub static TELEMETRY: LazyLock<SchemaRef> = LazyLock::new(|| {
         ("expected_resource", name(), true),
         ("asset_bay", name(), true),
         ("calibration_due", time(), true),
+        ("step_started", time(), true),
     ])
 });
 
@@ -88,7 +89,7 @@ pub static TELEMETRY: LazyLock<SchemaRef> = LazyLock::new(|| {
 pub const SERIES_COLUMNS: [&str; 4] = ["site", "bay", "tool", "metric"];
 
 /// The columns of [`TELEMETRY`] that the step join adds.
-pub const STEP_COLUMNS: [&str; 10] = [
+pub const STEP_COLUMNS: [&str; 11] = [
     "job",
     "step",
     "operation",
@@ -99,14 +100,16 @@ pub const STEP_COLUMNS: [&str; 10] = [
     "expected_resource",
     "asset_bay",
     "calibration_due",
+    "step_started",
 ];
 
 /// Columns that exports of earlier versions do not have: null there.
-pub const LATER_COLUMNS: [&str; 9] = [
+pub const LATER_COLUMNS: [&str; 10] = [
     "expected_pset",
     "expected_resource",
     "asset_bay",
     "calibration_due",
+    "step_started",
     "after_open",
     "qa_signed",
     "promised",

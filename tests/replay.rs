@@ -232,6 +232,49 @@ fn views_of_the_stream_are_what_their_text_says_over_the_exports_to_the_bit() {
     }
 }
 
+/// A step goes on, its readings are told, and then two ends of it arrive that are five and six minutes old.
+#[test]
+fn a_step_that_ended_late_has_the_same_readings_in_sql_as_in_the_stream() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let line = |at: u32, ts: u32, topic: &str, rest: &str| {
+        let time = |second: u32| format!("2026-01-05T07:{:02}:{:02}", second / 60, second % 60);
+        format!(
+            r#"{{"tst":"{}.000000+0000","topic":"workshop/lyon/bay-01/{topic}","qos":1,"retain":0,"payloadlen":1,"payload":{{"ts":"{}Z",{rest}}}}}"#,
+            time(at),
+            time(ts)
+        )
+    };
+    let reading = |at| line(at, at, "tq-1/telemetry", r#""metric":"torque","value":87.5,"unit":"N.m""#);
+    let step = |at, ts, event| {
+        line(at, ts, "steps", &format!(r#""job":"J1","step":"S1","technician":"T1","event":"{event}""#))
+    };
+    let mut lines = vec![step(1, 1, "started")];
+    lines.extend((1..60).map(|ten| reading(ten * 10)));
+    lines.extend([step(601, 300, "finished"), step(602, 240, "finished"), step(603, 603, "started")]);
+    lines.extend((61..70).map(|ten| reading(ten * 10)));
+    lines.push(step(701, 701, "failed"));
+    lines.extend((71..180).map(|ten| reading(ten * 10)));
+    let recording = folder.path().join("late.ndjson");
+    fs::write(&recording, lines.join("\n")).expect("writes");
+    support::copy_config(folder.path());
+    let (name, keys, sql) = VIEWS.iter().find(|(name, ..)| *name == "by_step").expect("one of them");
+    let text = format!("view = \"{name}\"\nsql = \"{sql}\"\n");
+    fs::write(folder.path().join(format!("rules/{name}.toml")), text).expect("writes");
+    let (config, out) = (folder.path().join("andon.toml").display().to_string(), folder.path().join("out"));
+    let (input, history) = (recording.display().to_string(), out.display().to_string());
+    let replayed = out_of(&["replay", "--config", &config, "--input", &input, "--out", &history]);
+    assert_eq!(replayed.0, Some(0), "{}", replayed.1);
+    let asked = andon(&["query", "--config", &config, "--history", &history, "--json", sql]);
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&asked.stdout).expect("rows as JSON");
+    let mut asked: Vec<String> = rows.iter().map(ToString::to_string).collect();
+    asked.sort();
+    assert_eq!(newest_of_view(&out, name, keys), asked);
+    let spans: Vec<_> = rows.iter().map(|row| (row["n"].as_u64(), row["window_end"].as_str())).collect();
+    // Those of the last 40 seconds before the late end had not been told.
+    let expected = [(Some(55), Some("2026-01-05T07:05:00Z")), (Some(9), Some("2026-01-05T07:11:41Z"))];
+    assert_eq!(BTreeSet::from_iter(spans), BTreeSet::from(expected), "{rows:?}");
+}
+
 /// Names of a row's columns, as SQL takes them whatever they mean to it.
 fn columns_of(row: &serde_json::Value) -> Vec<String> {
     row.as_object().into_iter().flat_map(|row| row.keys().map(|name| format!("\"{name}\""))).collect()

@@ -12,11 +12,15 @@ use super::steps::StepRows;
 /// Site, bay, job, step.
 type Key = (String, String, String, String);
 
-/// Start and end of each run; `i64::MAX` as the end of one that nobody has finished.
+/// All runs.
 #[derive(Debug, Default)]
 pub(crate) struct StepRuns {
     runs: FxHashMap<Key, Vec<(i64, i64)>>,
 }
+
+/// Start and end of the runs of one step, by start; `i64::MAX` as the end of one that nobody has finished.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunsOfStep<'a>(&'a [(i64, i64)]);
 
 impl StepRuns {
     /// Of the files of stream `steps`.
@@ -36,22 +40,38 @@ impl StepRuns {
         }
         events.sort();
         let mut runs: FxHashMap<Key, Vec<(i64, i64)>> = FxHashMap::default();
+        let mut open = FxHashMap::default();
         for (ts_ms, _, key, is_start) in events {
+            let is_open = open.insert(key.clone(), is_start).unwrap_or(false);
             let of_step = runs.entry(key).or_default();
-            let open = of_step.last_mut().filter(|(_, ended_ms)| *ended_ms == i64::MAX);
-            match (open, is_start) {
-                (None, true) => of_step.push((ts_ms, i64::MAX)),
-                (Some(open), false) => open.1 = ts_ms,
+            match of_step.last_mut() {
+                _ if is_start && !is_open => of_step.push((ts_ms, i64::MAX)),
+                // What ended it first stands: the other end, before it, came when that had been told.
+                Some(last) if !is_start => last.1 = ts_ms,
                 _ => {}
             }
         }
         Ok(StepRuns { runs })
     }
 
-    /// The runs of a step, by start.
-    pub(crate) fn of(&self, site: &str, bay: &str, job: &str, step: &str) -> &[(i64, i64)] {
+    pub(crate) fn of(&self, site: &str, bay: &str, job: &str, step: &str) -> RunsOfStep<'_> {
         let key = (site.to_owned(), bay.to_owned(), job.to_owned(), step.to_owned());
-        self.runs.get(&key).map_or(&[], Vec::as_slice)
+        RunsOfStep(self.runs.get(&key).map_or(&[], Vec::as_slice))
+    }
+}
+
+impl RunsOfStep<'_> {
+    /// The end of the run that began at `started_ms`. One that began earlier than was known when its readings were told has
+    /// none: no end was told of it.
+    pub(crate) fn end_of(&self, started_ms: i64) -> i64 {
+        let found = self.0.binary_search_by_key(&started_ms, |(started_ms, _)| *started_ms);
+        found.map_or(i64::MAX, |place| self.0[place].1)
+    }
+
+    /// The run that holds `ts_ms`.
+    pub(crate) fn at(&self, ts_ms: i64) -> Option<(i64, i64)> {
+        let begun = self.0.partition_point(|(started_ms, _)| *started_ms <= ts_ms);
+        self.0[..begun].last().filter(|(_, ended_ms)| ts_ms < *ended_ms).copied()
     }
 }
 

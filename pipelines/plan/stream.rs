@@ -232,7 +232,22 @@ pub(crate) struct StreamScan {
 
 impl DisplayAs for StreamScan {
     fn fmt_as(&self, _kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "StreamScan: {} {:?} {:?}", self.stream.as_str(), self.window, self.columns)
+        write!(f, "StreamScan: {} {:?} {:?}", self.stream.as_str(), self.window, self.numbers())
+    }
+}
+
+impl StreamScan {
+    /// The columns as the hash of a query has them: a column that a stream gets later is behind those of windows, so that
+    /// the queries which were there keep their hashes, and with them their windows.
+    fn numbers(&self) -> Vec<usize> {
+        let columns = self.stream.schema().fields().len();
+        let first = if self.stream == Stream::Telemetry { 25 } else { columns };
+        let number = |&column: &usize| match column {
+            column if column < first => column,
+            column if column < columns => column + WINDOW_COLUMNS.len(),
+            of_window => of_window - (columns - first),
+        };
+        self.columns.iter().map(number).collect()
     }
 }
 

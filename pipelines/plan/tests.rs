@@ -217,7 +217,7 @@ fn the_hash_of_a_query_on_tags_does_not_hang_on_what_was_planned_before_it() {
 fn mistakes_are_named_with_their_place_and_a_remedy() {
     let columns = "row_id, message, ts, arrived, site, bay, tool, boot, seq, metric, value, text, unit, tags, job, \
                    step, operation, technician, spec_min, spec_max, lateness, expected_pset, expected_resource, \
-                   asset_bay, calibration_due";
+                   asset_bay, calibration_due, step_started";
     for (sql, expected) in [
         (
             "SELECT site,\n  valeu FROM telemetry",
@@ -347,7 +347,7 @@ fn what_cannot_run_on_a_stream_is_refused_with_what_to_write_instead() {
             "SELECT site, count(*) FROM session(telemetry, ts, INTERVAL '9 seconds', sites) GROUP BY site, window_start",
             "1:73: there is no column `sites`; did you mean `site`? columns: row_id, message, ts, arrived, site, bay, \
              tool, boot, seq, metric, value, text, unit, tags, job, step, operation, technician, spec_min, spec_max, \
-             lateness, expected_pset, expected_resource, asset_bay, calibration_due"
+             lateness, expected_pset, expected_resource, asset_bay, calibration_due, step_started"
                 .to_owned(),
         ),
         (

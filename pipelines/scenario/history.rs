@@ -76,8 +76,8 @@ mod tests {
 
     const AT_MS: i64 = 1_772_445_600_000;
 
-    /// With or without a view over minutes.
-    fn config(has_view: bool) -> Config {
+    /// With or without views over minutes and steps.
+    fn config(has_views: bool) -> Config {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
         std::fs::create_dir(folder.path().join("rules")).expect("a folder");
@@ -85,18 +85,33 @@ mod tests {
         write("metrics.toml", "[metrics.torque]\nunit = \"N.m\"\n");
         let over = "SELECT ts, site, bay, tool, value FROM telemetry WHERE value > 900";
         write("rules/over.toml", &format!("rule = \"over\"\nseverity = \"low\"\nsql = \"{over}\"\n"));
-        if has_view {
-            let sql = "SELECT site, bay, window_start, window_end, count(*) AS times FROM tumble(telemetry, ts, \
-                       INTERVAL '1 minute') GROUP BY site, bay, window_start, window_end";
-            write("rules/minutes.toml", &format!("view = \"minutes\"\nsql = \"{sql}\"\n"));
+        let windows =
+            [("minutes", "tumble(telemetry, ts, INTERVAL '1 minute')"), ("by_step", "per_step(telemetry)")];
+        for (name, windows) in windows.iter().filter(|_| has_views) {
+            let sql = format!(
+                "SELECT site, bay, window_start, window_end, count(*) AS times FROM {windows} \
+                 GROUP BY site, bay, window_start, window_end"
+            );
+            let text = format!("view = \"{name}\"\nsql = \"{sql}\"\n");
+            write(&format!("rules/{name}.toml"), &text);
         }
         Config::load(&folder.path().join("andon.toml")).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
     }
 
     fn reading(second: i64) -> Action {
-        let at_ms = AT_MS + second * 1_000;
-        let payload = format!(r#"{{"ts":{at_ms},"metric":"torque","value":80}}"#).into_bytes();
+        reading_of(second, second)
+    }
+
+    fn reading_of(at_second: i64, second: i64) -> Action {
+        let (at_ms, ts_ms) = (AT_MS + at_second * 1_000, AT_MS + second * 1_000);
+        let payload = format!(r#"{{"ts":{ts_ms},"metric":"torque","value":80}}"#).into_bytes();
         Action::Message(Message { at_ms, topic: "workshop/lyon/bay-01/tq-1/telemetry".into(), payload })
+    }
+
+    fn step(at_second: i64, second: i64, event: &str) -> Action {
+        let (at_ms, ts_ms) = (AT_MS + at_second * 1_000, AT_MS + second * 1_000);
+        let payload = format!(r#"{{"ts":{ts_ms},"job":"J1","step":"S1","event":"{event}"}}"#).into_bytes();
+        Action::Message(Message { at_ms, topic: "workshop/lyon/bay-01/steps".into(), payload })
     }
 
     fn until(run: &mut Run, from_second: i64, to_second: i64) {
@@ -114,7 +129,7 @@ mod tests {
         run.change_and_wait(&config(true)).expect("it goes on");
         run.act(&reading(40)).expect("it goes on");
         until(&mut run, 41, 200);
-        assert_eq!(run.waiting(), ["minutes"]);
+        assert_eq!(run.waiting(), ["by_step", "minutes"]);
         assert_eq!(said(&run), [] as [&str; 0], "who waits says nothing");
         run
     }
@@ -158,11 +173,36 @@ mod tests {
         };
         let mut run = changed_within_a_minute();
         until(&mut run, 201, 3_600);
-        assert_eq!(run.waiting(), ["minutes"]);
+        assert_eq!(run.waiting(), ["by_step", "minutes"]);
         last(&mut run);
         let mut run = changed_within_a_minute();
         run.apply(&Entry::Filling { until_message: 1, windows: Vec::new().into() }).expect("it goes on");
         assert_eq!(run.waiting(), [] as [&str; 0]);
         last(&mut run);
+    }
+
+    /// The exports tell the end of a step beside readings that had been told of it before: they stay in its window.
+    #[test]
+    fn a_filled_window_keeps_the_readings_of_a_step_that_ended_late() {
+        let mut run = Run::new(&config(false), Way::default()).expect("a run");
+        run.keep_told();
+        let act = |run: &mut Run, action| run.act(&action).expect("it goes on");
+        act(&mut run, step(1, 1, "started"));
+        for second in [30, 60, 90] {
+            act(&mut run, reading(second));
+            until(&mut run, second + 1, second + 20);
+        }
+        act(&mut run, step(111, 40, "finished"));
+        run.change_and_wait(&config(true)).expect("it goes on");
+        until(&mut run, 112, 150);
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(run.fill(&config(true), folder.path()).expect("it is filled"));
+        // It may be corrected.
+        act(&mut run, reading_of(151, 20));
+        until(&mut run, 152, 200);
+        run.act(&Action::End).expect("it goes on");
+        let said: Vec<&String> = run.lines.iter().filter(|line| line.contains("out by_step ")).collect();
+        // The reading at 90 seconds had not been told when the end came.
+        assert!(said.last().is_some_and(|line| line.contains("times=3")), "{said:?}");
     }
 }

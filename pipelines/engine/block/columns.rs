@@ -16,6 +16,7 @@ use super::super::names::Names;
 use super::super::tags;
 use super::{Joined, JoinedRun, NO_RUN, Rows};
 use crate::schema::TELEMETRY;
+use crate::window::NO_RUN as NO_STEP;
 
 impl Rows<'_> {
     /// The `wanted` columns of [`TELEMETRY`], in that order, as a batch.
@@ -66,6 +67,7 @@ impl Rows<'_> {
             "expected_resource" => self.aside(|asides| &asides.expected_resource)?,
             "asset_bay" => self.aside(|asides| &asides.asset_bay)?,
             "calibration_due" => self.calibration_due(),
+            "step_started" => self.step_started(),
             step_column => self.step_names(step_column)?,
         };
         Ok(array)
@@ -104,6 +106,20 @@ impl Rows<'_> {
                 let due_ms = self.copy_joined(&due_ms);
                 let nulls = nulls(due_ms.len(), |row| due_ms[row] != NONE);
                 TimestampMillisecondArray::new(due_ms.into(), nulls)
+            }
+            _ => TimestampMillisecondArray::new_null(self.len()),
+        };
+        Arc::new(times.with_timezone("UTC"))
+    }
+
+    /// Where no step was, and where history does not say, null.
+    fn step_started(&self) -> ArrayRef {
+        let times = match self.joined {
+            Some(joined) if !joined.runs.is_empty() => {
+                let of = |&run: &u32| joined.runs.get(run as usize).map_or(NO_STEP, |run| run.run_ms).0;
+                let started_ms: Vec<i64> = self.copy_joined(&joined.run).iter().map(of).collect();
+                let nulls = nulls(started_ms.len(), |row| started_ms[row] != NO_STEP.0);
+                TimestampMillisecondArray::new(started_ms.into(), nulls)
             }
             _ => TimestampMillisecondArray::new_null(self.len()),
         };

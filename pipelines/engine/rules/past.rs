@@ -103,8 +103,10 @@ impl Rules {
         let mut columns: Vec<usize> = of_rows.chain(of_windows).chain(of_silences).copied().collect();
         if windows.into_iter().any(|rule| *rule.operator.plan().kind() == WindowKind::Step) {
             // They tell the runs that rows belong to.
-            columns
-                .extend(["job", "step"].map(|name| TELEMETRY.index_of(name).expect("a column of telemetry")));
+            columns.extend(
+                ["job", "step", "step_started"]
+                    .map(|name| TELEMETRY.index_of(name).expect("a column of telemetry")),
+            );
         }
         columns.sort_unstable();
         columns.dedup();

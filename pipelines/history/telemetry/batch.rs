@@ -197,6 +197,9 @@ fn runs(
     if columns[..4].iter().all(Option::is_none) {
         return Ok((None, Vec::new()));
     }
+    let started = rows.column_by_name("step_started");
+    let started: Option<TimestampMillisecondArray> =
+        started.map(|column| primitive(column, "step_started")).transpose()?;
     let key = |row: usize| {
         [0, 1, 2, 3, 4].map(|at: usize| columns[at].as_ref().map_or(0, |named: &Named<'_>| named.keys[row]))
     };
@@ -206,14 +209,20 @@ fn runs(
     let mut of_rows = Vec::with_capacity(rows.num_rows());
     for row in 0..rows.num_rows() {
         let (key, ts_ms) = (key(row), ts.value(row));
-        let holds = |run: &JoinedRun| run.run_ms.0 <= ts_ms && ts_ms < run.run_ms.1;
+        let started_ms = started.as_ref().filter(|started| started.is_valid(row)).map(|all| all.value(row));
+        let holds = |run: &JoinedRun| match started_ms {
+            Some(started_ms) => run.run_ms.0 == started_ms,
+            None => run.run_ms.0 <= ts_ms && ts_ms < run.run_ms.1,
+        };
         if key != last.0 || runs.get(last.1 as usize).is_some_and(|run| !holds(run)) {
             let name = |at: usize| columns[at].as_ref().and_then(|named| named.names[key[at]]);
             let (job, step) = (name(0).unwrap_or_default(), name(1).unwrap_or_default());
-            let all = of_steps.of(site, name(4).unwrap_or_default(), job, step);
-            let begun = all.partition_point(|(started_ms, _)| *started_ms <= ts_ms);
-            let run_ms = all[..begun].last().filter(|(_, ended_ms)| ts_ms < *ended_ms).copied();
-            let run_ms = run_ms.unwrap_or(crate::window::NO_RUN);
+            let of_step = of_steps.of(site, name(4).unwrap_or_default(), job, step);
+            let run_ms = match started_ms {
+                Some(started_ms) => (started_ms, of_step.end_of(started_ms)),
+                // Exports of earlier versions do not say which run it was.
+                None => of_step.at(ts_ms).unwrap_or(crate::window::NO_RUN),
+            };
             let number = *known.entry((key, run_ms.0)).or_insert_with(|| {
                 if (0..4).all(|at| name(at).is_none()) {
                     return NO_RUN;
