@@ -158,10 +158,7 @@ impl Engine {
         if self.open.readings.is_empty() {
             return Ok(());
         }
-        // As many rows are to be expected as there were.
-        let mut next = self.spare.pop().unwrap_or_default();
-        next.reserve(self.open.readings.len());
-        let block = self.exchange_open(next);
+        let block = self.take_open();
         self.follow_series(false);
         self.rules.silences.seal(&block.readings, 0..block.readings.len());
         let whole = [Stretch { block: 0, from: 0, to: block.readings.len() }];

@@ -36,11 +36,28 @@ impl Engine {
         block
     }
 
+    /// The rows of the open block, which is empty afterwards. They wait for their bays, so their memory is about as large as
+    /// they are: those of a second of few messages are copied.
+    pub(super) fn take_open(&mut self) -> Block {
+        if self.open.readings.len() > BLOCK_ROWS / 2 {
+            let mut next = self.spare.pop().unwrap_or_default();
+            // The last message may have more readings than there is room.
+            next.reserve(BLOCK_ROWS + BLOCK_ROWS / 16);
+            return self.exchange_open(next);
+        }
+        let mut block = self.open.clone();
+        self.open.clear();
+        block.readings.texts = std::mem::take(&mut self.decoded.readings.texts);
+        block.readings.tag_sets = std::mem::take(&mut self.decoded.readings.tag_sets);
+        block
+    }
+
     /// Keeps the memory of blocks that nobody waits in any more, for the next ones; not of those that a huge message
     /// has made large.
     pub(super) fn recycle(&mut self, blocks: Vec<Arc<Block>>) {
         for mut block in blocks.into_iter().filter_map(Arc::into_inner) {
-            if self.spare.len() < SPARE_BLOCKS && block.bay.capacity() <= 2 * BLOCK_ROWS {
+            let is_usual = (BLOCK_ROWS..=2 * BLOCK_ROWS).contains(&block.bay.capacity());
+            if is_usual && self.spare.len() < SPARE_BLOCKS {
                 block.clear();
                 self.spare.push(block);
             }

@@ -59,7 +59,7 @@ pub enum Show {
 pub struct ParquetSettings {
     /// `DIR`.
     pub folder: PathBuf,
-    /// A file is full at this many rows; a row group never has more than 131,072.
+    /// A file is full at this many rows; a row group never has more than 32,768.
     pub file_rows_max: usize,
     pub show: Show,
     /// Bytes of rows of the epoch in the making that are held in memory before they are staged ahead of the

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, UInt32Type};
 use bytes::Bytes;
-use parquet::arrow::arrow_writer::{
-    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
-};
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{KeyValue, RowGroupMetaData};
 use parquet::file::writer::SerializedFileWriter;
 
-use super::chunk::{Chunk, Compressor, ZSTD_LEVEL};
+use super::chunk::{Compressor, ZSTD_LEVEL};
 use super::ids::IdsColumn;
 use super::names::NamesColumn;
 use super::numbers::NumbersColumn;
@@ -40,11 +38,6 @@ enum Column {
     Ids(IdsColumn),
     /// One writer a leaf: a map has two.
     Arrow(FieldRef, Vec<ArrowColumnWriter>),
-}
-
-enum Finished {
-    Ours(Chunk),
-    Arrow(ArrowColumnChunk),
 }
 
 impl<W: Write + Send> std::fmt::Debug for FileWriter<W> {
@@ -145,25 +138,21 @@ impl<W: Write + Send> FileWriter<W> {
             return Ok(());
         }
         let compressor = &mut self.compressor;
-        let mut finished = Vec::new();
+        let mut group = self.out.next_row_group()?;
         for column in &mut self.columns {
-            match column {
-                Column::Names(names) => finished.push(Finished::Ours(names.finish(compressor)?)),
-                Column::Numbers(numbers) => finished.push(Finished::Ours(numbers.finish(compressor)?)),
-                Column::Ids(ids) => finished.push(Finished::Ours(ids.finish(compressor)?)),
+            // Each is written before the next is made: the encoded columns of a group are never in memory together.
+            let chunk = match column {
+                Column::Names(names) => names.finish(compressor)?,
+                Column::Numbers(numbers) => numbers.finish(compressor)?,
+                Column::Ids(ids) => ids.finish(compressor)?,
                 Column::Arrow(_, writers) => {
                     for writer in writers.drain(..) {
-                        finished.push(Finished::Arrow(writer.close()?));
+                        writer.close()?.append_to_row_group(&mut group)?;
                     }
+                    continue;
                 }
-            }
-        }
-        let mut group = self.out.next_row_group()?;
-        for chunk in finished {
-            match chunk {
-                Finished::Ours(chunk) => group.append_column(&chunk.bytes, chunk.close)?,
-                Finished::Arrow(chunk) => chunk.append_to_row_group(&mut group)?,
-            }
+            };
+            group.append_column(&chunk.bytes, chunk.close)?;
         }
         group.close()?;
         self.group_rows = 0;

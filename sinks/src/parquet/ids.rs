@@ -57,7 +57,8 @@ impl IdsColumn {
 
     /// Ends the row group.
     pub(super) fn finish(&mut self, compressor: &mut Compressor) -> Result<Chunk> {
-        let mut values = Vec::with_capacity(self.bytes.len() + 1024);
+        let lengths_bytes = self.shared.memory_bytes() + self.rest.memory_bytes();
+        let mut values = Vec::with_capacity(self.bytes.len() + lengths_bytes);
         self.shared.finish(&mut values);
         self.rest.finish(&mut values);
         values.extend_from_slice(&self.bytes);

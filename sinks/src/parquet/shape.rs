@@ -18,7 +18,7 @@ use super::chunk::ZSTD_LEVEL;
 pub(super) const SITE: &str = "site";
 
 /// Rows of a row group: large enough for dictionaries to pay, small enough to be held in memory.
-pub(super) const GROUP_ROWS_MAX: usize = 131_072;
+pub(super) const GROUP_ROWS_MAX: usize = 32_768;
 
 /// A dictionary that grows larger is given up: of values that hardly repeat, it costs more to find them than it saves.
 const DICTIONARY_BYTES_MAX: usize = 128 << 10;
