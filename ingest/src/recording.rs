@@ -243,6 +243,13 @@ impl RecordedMessages for Recording {
         Ok(true)
     }
 
+    fn topic_number(&self) -> Option<u32> {
+        match &self.current {
+            Current::Printed { topic, .. } if self.printed.is_alone(*topic) => Some(*topic),
+            _ => None,
+        }
+    }
+
     fn current(&self) -> Recorded<'_> {
         let payload = match &self.current {
             Current::Printed { topic, payload } => {

@@ -6,6 +6,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::messages::{HEAD_BYTES, Intake};
 
+/// Bodies kept for their memory: what may be on its way between who fills and who empties them.
+const SPARE_BODIES: usize = 8;
+
 /// One huge message must not make every later intake reserve as much.
 const RESERVE_BYTES_MAX: usize = 1 << 20;
 
@@ -23,6 +26,12 @@ pub struct IntakeBuilder {
     by_hash: HashTable<u32>,
     /// The largest body so far, within reason: what to make room for at once.
     body_bytes_max: usize,
+    /// By the number that the user has for a topic: the intake in which it was last, and its index there.
+    of_number: Vec<(u64, u32)>,
+    /// How many intakes were finished.
+    intake: u64,
+    /// Memory of intakes that were given back.
+    spare: Vec<BytesMut>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +51,16 @@ impl IntakeBuilder {
     /// Adds a message. Arrival earlier than that of the message before becomes that one's.
     #[inline]
     pub fn push(&mut self, topic: &str, payload: &[u8], arrived_ms: i64) {
+        self.push_numbered(topic, None, payload, arrived_ms);
+    }
+
+    /// Adds a message. `number`, if it has one, always stands for that topic; it is small, and spares looking for the topic.
+    #[inline]
+    pub fn push_numbered(&mut self, topic: &str, number: Option<u32>, payload: &[u8], arrived_ms: i64) {
         if self.messages == 0 {
+            if let Some(spare) = self.spare.pop() {
+                self.body = spare;
+            }
             self.body.reserve(self.body_bytes_max.max(HEAD_BYTES));
             self.body.put_bytes(0, HEAD_BYTES);
             self.first_arrived_ms = arrived_ms;
@@ -53,20 +71,48 @@ impl IntakeBuilder {
         self.last_arrived_ms = arrived_ms;
         self.messages += 1;
 
-        let hash = xxh3_64(topic.as_bytes());
-        let known = self.by_hash.find(hash, |&index| {
-            let place = &self.topics[index as usize];
-            place.hash == hash && self.body[place.start..place.start + place.bytes] == *topic.as_bytes()
-        });
         let payload_bytes = payload.len() as u64;
+        let known = match number {
+            Some(number) => self.known_by_number(topic, number),
+            None => self.find(topic),
+        };
         match known {
-            Some(&index) => put_varints(&mut self.body, [u64::from(index) + 1, delta_ms, payload_bytes]),
-            None => {
+            Ok(index) => put_varints(&mut self.body, [u64::from(index) + 1, delta_ms, payload_bytes]),
+            Err(hash) => {
                 self.push_topic(topic, hash);
                 put_varints(&mut self.body, [delta_ms, payload_bytes]);
             }
         }
         self.body.extend_from_slice(payload);
+    }
+
+    /// The topic's index in this intake, or the hash of one that is new.
+    fn find(&self, topic: &str) -> Result<u32, u64> {
+        let hash = xxh3_64(topic.as_bytes());
+        let known = self.by_hash.find(hash, |&index| {
+            let place = &self.topics[index as usize];
+            place.hash == hash && self.body[place.start..place.start + place.bytes] == *topic.as_bytes()
+        });
+        known.copied().ok_or(hash)
+    }
+
+    /// The same, of a topic with a number.
+    #[inline]
+    fn known_by_number(&mut self, topic: &str, number: u32) -> Result<u32, u64> {
+        match self.of_number.get(number as usize) {
+            Some((intake, index)) if *intake == self.intake => Ok(*index),
+            _ => {
+                let found = self.find(topic);
+                let place = number as usize;
+                if place >= self.of_number.len() {
+                    self.of_number.resize(place + 1, (u64::MAX, 0));
+                }
+                // Where it is new, it comes behind the others.
+                let index = found.unwrap_or(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
+                self.of_number[place] = (self.intake, index);
+                found
+            }
+        }
     }
 
     #[cold]
@@ -116,7 +162,19 @@ impl IntakeBuilder {
         self.last_arrived_ms = 0;
         self.topics.clear();
         self.by_hash.clear();
+        self.intake += 1;
         Intake { first_message, body }
+    }
+
+    /// Takes the memory of an intake that nobody needs any more; of one that somebody else still holds, nothing.
+    pub fn reuse(&mut self, spent: Intake) {
+        if spent.body.len() > 2 * RESERVE_BYTES_MAX || self.spare.len() == SPARE_BODIES {
+            return;
+        }
+        if let Ok(mut body) = spent.body.try_into_mut() {
+            body.clear();
+            self.spare.push(body);
+        }
     }
 }
 

@@ -62,6 +62,37 @@ fn entry() -> impl Strategy<Value = Entry> {
 
 proptest! {
     #[test]
+    fn numbered_topics_and_memory_given_back_make_the_same_intakes(
+        messages in prop::collection::vec(message(), 1..60),
+        numbered in prop::collection::vec(any::<bool>(), 1..20),
+        ends in prop::collection::vec(prop::bool::weighted(0.2), 1..20),
+    ) {
+        let mut topics: Vec<&str> = Vec::new();
+        let (mut builder, mut plain) = (IntakeBuilder::new(), IntakeBuilder::new());
+        let mut held: Option<(Intake, Intake)> = None;
+        for (at, (topic, payload, arrived_ms)) in messages.iter().enumerate() {
+            let number = topics.iter().position(|known| known == topic).unwrap_or_else(|| {
+                topics.push(topic);
+                topics.len() - 1
+            });
+            let number = numbered[at % numbered.len()].then_some(number as u32);
+            builder.push_numbered(topic, number, payload, *arrived_ms);
+            plain.push(topic, payload, *arrived_ms);
+            if ends[at % ends.len()] {
+                let (first, other) = (builder.finish(1), plain.finish(1));
+                prop_assert_eq!(&first, &other);
+                // Every other one is held on to, and stays as it is.
+                match held.take() {
+                    Some((held, other)) => prop_assert_eq!(held, other),
+                    None => held = Some((first.clone(), other)),
+                }
+                builder.reuse(first);
+            }
+        }
+        prop_assert_eq!(builder.finish(1), plain.finish(1));
+    }
+
+    #[test]
     fn messages_come_back_as_they_were_pushed(
         messages in prop::collection::vec(message(), 0..40),
         first_message in 1..u64::from(u32::MAX),

@@ -51,4 +51,9 @@ impl RecordedMessages for MergedRecordings {
     fn current(&self) -> Recorded<'_> {
         self.inputs[self.current].current()
     }
+
+    /// Each recording has numbers of its own.
+    fn topic_number(&self) -> Option<u32> {
+        if self.inputs.len() == 1 { self.inputs[0].topic_number() } else { None }
+    }
 }

@@ -35,6 +35,11 @@ impl Printed {
         self.topics.get(number)
     }
 
+    /// Whether the number has always meant its topic.
+    pub(super) fn is_alone(&self, number: u32) -> bool {
+        self.topics.is_alone(number)
+    }
+
     /// Reads the line that `bytes` begin with.
     #[inline(always)]
     pub(super) fn read(&mut self, bytes: &[u8]) -> Option<Line> {

@@ -43,6 +43,9 @@ pub trait RecordedMessages {
     /// The message that [`RecordedMessages::advance`] went to. Call it only after that said true.
     fn current(&self) -> Recorded<'_>;
 
+    /// A number that stands for the current message's topic, and in these recordings for no other; not all topics have one.
+    fn topic_number(&self) -> Option<u32>;
+
     /// Calls `visit` for each message that is left.
     ///
     /// # Errors

@@ -311,6 +311,31 @@ fn what_is_written_reads_back_as_it_was() {
     }
 }
 
+/// Three thousand topics, of which some share a place in the table, each on three lines.
+#[test]
+fn a_number_never_stands_for_two_topics() {
+    let mut text = String::new();
+    for bay in (0..3_000).chain(0..3_000).chain((0..3_000).rev()) {
+        text += &format!(
+            r#"{{"tst":"2026-11-22T07:34:00.123000+0000","topic":"workshop/lyon/bay-{bay}/steps","qos":1,"retain":0,"payloadlen":7,"payload":{{"a":1}}}}"#
+        );
+        text.push('\n');
+    }
+    let mut recording = recording(text, None);
+    let mut of_number = std::collections::BTreeMap::new();
+    let (mut lines, mut numbered) = (0, 0);
+    while recording.advance().expect("can be read") {
+        let Recorded::Message { topic, .. } = recording.current() else { panic!("a message") };
+        lines += 1;
+        if let Some(number) = recording.topic_number() {
+            numbered += 1;
+            assert_eq!(of_number.entry(number).or_insert_with(|| topic.to_owned()), topic);
+        }
+    }
+    assert_eq!(lines, 9_000);
+    assert!((8_000..9_000).contains(&numbered), "{numbered}: most have one, those that take turns do not");
+}
+
 #[test]
 fn a_payload_of_several_lines_is_written_on_one() {
     let mut writer = RecordingWriter::new(Vec::new());

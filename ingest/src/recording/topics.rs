@@ -7,7 +7,14 @@ use crate::decode::text;
 pub(super) struct KnownTopics {
     /// 1 + number of the topic of each hash; 0 for none.
     numbers: Vec<u32>,
-    topics: Vec<Box<str>>,
+    topics: Vec<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    topic: Box<str>,
+    /// The number has meant another topic before.
+    is_taken_over: bool,
 }
 
 /// Far more than there are topics, so that few share a place; what is never used costs no memory.
@@ -25,7 +32,13 @@ impl Default for KnownTopics {
 impl KnownTopics {
     #[inline]
     pub(super) fn get(&self, number: u32) -> &str {
-        &self.topics[number as usize]
+        &self.topics[number as usize].topic
+    }
+
+    /// Whether the number has always meant its topic.
+    #[inline]
+    pub(super) fn is_alone(&self, number: u32) -> bool {
+        !self.topics[number as usize].is_taken_over
     }
 
     /// The number of the topic that `bytes` begin with, up to a quote, and its length; `None` if it has
@@ -50,7 +63,7 @@ impl KnownTopics {
         let topic = bytes.get(..8 * whole_words + len)?;
         let number = self.numbers[place].wrapping_sub(1);
         match self.topics.get(number as usize) {
-            Some(known) if known.as_bytes() == topic => Some((number, topic.len())),
+            Some(known) if known.topic.as_bytes() == topic => Some((number, topic.len())),
             _ => Some((self.learn(topic, place)?, topic.len())),
         }
     }
@@ -62,9 +75,9 @@ impl KnownTopics {
         }
         let topic = Box::from(std::str::from_utf8(topic).ok()?);
         if let Some(known) = self.topics.get_mut(self.numbers[place].wrapping_sub(1) as usize) {
-            *known = topic;
+            *known = Known { topic, is_taken_over: true };
         } else {
-            self.topics.push(topic);
+            self.topics.push(Known { topic, is_taken_over: false });
             self.numbers[place] = u32::try_from(self.topics.len()).ok()?;
         }
         Some(self.numbers[place] - 1)

@@ -73,7 +73,10 @@ impl Replay {
             .map_err(|error| CommandError::failed("could not start reading", error))?;
         while let Some(read) = reading.next() {
             match read {
-                Read::Entry(entry) => self.apply(&entry)?,
+                Read::Entry(entry) => {
+                    self.apply(&entry)?;
+                    reading.give_back(entry);
+                }
                 Read::Unreadable(reject) => {
                     self.warn(&reject.detail);
                     self.engine.refuse(reject, &mut self.out).map_err(broken)?;

@@ -5,7 +5,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use ingest::decode::REJECT_BYTES_MAX;
-use ingest::entry::{Entry, IntakeBuilder};
+use ingest::entry::{Entry, Intake, IntakeBuilder};
 use ingest::intake::Arrivals;
 use ingest::readings::{Reason, Reject};
 use ingest::recording::{MergedRecordings, Recorded, RecordedMessages, Recording, RecordingError};
@@ -30,6 +30,7 @@ pub(super) enum Read {
 #[derive(Debug)]
 pub(super) struct Reading {
     read: Receiver<Read>,
+    spent: SyncSender<Intake>,
     thread: JoinHandle<()>,
 }
 
@@ -38,8 +39,10 @@ impl Reading {
     /// There is no thread to be had.
     pub(super) fn spawn(inputs: Vec<Recording>, cut_interval: Duration) -> std::io::Result<Self> {
         let (to, read) = sync_channel(WAITING_ENTRIES_MAX);
+        let (spent, back) = sync_channel(WAITING_ENTRIES_MAX);
         let mut reader = Reader {
             to,
+            back,
             intake: IntakeBuilder::new(),
             next_message: 1,
             recordings: MergedRecordings::new(inputs),
@@ -49,12 +52,19 @@ impl Reading {
             let _ = reader.run(cut_interval);
         };
         let thread = Builder::new().name("andon-reading".into()).spawn(run)?;
-        Ok(Reading { read, thread })
+        Ok(Reading { read, spent, thread })
     }
 
     /// The next, as long as there is one.
     pub(super) fn next(&self) -> Option<Read> {
         self.read.recv().ok()
+    }
+
+    /// An entry has been applied: whoever reads fills its memory again. What finds no room there is dropped.
+    pub(super) fn give_back(&self, entry: Entry) {
+        if let Entry::Intake(intake) = entry {
+            let _ = self.spent.try_send(intake);
+        }
     }
 
     /// After the last.
@@ -67,6 +77,7 @@ impl Reading {
 
 struct Reader {
     to: SyncSender<Read>,
+    back: Receiver<Intake>,
     intake: IntakeBuilder,
     next_message: u64,
     recordings: MergedRecordings,
@@ -92,10 +103,11 @@ impl Reader {
                     .chain(passed.cut)
                     .try_for_each(|entry| self.to.send(Read::Entry(entry)))?;
             }
+            let number = self.recordings.topic_number();
             // Asked for again, since it lends the recordings.
             match self.recordings.current() {
                 Recorded::Message { topic, payload, .. } => {
-                    self.intake.push(topic, payload, arrivals.last_ms())
+                    self.intake.push_numbered(topic, number, payload, arrivals.last_ms())
                 }
                 Recorded::Unreadable { raw, detail, .. } => {
                     let reject = Reject {
@@ -125,6 +137,7 @@ impl Reader {
         let messages = u64::from(self.intake.messages());
         let entry = Entry::Intake(self.intake.finish(self.next_message));
         self.next_message += messages;
+        self.back.try_iter().for_each(|spent| self.intake.reuse(spent));
         self.to.send(Read::Entry(entry))
     }
 }
