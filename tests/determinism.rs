@@ -100,6 +100,21 @@ fn what() -> impl Strategy<Value = What> {
     ]
 }
 
+/// Some messages; where the workshop is small, all on one job and two bays.
+fn workshop() -> impl Strategy<Value = Vec<Sent>> {
+    let of_one_job = |mut all: Vec<Sent>| {
+        for sent in &mut all {
+            sent.bay %= 2;
+            if let What::Step { job, .. } = &mut sent.what {
+                *job = 0;
+            }
+        }
+        all
+    };
+    let all = || prop::collection::vec(sent(), 1..120);
+    prop_oneof![all(), all().prop_map(of_one_job)]
+}
+
 fn sent() -> impl Strategy<Value = Sent> {
     let after_ms = prop_oneof![10 => 0..900_i64, 4 => 900..8_000_i64, 1 => 8_000..120_000_i64, 1 => 120_000..1_200_000_i64];
     let age_ms = prop_oneof![10 => 0..2_000_i64, 4 => 2_000..60_000_i64, 1 => 60_000..1_500_000_i64, 1 => -90_000..0_i64];
@@ -339,19 +354,30 @@ fn reworked() -> Config {
             _ => text,
         })
     };
-    let hop = ("torque_hop", "hop(telemetry, ts, INTERVAL '20 seconds', INTERVAL '60 seconds')", "");
-    let session = (
-        "torque_session",
-        "session(telemetry, ts, INTERVAL '10 seconds', site, bay, tool, metric)",
-        ", metric",
-    );
-    with_rules(changed, &[THIRDS, hop, session, ("torque_step", "per_step(telemetry)", "")])
+    with_rules(changed, &[THIRDS, HOP, SESSION, STEP])
+}
+
+/// The shipped rules and a view over windows of each kind.
+fn viewed() -> Config {
+    with_rules(|_, text| Some(text), &VIEWS)
 }
 
 /// A view's name, what it reads, and what it groups by besides the tool.
 type View = (&'static str, &'static str, &'static str);
 
 const THIRDS: View = ("torque_thirds", "tumble(telemetry, ts, INTERVAL '20 seconds')", "");
+const HOP: View = ("torque_hop", "hop(telemetry, ts, INTERVAL '20 seconds', INTERVAL '60 seconds')", "");
+const SESSION: View =
+    ("torque_session", "session(telemetry, ts, INTERVAL '10 seconds', site, bay, tool, metric)", ", metric");
+const STEP: View = ("torque_step", "per_step(telemetry)", "");
+const VIEWS: [View; 6] = [
+    THIRDS,
+    HOP,
+    SESSION,
+    STEP,
+    ("torque_shift", "shift(telemetry, ts)", ""),
+    ("torque_day", "day(telemetry, ts)", ""),
+];
 
 /// The shipped configuration with its rules as `changed` makes them of name and text, and `views` of torque.
 fn with_rules(changed: impl Fn(&str, String) -> Option<String>, views: &[View]) -> Config {
@@ -370,29 +396,47 @@ fn with_rules(changed: impl Fn(&str, String) -> Option<String>, views: &[View]) 
             std::fs::write(rules.join(name), text).expect("written");
         }
     }
-    for (name, from, more) in views {
-        // Lines leave a column `site` out, and bays of two sites have the same names.
-        let text = format!(
-            "view = \"{name}\"\nsql = \"\"\"SELECT site AS shop, bay, tool, window_start, window_end, count(*) AS times, \
-             max(value) AS top FROM {from} WHERE metric = 'torque' GROUP BY site, bay, tool{more}, window_start, window_end\
-             \"\"\"\n"
-        );
+    for view in views {
+        let (name, ..) = view;
+        let text = format!("view = \"{name}\"\nsql = \"\"\"{}\"\"\"\n", sql_of(view));
         std::fs::write(rules.join(format!("{name}.toml")), text).expect("written");
     }
     Config::load(&folder.path().join("demo.toml")).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
 }
 
-/// What lines of a view say of windows that are final, without the revision: several of one window are one, the last.
-fn finals(lines: &[String], view: &str) -> std::collections::BTreeMap<String, String> {
+/// Lines leave a column `site` out, and bays of two sites have the same names.
+fn sql_of((_, from, more): &View) -> String {
+    format!(
+        "SELECT site AS shop, bay, tool, window_start, window_end, count(*) AS times, max(value) AS top FROM {from} \
+         WHERE metric = 'torque' GROUP BY site, bay, tool{more}, window_start, window_end"
+    )
+}
+
+/// What lines of a view say of windows that are final, in the order in which they were told: whose, and without the revision
+/// what.
+fn told_finals<'a>(lines: &'a [String], view: &str) -> impl Iterator<Item = (String, String)> + use<'a> {
     let head = format!("out {view} ");
-    let of_view =
-        lines.iter().filter_map(|line| line.strip_prefix(&head)).filter(|line| line.contains("final=true"));
-    let parted = of_view.map(|line| {
+    let of_view = lines.iter().filter_map(move |line| Some(line.strip_prefix(&head)?.to_owned()));
+    of_view.filter(|line| line.contains("final=true")).map(|line| {
         let (key, said) = line.split_once(" times=").expect("the keys come first");
         let said = said.split(" revision=").next().expect("one part");
         (key.to_owned(), said.to_owned())
-    });
-    parted.collect()
+    })
+}
+
+/// The same; several of one window are one, the last.
+fn finals(lines: &[String], view: &str) -> std::collections::BTreeMap<String, String> {
+    told_finals(lines, view).collect()
+}
+
+/// The last word on each window that still has rows. A session may have grown, and is the same one from its start on.
+fn newest(lines: &[String], view: &str) -> Vec<String> {
+    let mut newest = std::collections::BTreeMap::new();
+    for (key, said) in told_finals(lines, view) {
+        let (whose, end) = key.split_once(" window_end=").expect("a window");
+        newest.insert(whose.to_owned(), format!("{whose} window_end={end} times={said}"));
+    }
+    newest.into_values().filter(|line| !line.contains(" times=0")).collect()
 }
 
 /// Oslo, and tools that buffer what they measure, have bounds of their own.
@@ -541,7 +585,7 @@ proptest! {
 
     #[test]
     fn a_window_that_was_filled_with_what_was_told_is_whole(
-        all in prop::collection::vec(sent(), 1..120),
+        all in workshop(),
         at in any::<prop::sample::Index>(),
         patience in 0..40usize,
         is_restored in any::<bool>(),
@@ -579,6 +623,26 @@ proptest! {
             for (key, said) in told {
                 prop_assert_eq!(Some(&said), whole.get(&key), "{} of {}", key, view);
             }
+        }
+    }
+
+    #[test]
+    fn what_a_view_says_last_is_what_its_text_says_over_the_exports(
+        all in workshop(),
+        is_uniform in any::<bool>(),
+    ) {
+        let config = if is_uniform { viewed() } else { with_bounds_of_their_own(viewed()) };
+        let mut run = Run::new(&config, together()).expect("the configuration works");
+        run.keep_told();
+        for action in actions(&all).iter().chain([&Action::End]) {
+            run.act(action).expect("the engine goes on");
+        }
+        for view in VIEWS {
+            let folder = tempfile::tempdir().expect("a folder");
+            let asked = run.ask(&config, folder.path(), &sql_of(&view)).expect("SQL over the exports");
+            let mut asked: Vec<String> = asked.iter().filter_map(|line| Some(line.strip_prefix("out asked ")?.to_owned())).collect();
+            asked.sort();
+            prop_assert_eq!(newest(&run.lines, view.0), asked, "{}", view.0);
         }
     }
 

@@ -170,7 +170,7 @@ impl Joiner {
                 step: Arc::clone(&found.step),
                 operation: plan.and_then(|plan| plan.operation.as_deref()).map(Arc::from),
                 technician: found.technician.clone(),
-                run_ms: (found.started_ms, found.ended_ms.unwrap_or(i64::MAX)),
+                run_ms: (found.started_ms, of_bay.told_end_ms(found).unwrap_or(i64::MAX)),
             });
         }
         memo.place = memo.placed.map_or(NO_RUN, |(_, place)| place);

@@ -289,6 +289,16 @@ impl Steps {
     pub(super) fn runs(&self) -> impl Iterator<Item = (u32, &Run)> {
         (0..).zip(&self.bays).flat_map(|(bay, steps)| steps.runs.iter().map(move |run| (bay, run)))
     }
+
+    /// Bay, start and end of each run whose end has been told.
+    pub(super) fn told_ends(&self) -> impl Iterator<Item = (u32, i64, i64)> {
+        let of_bay = |(bay, steps): (u32, &'_ BaySteps)| {
+            let ends = steps.runs.iter().map(|run| (run.started_ms, steps.told_end_ms(run)));
+            let told = ends.filter_map(|(started_ms, ended_ms)| Some((bay, started_ms, ended_ms?)));
+            told.collect::<Vec<_>>()
+        };
+        (0..).zip(&self.bays).flat_map(of_bay)
+    }
 }
 
 fn planned(card: &JobCard, step: &str) -> Option<Arc<PlannedStep>> {

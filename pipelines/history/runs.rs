@@ -40,14 +40,12 @@ impl StepRuns {
         }
         events.sort();
         let mut runs: FxHashMap<Key, Vec<(i64, i64)>> = FxHashMap::default();
-        let mut open = FxHashMap::default();
         for (ts_ms, _, key, is_start) in events {
-            let is_open = open.insert(key.clone(), is_start).unwrap_or(false);
             let of_step = runs.entry(key).or_default();
-            match of_step.last_mut() {
-                _ if is_start && !is_open => of_step.push((ts_ms, i64::MAX)),
-                // What ended it first stands: the other end, before it, came when that had been told.
-                Some(last) if !is_start => last.1 = ts_ms,
+            let open = of_step.last_mut().filter(|(_, ended_ms)| *ended_ms == i64::MAX);
+            match (open, is_start) {
+                (None, true) => of_step.push((ts_ms, i64::MAX)),
+                (Some(open), false) => open.1 = ts_ms,
                 _ => {}
             }
         }

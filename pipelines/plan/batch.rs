@@ -160,31 +160,28 @@ fn session_text(
     )
 }
 
-/// Joins rows with the runs that have ended, by their start, or as exports of earlier versions do without it, by time. Of
-/// several ends the last stands: those before it came when it had been told.
+/// Joins rows with the runs that have ended (a start, and the first finish that follows) by their start, or as exports of
+/// earlier versions do without it, by time.
 fn step_text(name: &str, table: &Arc<dyn TableProvider>) -> String {
-    let has_start = table.schema().field_with_name("step_started").is_ok();
     let columns = table.schema();
+    let has_start = columns.field_with_name("step_started").is_ok();
     let columns = columns.fields().iter().map(|field| format!("rows_of.{}", quoted(field.name())));
     let (columns, name) = (columns.collect::<Vec<_>>().join(", "), quoted(name));
     let whose = "PARTITION BY site, bay, job, step ORDER BY ts, message";
-    let by_time = "rows_of.ts >= runs.started AND rows_of.ts < runs.ended";
+    let by_time = "rows_of.ts >= runs.ts AND rows_of.ts < runs.ended";
     let which = match has_start {
-        true => {
-            format!("(rows_of.step_started = runs.started OR rows_of.step_started IS NULL AND {by_time})")
-        }
+        true => format!("(rows_of.step_started = runs.ts OR rows_of.step_started IS NULL AND {by_time})"),
         false => by_time.to_owned(),
     };
     format!(
-        "WITH marks AS (SELECT *, event = 'started' AND coalesce(lag(event) OVER ({whose}) <> 'started', true) AS begins
-                        FROM steps WHERE event IN ('started', 'finished', 'failed')),
-              numbered AS (SELECT *, sum(CASE WHEN begins THEN 1 ELSE 0 END) OVER ({whose}) AS run FROM marks),
-              runs AS (SELECT site, bay, job, step, min(ts) AS started, max(ts) FILTER (WHERE event <> 'started') AS ended
-                       FROM numbered WHERE run > 0 GROUP BY site, bay, job, step, run)
-         SELECT {columns}, runs.started AS window_start, runs.ended AS window_end
+        "WITH marks AS (SELECT *, lag(event) OVER ({whose}) AS before FROM steps
+                        WHERE event IN ('started', 'finished', 'failed')),
+              runs AS (SELECT *, lead(ts) OVER ({whose}) AS ended FROM marks
+                       WHERE (event = 'started') = (before IS NULL OR before <> 'started'))
+         SELECT {columns}, runs.ts AS window_start, runs.ended AS window_end
          FROM {name} AS rows_of JOIN runs
            ON rows_of.site = runs.site AND rows_of.bay = runs.bay AND rows_of.job = runs.job AND rows_of.step = runs.step
-         WHERE runs.ended IS NOT NULL AND {which}"
+         WHERE runs.event = 'started' AND runs.ended IS NOT NULL AND {which}"
     )
 }
 

@@ -3,15 +3,27 @@
 use std::path::Path;
 
 use ingest::entry::{Change, Entry};
+use sinks::emission::Emission;
 use sinks::parquet::{ParquetSettings, ParquetSink, Show};
 use sinks::sink::Sink;
 
 use super::run::{Run, RunError};
+use super::told;
+use crate::analyst::OpenError;
 use crate::config::Config;
-use crate::{exports, refill};
+use crate::{analyst, exports, refill};
 
 /// What windows are filled with.
 const STREAMS: [&str; 2] = ["telemetry", "steps"];
+
+/// Why what was told cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Query(#[from] datafusion::error::DataFusionError),
+}
 
 impl Run {
     /// Keeps what it tells from now on, so that new windows can be filled with it.
@@ -46,20 +58,45 @@ impl Run {
         if !self.engine.has_told_until(filling.until_message) {
             return Ok(false);
         }
+        self.export_to(folder)?;
+        let (filled, _) = refill::read(&filling, config, folder, || false)?;
+        let windows = filled.encode()?.into();
+        self.apply(&Entry::Filling { until_message: filling.until_message, windows })?;
+        Ok(true)
+    }
+
+    /// Writes what was told to `folder`, which is empty, and asks it: rows as lines. Readings that came too late for any window
+    /// are left out.
+    ///
+    /// # Errors
+    /// If the folder cannot be written or read, or the query is none.
+    pub fn ask(&self, config: &Config, folder: &Path, sql: &str) -> Result<Vec<String>, RunError> {
+        self.export_to(folder)?;
+        let batches = runtime()?.block_on(async {
+            let context = analyst::open(folder, &config.calendars).await?;
+            let in_time = context.sql("SELECT * FROM telemetry WHERE lateness <> 'late'").await?.into_view();
+            context.deregister_table("telemetry")?;
+            context.register_table("telemetry", in_time)?;
+            Ok::<_, AskError>(context.sql(sql).await?.collect().await?)
+        })?;
+        let emissions = batches.into_iter().map(|rows| Emission { stream: "asked".into(), rows });
+        let lines = emissions.flat_map(|emission| {
+            (0..emission.rows.num_rows()).map(move |row| told::line(&emission, row)).collect::<Vec<_>>()
+        });
+        Ok(lines.collect::<Result<_, _>>()?)
+    }
+
+    fn export_to(&self, folder: &Path) -> Result<(), RunError> {
         let mut streams = exports::streams(&self.engine);
         streams.retain(|stream| STREAMS.contains(&&*stream.name));
         let mut sink = ParquetSink::new(ParquetSettings::new(folder, Show::AtEnd, streams))?;
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        runtime.block_on(async {
+        runtime()?.block_on(async {
             for emission in self.told.iter().flatten() {
                 sink.write(emission).await?;
             }
             sink.finish().await
         })?;
-        let (filled, _) = refill::read(&filling, config, folder, || false)?;
-        let windows = filled.encode()?.into();
-        self.apply(&Entry::Filling { until_message: filling.until_message, windows })?;
-        Ok(true)
+        Ok(())
     }
 
     pub(super) fn keep_what_is_told(&mut self) {
@@ -67,6 +104,10 @@ impl Run {
             told.extend(self.out.iter().filter(|emission| STREAMS.contains(&&*emission.stream)).cloned());
         }
     }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().build()
 }
 
 #[cfg(test)]

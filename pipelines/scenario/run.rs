@@ -10,6 +10,7 @@ use sinks::emission::Emission;
 use sinks::sink::SinkError;
 use sinks::view::Counts;
 
+use super::history::AskError;
 use super::{Action, Message, told};
 use crate::config::Config;
 use crate::digest::Digest;
@@ -90,6 +91,8 @@ pub enum RunError {
     Sink(#[from] SinkError),
     #[error(transparent)]
     Refill(#[from] RefillError),
+    #[error(transparent)]
+    Ask(#[from] AskError),
     #[error(transparent)]
     Runtime(#[from] std::io::Error),
     #[error("the state differs right after a restart: {before} before, {after} after it")]

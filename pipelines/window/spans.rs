@@ -16,7 +16,6 @@ use datafusion::common::Result;
 use ingest::series::SeriesTable;
 
 use self::calendar::Calendar;
-use super::closed::OPEN;
 use super::frontier::Closers;
 use super::groups::{GroupTable, OUTSIDE};
 use super::pane::Pane;
@@ -53,7 +52,7 @@ struct Span {
     start_ms: i64,
     /// Newest row.
     last_ms: i64,
-    /// Of a step; [`OPEN`] while it goes on, and for sessions.
+    /// Of a step; `OPEN` while it goes on, and for sessions.
     ended_ms: i64,
     /// When to look at it again: no later than at its end, or when it is to be forgotten.
     due_ms: i64,
@@ -91,8 +90,8 @@ pub struct SpanOperator {
     /// Spans to look at, at the next close, whatever time it is.
     changed: BTreeSet<u32>,
     withdrawn: Vec<Withdrawn>,
-    /// Spans of steps that go on, by bay and start.
-    open_runs: BTreeMap<(u32, i64), Vec<u32>>,
+    /// Spans of steps, by bay and start of the run.
+    of_runs: BTreeMap<(u32, i64), Vec<u32>>,
 }
 
 impl SpanOperator {
@@ -112,7 +111,7 @@ impl SpanOperator {
             calendar: Calendar::default(),
             changed: BTreeSet::new(),
             withdrawn: Vec::new(),
-            open_runs: BTreeMap::new(),
+            of_runs: BTreeMap::new(),
         })
     }
 
@@ -125,15 +124,23 @@ impl SpanOperator {
         self.of_series.codes(&self.plan, input.series, input.ts_ms.len(), table, &mut self.closers)
     }
 
-    /// A run of a step has ended.
+    /// A run of a step has ended, or ended earlier than it was told: then its windows are told again.
     pub(super) fn end_run(&mut self, bay: u32, started_ms: i64, ended_ms: i64) {
-        for place in self.open_runs.remove(&(bay, started_ms)).unwrap_or_default() {
-            self.spans[place as usize].ended_ms = ended_ms;
+        for place in self.of_runs.get(&(bay, started_ms)).cloned().unwrap_or_default() {
+            let span = &mut self.spans[place as usize];
+            if span.ended_ms == ended_ms {
+                continue;
+            }
+            span.ended_ms = ended_ms;
             self.set_due(place, ended_ms);
+            if let Some(mark) = self.states.marks.get_mut(place as usize).filter(|mark| mark.is_final) {
+                mark.changed = true;
+                self.changed.insert(place);
+            }
         }
     }
 
-    /// End of a span; [`OPEN`] for a step that goes on.
+    /// End of a span; `OPEN` for a step that goes on.
     fn end_of(&self, span: &Span) -> i64 {
         match self.kind {
             SpanKind::Session { gap_ms } => span.last_ms.saturating_add(gap_ms),
@@ -174,8 +181,8 @@ impl SpanOperator {
         of_group.insert(at, place);
         self.newest[group] = of_group.last().copied().unwrap_or(OUTSIDE);
         self.calendar.put(span.closer, span.due_ms, place);
-        if self.kind == SpanKind::Step && span.ended_ms == OPEN {
-            self.open_runs.entry((span.bay, span.start_ms)).or_default().push(place);
+        if self.kind == SpanKind::Step {
+            self.of_runs.entry((span.bay, span.start_ms)).or_default().push(place);
         }
         place
     }
@@ -186,12 +193,12 @@ impl SpanOperator {
         let of_group = &mut self.of_group[span.group as usize];
         of_group.retain(|&known| known != place);
         self.newest[span.group as usize] = of_group.last().copied().unwrap_or(OUTSIDE);
-        if self.kind == SpanKind::Step && span.ended_ms == OPEN {
+        if self.kind == SpanKind::Step {
             let run = (span.bay, span.start_ms);
-            let of_run = self.open_runs.get_mut(&run).expect("each step that goes on is listed");
+            let of_run = self.of_runs.get_mut(&run).expect("each is listed");
             of_run.retain(|&known| known != place);
             if of_run.is_empty() {
-                self.open_runs.remove(&run);
+                self.of_runs.remove(&run);
             }
         }
         self.changed.remove(&place);

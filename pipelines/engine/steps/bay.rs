@@ -135,6 +135,16 @@ impl BaySteps {
         told
     }
 
+    /// The end of a run, once it has been told: until then an earlier one may come.
+    pub(crate) fn told_end_ms(&self, run: &Run) -> Option<i64> {
+        let ended_ms = run.ended_ms?;
+        let of_moment = self.events.partition_point(|record| record.ts_ms < ended_ms);
+        let mut of_moment = self.events[of_moment..].iter().take_while(|record| record.ts_ms == ended_ms);
+        let ends = |record: &Record| matches!(record.event, StepEventKind::Finished | StepEventKind::Failed);
+        let is_it = |record: &Record| ends(record) && record.job == run.job && record.step == run.step;
+        of_moment.any(|record| record.told && is_it(record)).then_some(ended_ms)
+    }
+
     /// The run that an event opened, changed or closed.
     fn run_of(&self, record: &Record) -> Option<&Run> {
         let same =

@@ -167,10 +167,8 @@ impl Engine {
         let without = (filled.without.as_slice(), filling.empty_from_ms);
         self.rules.fill(told, without, self.correction_horizon_ms, table)?;
         // History may have told of steps as open that have been finished since.
-        for (bay, run) in self.steps.runs() {
-            if let Some(ended_ms) = run.ended_ms.filter(|ended_ms| *ended_ms < self.bays.watermark_ms(bay)) {
-                self.rules.end_run(bay, run.started_ms, ended_ms);
-            }
+        for (bay, started_ms, ended_ms) in self.steps.told_ends() {
+            self.rules.end_run(bay, started_ms, ended_ms);
         }
         // Of a rule that has another query by now nothing was told.
         self.filling = Some(filling);

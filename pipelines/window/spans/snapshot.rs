@@ -157,10 +157,10 @@ impl SpanOperator {
             self.join(place, other).map_err(|error| exec_datafusion_err!("{error}"))?;
         }
         let known = &mut self.spans[place as usize];
-        let Span { bay, start_ms: run_ms, ended_ms, .. } = *known;
+        let Span { bay, start_ms: run_ms, .. } = *known;
         known.start_ms = known.start_ms.min(span.start_ms);
         known.last_ms = known.last_ms.max(span.last_ms);
-        if self.kind == SpanKind::Step && ended_ms == OPEN && span.ended_ms < OPEN {
+        if self.kind == SpanKind::Step && span.ended_ms < OPEN {
             self.end_run(bay, run_ms, span.ended_ms);
         }
         self.changed.insert(place);
