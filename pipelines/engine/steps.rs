@@ -231,7 +231,7 @@ impl Steps {
         for bay in bays_of_site {
             let Some(bay) = self.bays.get_mut(bay as usize) else { continue };
             for run in bay.runs.iter_mut().filter(|run| run.ended_ms.is_none() && *run.job == *card.job) {
-                run.replan(planned(&card, &run.step));
+                run.replan(bay::planned(&card, &run.step));
             }
         }
         self.cards.insert((site.into(), card.job.as_str().into()), (message, card));
@@ -240,7 +240,7 @@ impl Steps {
     /// What the newest card says of the step of `run`: that of the run itself where the card is forgotten.
     pub(super) fn newest_plan(&self, site: &str, run: &Run) -> Option<Arc<PlannedStep>> {
         match self.cards.get(&(site.into(), (&*run.job).into())) {
-            Some((_, card)) => planned(card, &run.step),
+            Some((_, card)) => bay::planned(card, &run.step),
             None => run.plan.clone(),
         }
     }
@@ -282,27 +282,16 @@ impl Steps {
 
     /// Open runs by bay number.
     pub(super) fn open_runs(&self) -> impl Iterator<Item = (u32, &Run)> {
-        self.runs().filter(|(_, run)| run.ended_ms.is_none())
-    }
-
-    /// All runs that are kept, by bay number.
-    pub(super) fn runs(&self) -> impl Iterator<Item = (u32, &Run)> {
-        (0..).zip(&self.bays).flat_map(|(bay, steps)| steps.runs.iter().map(move |run| (bay, run)))
+        let runs =
+            (0..).zip(&self.bays).flat_map(|(bay, of_bay)| of_bay.runs.iter().map(move |run| (bay, run)));
+        runs.filter(|(_, run)| run.ended_ms.is_none())
     }
 
     /// Bay, start and end of each run whose end has been told.
     pub(super) fn told_ends(&self) -> impl Iterator<Item = (u32, i64, i64)> {
-        let of_bay = |(bay, steps): (u32, &'_ BaySteps)| {
-            let ends = steps.runs.iter().map(|run| (run.started_ms, steps.told_end_ms(run)));
-            let told = ends.filter_map(|(started_ms, ended_ms)| Some((bay, started_ms, ended_ms?)));
-            told.collect::<Vec<_>>()
-        };
-        (0..).zip(&self.bays).flat_map(of_bay)
+        let bays = (0..).zip(&self.bays);
+        bays.flat_map(|(bay, steps)| steps.told_ends().map(move |(from_ms, to_ms)| (bay, from_ms, to_ms)))
     }
-}
-
-fn planned(card: &JobCard, step: &str) -> Option<Arc<PlannedStep>> {
-    card.steps.iter().find(|planned| planned.step == step).map(|planned| Arc::new(planned.clone()))
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ingest::readings::{JobCard, StepEventKind};
+use ingest::readings::{JobCard, PlannedStep, StepEventKind};
 use rustc_hash::FxHashMap;
 
-use super::{JobFacts, Record, Run, RunId, Told, planned};
+use super::{JobFacts, Record, Run, RunId, Told};
 
 /// From `from_ms` on, up to the next span, `run` is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -145,6 +145,11 @@ impl BaySteps {
         of_moment.any(|record| record.told && is_it(record)).then_some(ended_ms)
     }
 
+    /// Start and end of each run whose end has been told.
+    pub(super) fn told_ends(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.runs.iter().filter_map(|run| Some((run.started_ms, self.told_end_ms(run)?)))
+    }
+
     /// The run that an event opened, changed or closed.
     fn run_of(&self, record: &Record) -> Option<&Run> {
         let same =
@@ -265,4 +270,9 @@ fn apply(
         }
         _ => false,
     }
+}
+
+/// What a card plans for a step.
+pub(super) fn planned(card: &JobCard, step: &str) -> Option<Arc<PlannedStep>> {
+    card.steps.iter().find(|planned| planned.step == step).map(|planned| Arc::new(planned.clone()))
 }
