@@ -108,7 +108,7 @@ pub(crate) struct JoinedRun {
     pub step: Arc<str>,
     pub operation: Option<Arc<str>>,
     pub technician: Option<Arc<str>>,
-    /// Start and end of the run, as known at the join; `i64::MAX` while it goes on.
+    /// Start of the run, and its end once that has been told; `i64::MAX` until then.
     pub run_ms: (i64, i64),
 }
 

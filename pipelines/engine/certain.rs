@@ -189,7 +189,9 @@ impl Engine {
             if let (Some(run), Finished | Failed) = (&told.run, told.record.event) {
                 let plan = self.steps.newest_plan(&site, run);
                 self.usage.finish(&site_shared, bay, run, plan.as_deref(), told.record.ts_ms);
-                self.rules.end_run(bay, run.started_ms, told.record.ts_ms);
+                for started_ms in self.steps.bay_mut(bay).starts_of(run) {
+                    self.rules.end_run(bay, started_ms, told.record.ts_ms);
+                }
                 self.functions.take(workshop::finished(&site, run, told.record.ts_ms));
             }
         }

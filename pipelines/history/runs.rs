@@ -15,12 +15,17 @@ type Key = (String, String, String, String);
 /// All runs.
 #[derive(Debug, Default)]
 pub(crate) struct StepRuns {
-    runs: FxHashMap<Key, Vec<(i64, i64)>>,
+    of_step: FxHashMap<Key, RunsOfStep>,
 }
 
-/// Start and end of the runs of one step, by start; `i64::MAX` as the end of one that nobody has finished.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RunsOfStep<'a>(&'a [(i64, i64)]);
+/// The runs of one step.
+#[derive(Debug, Default)]
+pub(crate) struct RunsOfStep {
+    /// Start and end, by start; `i64::MAX` as the end of one that nobody has finished.
+    runs: Vec<(i64, i64)>,
+    /// All ends, ascending.
+    ends_ms: Vec<i64>,
+}
 
 impl StepRuns {
     /// Of the files of stream `steps`.
@@ -39,37 +44,38 @@ impl StepRuns {
             }
         }
         events.sort();
-        let mut runs: FxHashMap<Key, Vec<(i64, i64)>> = FxHashMap::default();
+        let mut runs = StepRuns::default();
         for (ts_ms, _, key, is_start) in events {
-            let of_step = runs.entry(key).or_default();
-            let open = of_step.last_mut().filter(|(_, ended_ms)| *ended_ms == i64::MAX);
+            let RunsOfStep { runs, ends_ms } = runs.of_step.entry(key).or_default();
+            let open = runs.last_mut().filter(|(_, ended_ms)| *ended_ms == i64::MAX);
             match (open, is_start) {
-                (None, true) => of_step.push((ts_ms, i64::MAX)),
+                (None, true) => runs.push((ts_ms, i64::MAX)),
                 (Some(open), false) => open.1 = ts_ms,
                 _ => {}
             }
+            if !is_start {
+                ends_ms.push(ts_ms);
+            }
         }
-        Ok(StepRuns { runs })
+        Ok(runs)
     }
 
-    pub(crate) fn of(&self, site: &str, bay: &str, job: &str, step: &str) -> RunsOfStep<'_> {
-        let key = (site.to_owned(), bay.to_owned(), job.to_owned(), step.to_owned());
-        RunsOfStep(self.runs.get(&key).map_or(&[], Vec::as_slice))
+    pub(crate) fn of(&self, site: &str, bay: &str, job: &str, step: &str) -> Option<&RunsOfStep> {
+        self.of_step.get(&(site.to_owned(), bay.to_owned(), job.to_owned(), step.to_owned()))
     }
 }
 
-impl RunsOfStep<'_> {
-    /// The end of the run that began at `started_ms`. One that began earlier than was known when its readings were told has
-    /// none: no end was told of it.
+impl RunsOfStep {
+    /// The end of the run that began at `started_ms`, or was thought to.
     pub(crate) fn end_of(&self, started_ms: i64) -> i64 {
-        let found = self.0.binary_search_by_key(&started_ms, |(started_ms, _)| *started_ms);
-        found.map_or(i64::MAX, |place| self.0[place].1)
+        let next = self.ends_ms.partition_point(|ended_ms| *ended_ms <= started_ms);
+        self.ends_ms.get(next).copied().unwrap_or(i64::MAX)
     }
 
     /// The run that holds `ts_ms`.
     pub(crate) fn at(&self, ts_ms: i64) -> Option<(i64, i64)> {
-        let begun = self.0.partition_point(|(started_ms, _)| *started_ms <= ts_ms);
-        self.0[..begun].last().filter(|(_, ended_ms)| ts_ms < *ended_ms).copied()
+        let begun = self.runs.partition_point(|(started_ms, _)| *started_ms <= ts_ms);
+        self.runs[..begun].last().filter(|(_, ended_ms)| ts_ms < *ended_ms).copied()
     }
 }
 

@@ -160,28 +160,43 @@ fn session_text(
     )
 }
 
-/// Joins rows with the runs that have ended (a start, and the first finish that follows) by their start, or as exports of
-/// earlier versions do without it, by time.
+/// Joins rows with the runs that have ended: those that say when theirs began with the first finish that follows, those of
+/// exports of earlier versions with the run of that time.
 fn step_text(name: &str, table: &Arc<dyn TableProvider>) -> String {
     let columns = table.schema();
     let has_start = columns.field_with_name("step_started").is_ok();
     let columns = columns.fields().iter().map(|field| format!("rows_of.{}", quoted(field.name())));
     let (columns, name) = (columns.collect::<Vec<_>>().join(", "), quoted(name));
-    let whose = "PARTITION BY site, bay, job, step ORDER BY ts, message";
-    let by_time = "rows_of.ts >= runs.ts AND rows_of.ts < runs.ended";
-    let which = match has_start {
-        true => format!("(rows_of.step_started = runs.ts OR rows_of.step_started IS NULL AND {by_time})"),
-        false => by_time.to_owned(),
+    let key = "site, bay, job, step";
+    let whose = format!("PARTITION BY {key} ORDER BY ts, message");
+    let same = |one: &str, other: &str| {
+        let names = key.split(", ").map(|name| format!("{one}.{name} = {other}.{name}"));
+        names.collect::<Vec<_>>().join(" AND ")
     };
+    let (of_run, of_begun, of_end) = (same("rows_of", "runs"), same("rows_of", "begun"), same("own", "ends"));
+    let by_time = format!(
+        "SELECT {columns}, runs.ts AS window_start, runs.ended AS window_end FROM {name} AS rows_of JOIN runs ON {of_run}
+         WHERE runs.event = 'started' AND rows_of.ts >= runs.ts AND rows_of.ts < runs.ended"
+    );
+    let marks = format!(
+        "marks AS (SELECT *, lag(event) OVER ({whose}) AS before FROM steps
+                   WHERE event IN ('started', 'finished', 'failed')),
+         runs AS (SELECT *, lead(ts) OVER ({whose}) AS ended FROM marks
+                  WHERE (event = 'started') = (before IS NULL OR before <> 'started'))"
+    );
+    if !has_start {
+        return format!("WITH {marks} {by_time}");
+    }
     format!(
-        "WITH marks AS (SELECT *, lag(event) OVER ({whose}) AS before FROM steps
-                        WHERE event IN ('started', 'finished', 'failed')),
-              runs AS (SELECT *, lead(ts) OVER ({whose}) AS ended FROM marks
-                       WHERE (event = 'started') = (before IS NULL OR before <> 'started'))
-         SELECT {columns}, runs.ts AS window_start, runs.ended AS window_end
-         FROM {name} AS rows_of JOIN runs
-           ON rows_of.site = runs.site AND rows_of.bay = runs.bay AND rows_of.job = runs.job AND rows_of.step = runs.step
-         WHERE runs.event = 'started' AND runs.ended IS NOT NULL AND {which}"
+        "WITH {marks},
+              own AS (SELECT DISTINCT {key}, step_started FROM {name} WHERE step_started IS NOT NULL),
+              ends AS (SELECT {key}, ts FROM steps WHERE event IN ('finished', 'failed')),
+              begun AS (SELECT own.site, own.bay, own.job, own.step, step_started, min(ends.ts) AS ended
+                        FROM own JOIN ends ON {of_end} WHERE ends.ts > step_started
+                        GROUP BY own.site, own.bay, own.job, own.step, step_started)
+         SELECT {columns}, begun.step_started AS window_start, begun.ended AS window_end
+         FROM {name} AS rows_of JOIN begun ON {of_begun} AND rows_of.step_started = begun.step_started
+         UNION ALL {by_time} AND rows_of.step_started IS NULL"
     )
 }
 

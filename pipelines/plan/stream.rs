@@ -236,12 +236,15 @@ impl DisplayAs for StreamScan {
     }
 }
 
+/// How many columns `telemetry` had when its queries were first hashed.
+const TELEMETRY_COLUMNS_FIRST: usize = 25;
+
 impl StreamScan {
     /// The columns as the hash of a query has them: a column that a stream gets later is behind those of windows, so that
     /// the queries which were there keep their hashes, and with them their windows.
     fn numbers(&self) -> Vec<usize> {
         let columns = self.stream.schema().fields().len();
-        let first = if self.stream == Stream::Telemetry { 25 } else { columns };
+        let first = if self.stream == Stream::Telemetry { TELEMETRY_COLUMNS_FIRST } else { columns };
         let number = |&column: &usize| match column {
             column if column < first => column,
             column if column < columns => column + WINDOW_COLUMNS.len(),

@@ -145,9 +145,21 @@ impl BaySteps {
         of_moment.any(|record| record.told && is_it(record)).then_some(ended_ms)
     }
 
-    /// Start and end of each run whose end has been told.
+    /// Start and end of each run whose end has been told, also from where it was thought to have begun.
     pub(super) fn told_ends(&self) -> impl Iterator<Item = (i64, i64)> {
-        self.runs.iter().filter_map(|run| Some((run.started_ms, self.told_end_ms(run)?)))
+        let told = self.runs.iter().filter_map(|run| Some((run, self.told_end_ms(run)?)));
+        told.flat_map(|(run, ended_ms)| self.starts_of(run).map(move |started_ms| (started_ms, ended_ms)))
+    }
+
+    /// When a run began, and where it was thought to have begun until an earlier start came: readings may have been told of
+    /// that.
+    pub(crate) fn starts_of(&self, run: &Run) -> impl Iterator<Item = i64> {
+        let is_before_end =
+            move |record: &&Record| run.ended_ms.is_none_or(|ended_ms| record.ts_ms < ended_ms);
+        let from = self.events.partition_point(|record| record.ts_ms < run.started_ms);
+        let within = self.events[from..].iter().take_while(is_before_end);
+        let starts = within.filter(|record| record.event == StepEventKind::Started);
+        starts.filter(|record| record.job == run.job && record.step == run.step).map(|record| record.ts_ms)
     }
 
     /// The run that an event opened, changed or closed.

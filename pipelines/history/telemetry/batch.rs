@@ -219,9 +219,11 @@ fn runs(
             let (job, step) = (name(0).unwrap_or_default(), name(1).unwrap_or_default());
             let of_step = of_steps.of(site, name(4).unwrap_or_default(), job, step);
             let run_ms = match started_ms {
-                Some(started_ms) => (started_ms, of_step.end_of(started_ms)),
+                Some(started_ms) => {
+                    (started_ms, of_step.map_or(i64::MAX, |of_step| of_step.end_of(started_ms)))
+                }
                 // Exports of earlier versions do not say which run it was.
-                None => of_step.at(ts_ms).unwrap_or(crate::window::NO_RUN),
+                None => of_step.and_then(|of_step| of_step.at(ts_ms)).unwrap_or(crate::window::NO_RUN),
             };
             let number = *known.entry((key, run_ms.0)).or_insert_with(|| {
                 if (0..4).all(|at| name(at).is_none()) {
