@@ -160,43 +160,33 @@ fn session_text(
     )
 }
 
-/// Joins rows with the runs that have ended: those that say when theirs began with the first finish that follows, those of
-/// exports of earlier versions with the run of that time.
+/// Joins rows with the starts of their steps and the first finish that follows: those that say when their run began with that
+/// start, those of exports of earlier versions with the run of that time. A start within a run is none, but readings may have
+/// been told of it before an earlier one came.
 fn step_text(name: &str, table: &Arc<dyn TableProvider>) -> String {
     let columns = table.schema();
     let has_start = columns.field_with_name("step_started").is_ok();
     let columns = columns.fields().iter().map(|field| format!("rows_of.{}", quoted(field.name())));
     let (columns, name) = (columns.collect::<Vec<_>>().join(", "), quoted(name));
-    let key = "site, bay, job, step";
-    let whose = format!("PARTITION BY {key} ORDER BY ts, message");
-    let same = |one: &str, other: &str| {
-        let names = key.split(", ").map(|name| format!("{one}.{name} = {other}.{name}"));
-        names.collect::<Vec<_>>().join(" AND ")
+    let whose = "PARTITION BY site, bay, job, step ORDER BY ts, message";
+    let by_time = "(starts.before IS NULL OR starts.before <> 'started') \
+                   AND rows_of.ts >= starts.ts AND rows_of.ts < starts.ended";
+    let is_its_start = match has_start {
+        true => format!("(rows_of.step_started = starts.ts OR rows_of.step_started IS NULL AND {by_time})"),
+        false => by_time.to_owned(),
     };
-    let (of_run, of_begun, of_end) = (same("rows_of", "runs"), same("rows_of", "begun"), same("own", "ends"));
-    let by_time = format!(
-        "SELECT {columns}, runs.ts AS window_start, runs.ended AS window_end FROM {name} AS rows_of JOIN runs ON {of_run}
-         WHERE runs.event = 'started' AND rows_of.ts >= runs.ts AND rows_of.ts < runs.ended"
-    );
-    let marks = format!(
-        "marks AS (SELECT *, lag(event) OVER ({whose}) AS before FROM steps
-                   WHERE event IN ('started', 'finished', 'failed')),
-         runs AS (SELECT *, lead(ts) OVER ({whose}) AS ended FROM marks
-                  WHERE (event = 'started') = (before IS NULL OR before <> 'started'))"
-    );
-    if !has_start {
-        return format!("WITH {marks} {by_time}");
-    }
     format!(
-        "WITH {marks},
-              own AS (SELECT DISTINCT {key}, step_started FROM {name} WHERE step_started IS NOT NULL),
-              ends AS (SELECT {key}, ts FROM steps WHERE event IN ('finished', 'failed')),
-              begun AS (SELECT own.site, own.bay, own.job, own.step, step_started, min(ends.ts) AS ended
-                        FROM own JOIN ends ON {of_end} WHERE ends.ts > step_started
-                        GROUP BY own.site, own.bay, own.job, own.step, step_started)
-         SELECT {columns}, begun.step_started AS window_start, begun.ended AS window_end
-         FROM {name} AS rows_of JOIN begun ON {of_begun} AND rows_of.step_started = begun.step_started
-         UNION ALL {by_time} AND rows_of.step_started IS NULL"
+        "WITH marks AS (SELECT *, lag(event) OVER ({whose}) AS before, lag(ts) OVER ({whose}) AS before_ts,
+                               min(CASE WHEN event <> 'started' THEN ts END) OVER
+                               ({whose} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS ended
+                        FROM steps WHERE event IN ('started', 'finished', 'failed')),
+              starts AS (SELECT * FROM marks WHERE event = 'started' AND ended IS NOT NULL
+                         AND NOT coalesce(before = 'started' AND before_ts = ts, false))
+         SELECT {columns}, starts.ts AS window_start, starts.ended AS window_end
+         FROM {name} AS rows_of JOIN starts
+           ON rows_of.site = starts.site AND rows_of.bay = starts.bay AND rows_of.job = starts.job
+           AND rows_of.step = starts.step
+         WHERE {is_its_start}"
     )
 }
 
