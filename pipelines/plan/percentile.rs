@@ -108,7 +108,7 @@ fn middle_of(bucket: i32) -> f64 {
 }
 
 impl Fold for Histogram {
-    fn fold(&mut self, _: Cut, value: f64) {
+    fn fold(&mut self, value: f64) {
         // What is no number has no rank.
         if value.is_nan() {
             return;
@@ -117,6 +117,10 @@ impl Fold for Histogram {
         self.count += 1;
         self.least = self.least.min(value);
         self.greatest = self.greatest.max(value);
+    }
+
+    fn fold_cut(&mut self, _: Cut, value: f64) {
+        self.fold(value);
     }
 
     fn merge(&mut self, other: &Self) {
@@ -173,11 +177,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::window::exact::cut;
 
     fn folded(values: &[f64]) -> Histogram {
         let mut histogram = Histogram::default();
-        values.iter().for_each(|&value| histogram.fold(cut(value), value));
+        values.iter().for_each(|&value| histogram.fold(value));
         histogram
     }
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::buffer::{Buffer, ScalarBuffer};
 use arrow::datatypes::{Field, Float64Type, Schema, UInt64Type};
-use arrow::ipc::reader::StreamReader;
+use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::writer::StreamWriter;
 use datafusion::common::{Result, exec_datafusion_err};
 
@@ -21,13 +22,19 @@ impl Columns<'_> {
         column.cloned().ok_or_else(|| exec_datafusion_err!("a state has too few columns"))
     }
 
-    pub(super) fn counts(&mut self) -> Result<Vec<u64>> {
+    pub(super) fn counts(&mut self) -> Result<ScalarBuffer<u64>> {
+        self.numbers::<UInt64Type>()
+    }
+
+    pub(super) fn floats(&mut self) -> Result<ScalarBuffer<f64>> {
+        self.numbers::<Float64Type>()
+    }
+
+    fn numbers<T: ArrowPrimitiveType>(&mut self) -> Result<ScalarBuffer<T::Native>> {
         let column = self.next()?;
-        let column = column.as_primitive_opt::<UInt64Type>();
-        Ok(column
-            .ok_or_else(|| exec_datafusion_err!("a state has a column of another type"))?
-            .values()
-            .to_vec())
+        let column = column.as_primitive_opt::<T>();
+        let wrong = || exec_datafusion_err!("a state has a column of another type");
+        Ok(column.ok_or_else(wrong)?.values().clone())
     }
 
     /// Sums as their encoding.
@@ -35,32 +42,30 @@ impl Columns<'_> {
         let wrong = || exec_datafusion_err!("a state has a column that is no sum");
         let column = self.next()?;
         let column = column.as_binary_opt::<i32>().ok_or_else(wrong)?;
-        (0..column.len()).map(|row| decode(column.value(row)).ok_or_else(wrong)).collect()
-    }
-
-    pub(super) fn floats(&mut self) -> Result<Vec<f64>> {
-        let column = self.next()?;
-        let column = column.as_primitive_opt::<Float64Type>();
-        Ok(column
-            .ok_or_else(|| exec_datafusion_err!("a state has a column of another type"))?
-            .values()
-            .to_vec())
+        let mut sums = Vec::with_capacity(column.len());
+        for row in 0..column.len() {
+            sums.push(decode(column.value(row)).ok_or_else(wrong)?);
+        }
+        Ok(sums)
     }
 }
 
+/// What a section has besides its columns, and room for what each of them has besides its values.
+const FRAME_BYTES: usize = 1024;
+
 /// A section's bytes.
-pub(super) fn to_ipc(fields: Vec<Field>, columns: Vec<ArrayRef>, rows: usize) -> Result<Vec<u8>> {
+pub(super) fn to_ipc(fields: Vec<Field>, columns: Vec<ArrayRef>, rows: usize) -> Result<Buffer> {
     let schema = Arc::new(Schema::new(fields));
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    let size: usize = columns.iter().map(|column| column.get_buffer_memory_size() + FRAME_BYTES).sum();
     let batch = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
-    let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
+    let mut writer = StreamWriter::try_new(Vec::with_capacity(size + FRAME_BYTES), &schema)?;
     writer.write(&batch)?;
-    Ok(writer.into_inner()?)
+    Ok(writer.into_inner()?.into())
 }
 
 /// A section's batch.
-pub(super) fn from_ipc(section: &[u8]) -> Result<RecordBatch> {
-    let mut reader = StreamReader::try_new(section, None)?;
-    let batch = reader.next().ok_or_else(|| exec_datafusion_err!("a state without a batch"))?;
-    Ok(batch?)
+pub(super) fn from_ipc(section: &Buffer) -> Result<RecordBatch> {
+    let batch = StreamDecoder::new().decode(&mut section.clone())?;
+    batch.ok_or_else(|| exec_datafusion_err!("a state without a batch"))
 }

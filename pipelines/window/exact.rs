@@ -31,53 +31,63 @@ pub(crate) struct ExactSum {
 /// A value in units of the two parts of a sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
-    /// [`Cut::UNFIT`] where it is not a whole number of units, or too large.
     pub high: i64,
     pub low: i64,
 }
 
-impl Cut {
-    /// Stands for "not in these units".
-    pub(crate) const UNFIT: i64 = i64::MIN;
+/// Whether cut values were whole numbers of units, and not too large: gathered without branches, so that many are cut at
+/// a time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fit {
+    /// Zero if every value was whole.
+    rest: u64,
+    /// Below zero if one was too large, or not a number.
+    room: i64,
 }
 
-/// Cuts a value. Without branches, so that many are cut at a time.
+impl Fit {
+    pub(crate) fn is_all(self) -> bool {
+        self.rest == 0 && self.room >= 0
+    }
+}
+
+/// Cuts a value. What it gives means nothing if the value does not fit.
 #[inline]
-pub(crate) fn cut(value: f64) -> Cut {
+pub(crate) fn cut(value: f64, fit: &mut Fit) -> Cut {
     /// One and a half times 2 to so much that the last bit of a sum with it is a unit of the high, or the low part:
     /// adding it cuts a number there, and the bits count its units.
     const HIGH: f64 = 1.5 * power_of_two(SUM_EXPONENT + LOW_BITS + 52);
     const LOW: f64 = 1.5 * power_of_two(SUM_EXPONENT + 52);
-    /// What can be cut so.
+    /// What can be cut so is below this. Bits of numbers without a sign are in the order of the numbers.
     const BOUND: f64 = power_of_two(SUM_EXPONENT + LOW_BITS + 51);
     let at_high = value + HIGH;
     let rest = value - (at_high - HIGH);
     let at_low = rest + LOW;
-    let is_whole = at_low - LOW == rest;
+    fit.rest |= ((at_low - LOW) - rest).to_bits();
+    fit.room |= BOUND.to_bits().cast_signed() - 1 - value.abs().to_bits().cast_signed();
     let units = |cut: f64, by: f64| cut.to_bits().cast_signed().wrapping_sub(by.to_bits().cast_signed());
-    let fits = (value.abs() < BOUND) & is_whole;
-    Cut { high: if fits { units(at_high, HIGH) } else { Cut::UNFIT }, low: units(at_low, LOW) }
+    Cut { high: units(at_high, HIGH), low: units(at_low, LOW) }
 }
 
 impl ExactSum {
     /// Adds a value.
     #[inline]
     pub(crate) fn add(&mut self, value: f64) {
-        self.add_cut(cut(value), value);
+        let mut fit = Fit::default();
+        let cut = cut(value, &mut fit);
+        if fit.is_all() { self.add_cut(cut, value) } else { self.add_aside(value) }
     }
 
-    /// Adds a value that was [`cut`].
+    /// Adds a value that was [`cut`] and fits.
     #[inline]
     pub(crate) fn add_cut(&mut self, cut: Cut, value: f64) {
-        let (high, is_over) = self.high.overflowing_add(cut.high);
-        if cut.high == Cut::UNFIT || is_over {
-            return self.add_aside(value);
+        if let Some(high) = self.high.checked_add(cut.high)
+            && let Some(low) = self.low.checked_add(cut.low)
+        {
+            (self.high, self.low) = (high, low);
+        } else {
+            self.add_aside(value);
         }
-        let (low, is_over) = self.low.overflowing_add(cut.low);
-        if is_over {
-            return self.add_aside(value);
-        }
-        (self.high, self.low) = (high, low);
     }
 
     #[cold]
@@ -154,6 +164,7 @@ impl ExactSum {
     }
 
     /// What [`ExactSum::encode`] wrote; `None` if these are no such bytes.
+    #[inline]
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (units, side) = bytes.split_first_chunk()?;
         let units = i128::from_le_bytes(*units);

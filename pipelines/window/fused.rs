@@ -1,7 +1,7 @@
 //! States of our own for the aggregates that most rules use: one load and one store for all of them together. None
 //! depends on the order of its values, so states can be merged.
 
-use super::exact::{Cut, ExactSquares, ExactSum, cut};
+use super::exact::{Cut, ExactSquares, ExactSum, Fit, cut};
 
 /// count, sum, min and max of one column in one group. An empty minimum is `f64::MAX` and not infinity, as in
 /// DataFusion's accumulators.
@@ -16,29 +16,50 @@ pub(crate) struct Measure {
 
 impl Measure {
     /// Takes over what `other` has seen, but for the sum.
-    #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "as below")]
     pub(crate) fn merge_range(&mut self, other: &Self) {
         if other.count == 0 {
             return;
         }
         self.count += other.count;
-        if !(other.min >= self.min) {
-            self.min = other.min;
-        }
-        if !(other.max <= self.max) {
-            self.max = other.max;
-        }
+        self.min = lesser(self.min, other.min);
+        self.max = if other.max.is_nan() { f64::NAN } else { greater(self.max, other.max) };
     }
 
     /// Takes a value in, but for the sum.
     #[inline]
-    #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN replaces and is replaced, as in DataFusion")]
     pub(crate) fn range(&mut self, value: f64) {
         self.count += 1;
-        // Chosen, not branched: which of values in no order is the least nobody can foretell.
-        self.min = if !(value >= self.min) { value } else { self.min };
-        self.max = if !(value <= self.max) { value } else { self.max };
+        if value.is_nan() {
+            self.max = f64::NAN;
+            return;
+        }
+        self.reach(value);
     }
+
+    /// Lets the range reach to a number. One zero is as good as the other, so that their order does not matter.
+    #[inline]
+    fn reach(&mut self, number: f64) {
+        let number = number + 0.0;
+        self.min = lesser(self.min, number);
+        self.max = greater(self.max, number);
+    }
+
+    /// The least value. What is no number is above all numbers, so it is the least only of its like.
+    pub(crate) fn least(&self) -> f64 {
+        if self.max.is_nan() && self.min == f64::MAX { f64::NAN } else { self.min }
+    }
+}
+
+/// The lesser of a bound and a number. Chosen, not branched: which of values in no order is the least nobody can foretell.
+#[inline]
+fn lesser(bound: f64, number: f64) -> f64 {
+    if number < bound { number } else { bound }
+}
+
+/// The greater of a number and a bound, which stays if it is no number.
+#[inline]
+fn greater(bound: f64, number: f64) -> f64 {
+    if number > bound { number } else { bound }
 }
 
 impl Default for Measure {
@@ -68,8 +89,11 @@ impl Spread {
 
 /// A state that values are folded into one by one.
 pub(crate) trait Fold: Default {
-    /// Takes a value in, which was cut.
-    fn fold(&mut self, cut: Cut, value: f64);
+    /// Takes a value in.
+    fn fold(&mut self, value: f64);
+
+    /// Takes a value in that was cut and fits.
+    fn fold_cut(&mut self, cut: Cut, value: f64);
 
     /// Takes over what `other` has seen.
     fn merge(&mut self, other: &Self);
@@ -77,9 +101,16 @@ pub(crate) trait Fold: Default {
 
 impl Fold for Measure {
     #[inline]
-    fn fold(&mut self, cut: Cut, value: f64) {
-        self.sum.add_cut(cut, value);
+    fn fold(&mut self, value: f64) {
+        self.sum.add(value);
         self.range(value);
+    }
+
+    #[inline]
+    fn fold_cut(&mut self, cut: Cut, value: f64) {
+        self.sum.add_cut(cut, value);
+        self.count += 1;
+        self.reach(value);
     }
 
     fn merge(&mut self, other: &Self) {
@@ -93,7 +124,14 @@ impl Fold for Measure {
 
 impl Fold for Spread {
     #[inline]
-    fn fold(&mut self, cut: Cut, value: f64) {
+    fn fold(&mut self, value: f64) {
+        self.count += 1;
+        self.sum.add(value);
+        self.squares.add(value);
+    }
+
+    #[inline]
+    fn fold_cut(&mut self, cut: Cut, value: f64) {
         self.count += 1;
         self.sum.add_cut(cut, value);
         self.squares.add(value);
@@ -114,7 +152,7 @@ const FEW_ROWS: usize = 64;
 /// Folds `values[row]` of each of `rows` (all, if `None`) into `states[groups[row]]`, in order, but for rows outside.
 pub(crate) fn fold_cut<S: Fold>(states: &mut [S], rows: Option<&[u32]>, groups: &[u32], values: &[f64]) {
     if rows.map_or(groups.len(), <[u32]>::len) < FEW_ROWS {
-        return fold_rows(states, rows, groups, values, |state, value| state.fold(cut(value), value));
+        return fold_rows(states, rows, groups, values, S::fold);
     }
     let mut cuts = Cuts::default();
     match rows {
@@ -150,13 +188,17 @@ impl Default for Cuts {
 impl Cuts {
     #[inline]
     fn fold<S: Fold>(&mut self, states: &mut [S], groups: &[u32], values: &[f64]) {
+        let mut fit = Fit::default();
         for ((high, low), &value) in self.high.iter_mut().zip(&mut self.low).zip(values) {
-            Cut { high: *high, low: *low } = cut(value);
+            Cut { high: *high, low: *low } = cut(value, &mut fit);
+        }
+        if !fit.is_all() {
+            return fold_rows(states, None, groups, values, S::fold);
         }
         for (((&group, &value), &high), &low) in groups.iter().zip(values).zip(&self.high).zip(&self.low) {
             // What is outside has no state.
             if let Some(state) = states.get_mut(group as usize) {
-                state.fold(Cut { high, low }, value);
+                state.fold_cut(Cut { high, low }, value);
             }
         }
     }

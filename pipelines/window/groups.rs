@@ -1,5 +1,7 @@
 //! Groups as dense numbers, found by their keys.
 
+mod combinations;
+
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -9,7 +11,9 @@ use arrow::datatypes::{DataType, Schema};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::Result;
 use hashbrown::HashTable;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxBuildHasher;
+
+pub(crate) use combinations::Combinations;
 
 /// Stands for "in no group".
 pub(crate) const OUTSIDE: u32 = u32::MAX;
@@ -202,6 +206,18 @@ impl GroupTable {
         self.ranks[group as usize]
     }
 
+    /// Makes room for `groups` more.
+    pub(crate) fn reserve(&mut self, groups: usize) {
+        self.numbers.reserve(groups, |&number| hash_of(self.keys.get(number)));
+        self.keys.ends.reserve(groups);
+        self.closers.reserve(groups);
+    }
+
+    /// The keys of all groups by number, without dictionaries. After [`GroupTable::settle`].
+    pub(crate) fn plain_columns(&self) -> &[ArrayRef] {
+        &self.columns
+    }
+
     /// Key number `key` of `groups`, without a dictionary. After [`GroupTable::settle`].
     pub(crate) fn plain_column(&self, key: usize, groups: &UInt32Array) -> Result<ArrayRef> {
         Ok(take(&self.columns[key], groups, None)?)
@@ -222,72 +238,4 @@ fn flat(kind: &DataType) -> DataType {
         DataType::Dictionary(_, value) => value.as_ref().clone(),
         other => other.clone(),
     }
-}
-
-/// Numbers for the distinct combinations in a batch: what hashing per row is for keys that no series
-/// decides.
-#[derive(Debug)]
-pub(crate) struct Combinations {
-    /// For each row, or [`OUTSIDE`].
-    pub codes: Vec<u32>,
-    /// A row for each code.
-    pub first_rows: Vec<u32>,
-}
-
-impl Combinations {
-    /// Rows outside in `codes` stay outside; the others are told apart by their code alone.
-    pub(crate) fn of_codes(codes: &[u32]) -> Self {
-        let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
-        let mut first_rows = Vec::new();
-        let renumbered = codes.iter().enumerate().map(|(row, &code)| {
-            if code == OUTSIDE {
-                return OUTSIDE;
-            }
-            *numbers.entry(code).or_insert_with(|| push_row(&mut first_rows, row))
-        });
-        let codes = renumbered.collect();
-        Combinations { codes, first_rows }
-    }
-
-    /// Tells rows apart by `column`, too.
-    pub(crate) fn refine(&mut self, column: &ArrayRef) -> Result<()> {
-        let values = distinct_codes(column)?;
-        let mut numbers: FxHashMap<(u32, u32), u32> = FxHashMap::default();
-        let mut first_rows = Vec::new();
-        for (row, code) in self.codes.iter_mut().enumerate() {
-            if *code != OUTSIDE {
-                *code =
-                    *numbers.entry((*code, values[row])).or_insert_with(|| push_row(&mut first_rows, row));
-            }
-        }
-        self.first_rows = first_rows;
-        Ok(())
-    }
-}
-
-fn push_row(first_rows: &mut Vec<u32>, row: usize) -> u32 {
-    first_rows.push(u32::try_from(row).expect("a batch has fewer rows than that"));
-    u32::try_from(first_rows.len() - 1).expect("fewer than rows")
-}
-
-/// A number for each row that differs where the values differ.
-fn distinct_codes(column: &ArrayRef) -> Result<Vec<u32>> {
-    use arrow::array::{Array, AsArray};
-    use arrow::datatypes::UInt32Type;
-    if let Some(dictionary) = column.as_dictionary_opt::<UInt32Type>() {
-        let keys = dictionary.keys();
-        // Null is a value of its own. Two entries of one name are two codes here and one group later.
-        return Ok((0..keys.len())
-            .map(|row| if keys.is_valid(row) { keys.value(row) } else { OUTSIDE })
-            .collect());
-    }
-    let converter = RowConverter::new(vec![SortField::new(column.data_type().clone())])?;
-    let encoded = converter.convert_columns(std::slice::from_ref(column))?;
-    let mut numbers: FxHashMap<&[u8], u32> = FxHashMap::default();
-    Ok((0..encoded.num_rows())
-        .map(|row| {
-            let next = u32::try_from(numbers.len()).expect("fewer than rows");
-            *numbers.entry(encoded.row(row).data()).or_insert(next)
-        })
-        .collect())
 }

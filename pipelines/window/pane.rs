@@ -127,8 +127,6 @@ impl Pane {
         rows: Option<&[u32]>,
         evaluated: &Evaluated,
     ) -> Result<()> {
-        let count = groups.len();
-        let each = || each(rows, count);
         for ((measured, with_sum), into) in states.measures.iter().zip(&states.sums).zip(&mut self.measures) {
             let values = evaluated.arguments[measured.argument].as_primitive::<Float64Type>();
             let chosen = chosen(measured, groups, values, evaluated);
@@ -150,14 +148,17 @@ impl Pane {
             count_rows(into, rows, &chosen);
         }
         self.count_beside(states, groups, rows, evaluated);
-        if !self.marks.is_empty() {
-            for row in each() {
-                if groups[row] != OUTSIDE {
-                    self.marks[groups[row] as usize].changed = true;
-                }
+        self.fold_others(states, groups, rows, evaluated)
+    }
+
+    /// Rows came to groups that something may have been said of.
+    pub(crate) fn mark_changed(&mut self, groups: &[u32], rows: Option<&[u32]>) {
+        for row in each(rows, groups.len()) {
+            // What is outside has no mark, and before the first emission none has.
+            if let Some(mark) = self.marks.get_mut(groups[row] as usize) {
+                mark.changed = true;
             }
         }
-        self.fold_others(states, groups, rows, evaluated)
     }
 
     fn count_beside(&mut self, states: &States, groups: &[u32], rows: Option<&[u32]>, evaluated: &Evaluated) {

@@ -45,7 +45,7 @@ impl Pane {
                     }
                     ResultOf::CountOf(of) => integers(measures[of].iter().map(|measure| measure.count)),
                     ResultOf::SumOf(of) => floats(&measures[of], |measure| measure.sum.value()),
-                    ResultOf::MinOf(of) => floats(&measures[of], |measure| measure.min),
+                    ResultOf::MinOf(of) => floats(&measures[of], Measure::least),
                     ResultOf::MaxOf(of) => floats(&measures[of], |measure| measure.max),
                     #[expect(clippy::cast_precision_loss, reason = "as DataFusion divides")]
                     ResultOf::AverageOf(of) => {

@@ -6,7 +6,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, UInt32Array, UInt64Array,
     new_empty_array,
 };
-use arrow::buffer::OffsetBuffer;
+use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer};
 use arrow::datatypes::{Field, UInt32Type};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::Result;
@@ -22,7 +22,7 @@ use crate::plan::WindowPlan;
 /// A closed window that waits for corrections.
 #[derive(Debug)]
 pub(crate) struct Packed {
-    pub section: Vec<u8>,
+    pub section: Buffer,
     pub hash: blake3::Hash,
     /// Whose watermarks close its groups, ascending.
     pub closers: Vec<u32>,
@@ -49,13 +49,13 @@ impl Packed {
         let mut hash = blake3::Hasher::new();
         let digests: Vec<[u8; 16]> = groups.iter().map(|&group| table.digests()[group as usize]).collect();
         hash.update(digests.as_flattened());
-        let mut of_groups: Vec<u32> = groups.iter().map(|&group| closers[group as usize]).collect();
-        of_groups.sort_unstable();
-        of_groups.dedup();
+        let mut is_in = vec![false; closers.iter().max().map_or(0, |&closer| closer as usize + 1)];
+        groups.iter().for_each(|&group| is_in[closers[group as usize] as usize] = true);
+        let of_groups = (0..).zip(is_in).filter(|(_, is_in)| *is_in).map(|(closer, _)| closer).collect();
 
         let groups = UInt32Array::from(groups);
         let (fields, columns) = match &mut pane.groups {
-            Some(of_pane) => key_columns(of_pane, &groups)?,
+            Some(of_pane) => key_columns(of_pane, Some(&groups))?,
             None => {
                 let field = Field::new("group", groups.data_type().clone(), false);
                 (vec![field], vec![Arc::new(groups.clone()) as ArrayRef])
@@ -73,7 +73,7 @@ pub(super) fn states_section(
     groups: &UInt32Array,
     (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>),
     hash: &mut blake3::Hasher,
-) -> Result<Vec<u8>> {
+) -> Result<Buffer> {
     let (own, others) = state_columns(plan, pane, groups)?;
     hash_plain(hash, &own);
     for (other, columns) in plan.states.others.iter().zip(&others) {
@@ -101,15 +101,23 @@ fn state_columns(
     let each = || groups.values().iter().map(|&group| group as usize);
     let counts = |values: Vec<u64>| Arc::new(UInt64Array::from(values)) as ArrayRef;
     let floats = |values: Vec<f64>| Arc::new(Float64Array::from(values)) as ArrayRef;
-    let bits = |values: Vec<bool>| Arc::new(BooleanArray::from(values)) as ArrayRef;
     let mark = |group: usize| pane.marks.get(group).copied().unwrap_or_default();
+    let bits = |is_set: fn(Mark) -> bool| {
+        let bits = match pane.marks.is_empty() {
+            true => BooleanBuffer::new_unset(groups.len()),
+            false => {
+                BooleanBuffer::collect_bool(groups.len(), |row| is_set(mark(groups.value(row) as usize)))
+            }
+        };
+        Arc::new(BooleanArray::from(bits)) as ArrayRef
+    };
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(UInt32Array::from_iter_values(each().map(|group| mark(group).revision))),
         // Whether rows came since the last emission means nothing before the first.
-        bits(each().map(|group| mark(group).changed && mark(group).revision > 0).collect()),
-        bits(each().map(|group| mark(group).is_final).collect()),
-        bits(each().map(|group| mark(group).is_told).collect()),
-        bits(each().map(|group| mark(group).was_told).collect()),
+        bits(|mark| mark.changed && mark.revision > 0),
+        bits(|mark| mark.is_final),
+        bits(|mark| mark.is_told),
+        bits(|mark| mark.was_told),
         counts(each().map(|group| pane.beside.get(group).copied().unwrap_or(0)).collect()),
     ];
     for states in &pane.measures {
@@ -139,7 +147,10 @@ fn state_columns(
 }
 
 fn encoded(groups: impl Iterator<Item = usize>, encode: impl Fn(usize, &mut Vec<u8>)) -> ArrayRef {
-    let (mut bytes, mut lengths) = (Vec::new(), Vec::new());
+    // Of most sums: those of usual values have no side.
+    const USUAL_BYTES: usize = 16;
+    let rows = groups.size_hint().0;
+    let (mut bytes, mut lengths) = (Vec::with_capacity(rows * USUAL_BYTES), Vec::with_capacity(rows));
     for group in groups {
         let before = bytes.len();
         encode(group, &mut bytes);
@@ -211,10 +222,17 @@ pub(super) fn decode_states(
     Ok(())
 }
 
-/// The keys of `groups`, names as plain text. After [`GroupTable::settle`].
-pub(super) fn key_columns(table: &GroupTable, groups: &UInt32Array) -> Result<(Vec<Field>, Vec<ArrayRef>)> {
-    let columns: Vec<ArrayRef> =
-        (0..table.width()).map(|key| table.plain_column(key, groups)).collect::<Result<_>>()?;
+/// The keys of `groups` (all, if `None`), names as plain text. After [`GroupTable::settle`].
+pub(super) fn key_columns(
+    table: &GroupTable,
+    groups: Option<&UInt32Array>,
+) -> Result<(Vec<Field>, Vec<ArrayRef>)> {
+    let columns: Vec<ArrayRef> = match groups {
+        Some(groups) => {
+            (0..table.width()).map(|key| table.plain_column(key, groups)).collect::<Result<_>>()?
+        }
+        None => table.plain_columns().to_vec(),
+    };
     let fields = columns.iter().enumerate();
     let fields =
         fields.map(|(key, column)| Field::new(format!("key_{key}"), column.data_type().clone(), true));

@@ -3,11 +3,13 @@
 //! A snapshot is the header (JSON), the keys of the groups, and sections of states, all but the header as Arrow IPC: keys by
 //! name, fused states as they are, DataFusion's accumulators as their own state columns.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::buffer::Buffer;
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::error::DataFusionError;
 use ingest::series::SeriesTable;
 
+use super::columns::from_ipc;
 use super::frontier::{Closers, bays_by_name};
 use super::{WindowError, WindowOperator};
 use crate::plan::WindowPlan;
@@ -157,6 +159,11 @@ pub(super) fn closers_of(
             Ok(closer)
         })
         .collect()
+}
+
+/// The batch of the next section.
+pub(super) fn take_batch(rest: &mut &[u8]) -> Result<RecordBatch, RestoreError> {
+    from_ipc(&Buffer::from(take_section(rest)?)).map_err(RestoreError::Damaged)
 }
 
 pub(super) fn put_section(bytes: &mut Vec<u8>, section: &[u8]) {

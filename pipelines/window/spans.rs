@@ -58,6 +58,19 @@ struct Span {
     due_ms: i64,
 }
 
+/// Where most rows of a group go: its last span, if nothing was said of that yet.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    place: u32,
+    start_ms: i64,
+    last_ms: i64,
+}
+
+impl Newest {
+    /// No row goes there.
+    const NONE: Newest = Newest { place: OUTSIDE, start_ms: i64::MAX, last_ms: i64::MIN };
+}
+
 /// A window that was told and is none any more.
 #[derive(Clone, Copy, Debug)]
 struct Withdrawn {
@@ -84,8 +97,8 @@ pub struct SpanOperator {
     free: Vec<u32>,
     /// Places of each group's spans, by start.
     of_group: Vec<Vec<u32>>,
-    /// The last of each, which most rows belong to; [`OUTSIDE`] for none.
-    newest: Vec<u32>,
+    /// By group.
+    newest: Vec<Newest>,
     calendar: Calendar,
     /// Spans to look at, at the next close, whatever time it is.
     changed: BTreeSet<u32>,
@@ -169,7 +182,7 @@ impl SpanOperator {
         let group = span.group as usize;
         if self.of_group.len() <= group {
             self.of_group.resize(group + 1, Vec::new());
-            self.newest.resize(group + 1, OUTSIDE);
+            self.newest.resize(group + 1, Newest::NONE);
         }
         let spans = &self.spans;
         let of_group = &mut self.of_group[group];
@@ -179,7 +192,7 @@ impl SpanOperator {
             _ => of_group.len(),
         };
         of_group.insert(at, place);
-        self.newest[group] = of_group.last().copied().unwrap_or(OUTSIDE);
+        self.renew(span.group);
         self.calendar.put(span.closer, span.due_ms, place);
         if self.kind == SpanKind::Step {
             self.of_runs.entry((span.bay, span.start_ms)).or_default().push(place);
@@ -187,12 +200,25 @@ impl SpanOperator {
         place
     }
 
+    /// To be called when the last span of a group is another one or begins earlier, or something was said of it.
+    fn renew(&mut self, group: u32) {
+        let is_silent = |place: &u32| {
+            let mark = self.states.marks.get(*place as usize);
+            mark.is_none_or(|mark| mark.revision == 0)
+        };
+        let Some(of_group) = self.of_group.get(group as usize) else { return };
+        let last = of_group.last().copied().filter(is_silent);
+        self.newest[group as usize] = last.map_or(Newest::NONE, |place| {
+            let Span { start_ms, last_ms, .. } = self.spans[place as usize];
+            Newest { place, start_ms, last_ms }
+        });
+    }
+
     /// Forgets a span.
     fn drop_span(&mut self, place: u32) {
         let span = self.spans[place as usize];
         let of_group = &mut self.of_group[span.group as usize];
         of_group.retain(|&known| known != place);
-        self.newest[span.group as usize] = of_group.last().copied().unwrap_or(OUTSIDE);
         if self.kind == SpanKind::Step {
             let run = (span.bay, span.start_ms);
             let of_run = self.of_runs.get_mut(&run).expect("each is listed");
@@ -203,6 +229,7 @@ impl SpanOperator {
         }
         self.changed.remove(&place);
         self.states.reset(place);
+        self.renew(span.group);
         // What the calendar says of this place means nothing from here on.
         self.spans[place as usize].closer = OUTSIDE;
         self.free.push(place);

@@ -8,8 +8,8 @@ use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 
 use super::Of;
-use crate::window::exact::{Cut, ExactSquares, ExactSum, cut};
-use crate::window::fused::{Fold, Spread};
+use crate::window::exact::{Cut, ExactSquares, ExactSum};
+use crate::window::fused::{Fold, Measure, Spread};
 
 /// A state that an aggregate of fractions is made of.
 pub(in crate::plan) trait State:
@@ -29,7 +29,12 @@ pub(super) struct Total {
 }
 
 impl Fold for Total {
-    fn fold(&mut self, cut: Cut, value: f64) {
+    fn fold(&mut self, value: f64) {
+        self.count += 1;
+        self.sum.add(value);
+    }
+
+    fn fold_cut(&mut self, cut: Cut, value: f64) {
         self.count += 1;
         self.sum.add_cut(cut, value);
     }
@@ -54,6 +59,43 @@ impl State for Total {
 
     fn decode(count: u64, bytes: &[u8]) -> Option<Self> {
         Some(Total { count, sum: ExactSum::decode(bytes)? })
+    }
+}
+
+/// The least and the greatest of the values.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Range(Measure);
+
+impl Fold for Range {
+    fn fold(&mut self, value: f64) {
+        self.0.range(value);
+    }
+
+    fn fold_cut(&mut self, _: Cut, value: f64) {
+        self.0.range(value);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.0.merge_range(&other.0);
+    }
+}
+
+impl State for Range {
+    fn result(&self, of: Of) -> Option<f64> {
+        let bound = if of == Of::Least { self.0.least() } else { self.0.max };
+        (self.0.count > 0).then_some(bound)
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) -> u64 {
+        bytes.extend_from_slice(&self.0.min.to_le_bytes());
+        bytes.extend_from_slice(&self.0.max.to_le_bytes());
+        self.0.count
+    }
+
+    fn decode(count: u64, bytes: &[u8]) -> Option<Self> {
+        let (min, max) = bytes.split_first_chunk()?;
+        let (min, max) = (f64::from_le_bytes(*min), f64::from_le_bytes(max.try_into().ok()?));
+        Some(Range(Measure { count, min, max, ..Measure::default() }))
     }
 }
 
@@ -94,7 +136,7 @@ pub(in crate::plan) struct Single<S> {
 impl<S: State> Accumulator for Single<S> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let values = values[0].as_primitive::<Float64Type>();
-        values.iter().flatten().for_each(|value| self.state.fold(cut(value), value));
+        values.iter().flatten().for_each(|value| self.state.fold(value));
         Ok(())
     }
 
@@ -140,7 +182,7 @@ impl<S: State> GroupsAccumulator for Each<S> {
         for (row, &group) in groups.iter().enumerate() {
             if is_in(row) {
                 let value = values.value(row);
-                self.states[group].fold(cut(value), value);
+                self.states[group].fold(value);
             }
         }
         Ok(())

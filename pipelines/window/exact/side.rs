@@ -37,6 +37,7 @@ impl Side {
         bytes.extend(whole.to_signed_bytes_le());
     }
 
+    #[inline]
     #[expect(clippy::option_option, reason = "no side is no mistake")]
     pub(super) fn decode(bytes: &[u8]) -> Option<Option<Box<Self>>> {
         if bytes.is_empty() {

@@ -100,6 +100,9 @@ impl PaneOperator {
             unreachable!("it was put there or unpacked")
         };
         let fold = |pane: &mut Pane, groups: &[u32], rows: Option<&[u32]>, evaluated: &Evaluated| {
+            if !pane.marks.is_empty() {
+                pane.mark_changed(groups, rows);
+            }
             pane.fold(&plan.states, groups, rows, evaluated)
         };
         let folded = match &mut pane.groups {

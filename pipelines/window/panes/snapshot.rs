@@ -1,11 +1,12 @@
 //! Windows of the clock as bytes, and back.
 //!
-//! There is a section for each window, and for each slide that has not gone into its windows. Closed ones that wait for corrections are kept in that form between snapshots, so
-//! that a snapshot costs what has changed.
+//! There is a section for each window, and for each slide that has not gone into its windows. Closed ones that wait for
+//! corrections are kept in that form between snapshots, so that a snapshot costs what has changed.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::buffer::Buffer;
 use arrow::datatypes::UInt32Type;
 use datafusion::common::{Result, exec_datafusion_err};
 use ingest::series::SeriesTable;
@@ -14,13 +15,13 @@ use super::super::columns::{Columns, from_ipc, to_ipc};
 use super::super::groups::GroupTable;
 use super::super::pane::Pane;
 use super::super::section::{Packed, decode_states, key_columns};
-use super::super::snapshot::{Header, RestoreError, closers_of, put_section, take_section};
+use super::super::snapshot::{Header, RestoreError, closers_of, put_section, take_batch};
 use super::{PaneOperator, Slot};
 
 impl PaneOperator {
     /// See [`super::super::WindowOperator::snapshot_and_hash`].
     pub(in crate::window) fn encode(&mut self, table: &SeriesTable) -> Result<(Vec<u8>, [u8; 32])> {
-        let mut sections = Vec::new();
+        let mut sections: Vec<Buffer> = Vec::new();
         let mut hash = blake3::Hasher::new();
         let mut windows = Vec::new();
         for start in self.panes.keys().copied().collect::<Vec<_>>() {
@@ -45,7 +46,7 @@ impl PaneOperator {
                 continue;
             }
             windows.push(start);
-            put_section(&mut sections, &packed.section);
+            sections.push(packed.section.clone());
             hash.update(&start.to_le_bytes());
             hash.update(packed.hash.as_bytes());
             let is_clean = matches!(slot, Slot::Live(pane) if pane.complete && !pane.dirty);
@@ -59,7 +60,7 @@ impl PaneOperator {
         for (&start, slide) in &mut self.pending {
             let packed = Packed::new(&self.plan, &mut self.of_series.groups, slide, |_| true)?;
             slides.push(start);
-            put_section(&mut sections, &packed.section);
+            sections.push(packed.section.clone());
             hash.update(&start.to_le_bytes());
             hash.update(packed.hash.as_bytes());
         }
@@ -67,13 +68,12 @@ impl PaneOperator {
         header.slides = slides;
         let header = header.encode()?;
         hash.update(&header);
-        let mut bytes = Vec::with_capacity(sections.len() + header.len() + 1024);
-        put_section(&mut bytes, &header);
-        let all: Vec<u32> = (0..).take(self.of_series.groups.len()).collect();
         self.of_series.groups.settle()?;
-        let (fields, columns) = key_columns(&self.of_series.groups, &all.into())?;
-        put_section(&mut bytes, &to_ipc(fields, columns, self.of_series.groups.len())?);
-        bytes.append(&mut sections);
+        let (fields, columns) = key_columns(&self.of_series.groups, None)?;
+        let keys = to_ipc(fields, columns, self.of_series.groups.len())?;
+        let all = || [header.as_slice(), &keys].into_iter().chain(sections.iter().map(Buffer::as_slice));
+        let mut bytes = Vec::with_capacity(all().map(|section| section.len() + 8).sum());
+        all().for_each(|section| put_section(&mut bytes, section));
         Ok((bytes, *hash.finalize().as_bytes()))
     }
 
@@ -106,8 +106,9 @@ impl PaneOperator {
         let mut rest = bytes;
         let plan = Arc::clone(&self.plan);
         let header = Header::take(&mut rest, &plan, &mut self.closers, table)?;
-        let keys = from_ipc(take_section(&mut rest)?).map_err(RestoreError::Damaged)?;
+        let keys = take_batch(&mut rest)?;
         let rows = keys.num_rows();
+        self.of_series.groups.reserve(rows);
         let closers = if self.pane_groups.is_some() {
             // Parts of keys close nothing.
             vec![0; rows]
@@ -120,7 +121,7 @@ impl PaneOperator {
             .intern(keys.columns(), rows, |row| closers[row])
             .map_err(RestoreError::Damaged)?;
         let mut next = |operator: &mut Self, known: Option<Box<Pane>>| {
-            let batch = from_ipc(take_section(&mut rest)?).map_err(RestoreError::Damaged)?;
+            let batch = take_batch(&mut rest)?;
             let fresh = || operator.open_pane().map(Box::new).map_err(RestoreError::Damaged);
             let mut pane = known.map_or_else(fresh, Ok)?;
             operator.fill(&batch, Some(&numbers), &mut pane, table).map_err(RestoreError::Damaged)?;

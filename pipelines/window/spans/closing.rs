@@ -102,6 +102,7 @@ impl SpanOperator {
             Said { start_ms, end_ms: self.end_of(&span), group, place, revision: before.revision + 1, before }
         });
         let mut said: Vec<Said> = said.collect();
+        said.iter().for_each(|said| self.renew(said.group));
         let table = self.of_rows.as_mut().unwrap_or(&mut self.of_series.groups);
         sort(table, &mut said)?;
         Closed::tell(&self.plan, table, &mut self.states, &said, is_final, out)

@@ -1,5 +1,7 @@
 //! Rows to their spans.
 
+use std::borrow::Cow;
+
 use ingest::series::SeriesTable;
 
 use super::super::closed::OPEN;
@@ -43,14 +45,14 @@ impl SpanOperator {
         };
         let closers = &mut self.closers;
         let groups = match &mut self.of_rows {
-            None => selection.codes.clone(),
+            None => Cow::Borrowed(selection.codes.as_slice()),
             Some(of_rows) => {
                 let closer_of = |row: usize| closers.of_bay(selection.bay_of(row), table);
                 // Spans are bounded, and groups without any go.
                 let all = (None, usize::MAX);
                 let found =
                     selection.groups_in(&plan.keys, of_rows, &mut self.of_series.groups, all, closer_of);
-                found.map_err(WindowError::State)?.groups
+                Cow::Owned(found.map_err(WindowError::State)?.groups)
             }
         };
         let mut pushed = Pushed::default();
@@ -60,13 +62,13 @@ impl SpanOperator {
             if group == OUTSIDE {
                 continue;
             }
-            if let Some(place) = self.goes_on(group, selection.ts_ms[row]) {
+            let place_in_input = selection.place_of(u32::try_from(row).expect("a batch has fewer rows"));
+            let run_ms = input.runs_ms.get(place_in_input as usize).copied().unwrap_or(NO_RUN);
+            if let Some(place) = self.goes_on(group, selection.ts_ms[row], run_ms.0) {
                 places[row] = place;
                 pushed.folded += 1;
                 continue;
             }
-            let place_in_input = selection.place_of(u32::try_from(row).expect("a batch has fewer rows"));
-            let run_ms = input.runs_ms.get(place_in_input as usize).copied().unwrap_or(NO_RUN);
             if self.kind == SpanKind::Step && run_ms == NO_RUN {
                 continue;
             }
@@ -96,9 +98,13 @@ impl SpanOperator {
             }
             places[row] = place;
             pushed.folded += 1;
-            if self.states.marks.get(place as usize).is_some_and(|mark| mark.is_final) {
-                self.changed.insert(place);
+            if let Some(mark) = self.states.marks.get_mut(place as usize) {
+                mark.changed = true;
+                if mark.is_final {
+                    self.changed.insert(place);
+                }
             }
+            self.renew(group);
         }
         self.fold_rows(&selection, &places, first..groups.len())?;
         Ok(pushed)
@@ -122,18 +128,24 @@ impl SpanOperator {
         folded.map_err(WindowError::State)
     }
 
-    /// The session that most rows belong to: the newest of their group, which has not been told as final.
+    /// The span that most rows belong to: the last of their group, of which nothing was said yet.
     #[inline]
-    fn goes_on(&mut self, group: u32, ts_ms: i64) -> Option<u32> {
-        let SpanKind::Session { gap_ms } = self.kind else { return None };
-        let place = *self.newest.get(group as usize)?;
-        let span = self.spans.get_mut(place as usize)?;
-        let is_final = self.states.marks.get(place as usize).is_some_and(|mark| mark.is_final);
-        if ts_ms < span.start_ms || ts_ms >= span.last_ms.saturating_add(gap_ms) || is_final {
+    fn goes_on(&mut self, group: u32, ts_ms: i64, run_start_ms: i64) -> Option<u32> {
+        let newest = self.newest.get_mut(group as usize)?;
+        let is_in = match self.kind {
+            SpanKind::Session { gap_ms } => {
+                newest.start_ms <= ts_ms && ts_ms < newest.last_ms.saturating_add(gap_ms)
+            }
+            SpanKind::Step => newest.start_ms == run_start_ms,
+        };
+        if !is_in {
             return None;
         }
-        span.last_ms = span.last_ms.max(ts_ms);
-        Some(place)
+        if newest.last_ms < ts_ms {
+            newest.last_ms = ts_ms;
+            self.spans[newest.place as usize].last_ms = ts_ms;
+        }
+        Some(newest.place)
     }
 
     /// A new span, unless rows have made too many.

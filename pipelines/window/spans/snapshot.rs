@@ -8,9 +8,9 @@ use datafusion::common::{Result, exec_datafusion_err};
 use ingest::series::SeriesTable;
 
 use super::super::closed::OPEN;
-use super::super::columns::{Columns, from_ipc, to_ipc};
+use super::super::columns::{Columns, to_ipc};
 use super::super::section::{decode_states, key_columns, states_section};
-use super::super::snapshot::{Header, RestoreError, closers_of, put_section, take_section};
+use super::super::snapshot::{Header, RestoreError, closers_of, put_section, take_batch, take_section};
 use super::{Span, SpanKind, SpanOperator, Withdrawn};
 
 impl SpanOperator {
@@ -39,9 +39,8 @@ impl SpanOperator {
             u32::try_from(row.expect("it was put there")).expect("groups are numbered in u32")
         };
         let mut hash = blake3::Hasher::new();
-        kept.iter().for_each(|&group| {
-            hash.update(&groups.digests()[group as usize]);
-        });
+        let digests: Vec<[u8; 16]> = kept.iter().map(|&group| groups.digests()[group as usize]).collect();
+        hash.update(digests.as_flattened());
         let spans = || places.iter().map(|&place| &self.spans[place as usize]);
         let of_spans = [
             number("group", spans().map(|span| row_of(span.group))),
@@ -70,7 +69,7 @@ impl SpanOperator {
         let mut bytes = Vec::new();
         put_section(&mut bytes, &header);
         let rows = kept.len();
-        let (fields, columns) = key_columns(groups, &UInt32Array::from(kept.clone()))?;
+        let (fields, columns) = key_columns(groups, Some(&UInt32Array::from(kept.clone())))?;
         put_section(&mut bytes, &to_ipc(fields, columns, rows)?);
         put_section(&mut bytes, &names);
         let places = UInt32Array::from(places);
@@ -91,8 +90,7 @@ impl SpanOperator {
         let mut rest = bytes;
         let plan = Arc::clone(&self.plan);
         Header::take(&mut rest, &plan, &mut self.closers, table)?;
-        let mut batch = || from_ipc(take_section(&mut rest)?).map_err(RestoreError::Damaged);
-        let keys = batch()?;
+        let keys = take_batch(&mut rest)?;
         let closers = closers_of(&plan, &mut self.closers, keys.columns(), keys.num_rows(), table)?;
         let groups = self.of_rows.as_mut().unwrap_or(&mut self.of_series.groups);
         let groups = groups.intern(keys.columns(), keys.num_rows(), |row| closers[row]);
@@ -100,8 +98,7 @@ impl SpanOperator {
         let names = take_section(&mut rest)?;
         let bays: Vec<Option<(String, String)>> = serde_json::from_slice(names)
             .map_err(|error| RestoreError::Damaged(exec_datafusion_err!("its bays: {error}")))?;
-        let mut batch = || from_ipc(take_section(&mut rest)?).map_err(RestoreError::Damaged);
-        let (spans, withdrawn) = (batch()?, batch()?);
+        let (spans, withdrawn) = (take_batch(&mut rest)?, take_batch(&mut rest)?);
         self.fill(&spans, &groups, &closers, &bays, table).map_err(RestoreError::Damaged)?;
         self.withdrawn.append(&mut taken_back(&withdrawn, &groups).map_err(RestoreError::Damaged)?);
         Ok(())
@@ -135,7 +132,9 @@ impl SpanOperator {
             })?);
         }
         self.states.grow(self.spans.len());
-        decode_states(&Arc::clone(&self.plan), &mut columns, &places, &mut self.states)
+        decode_states(&Arc::clone(&self.plan), &mut columns, &places, &mut self.states)?;
+        groups.iter().for_each(|&group| self.renew(group));
+        Ok(())
     }
 
     /// The place of a span that comes with its states: that of the one that it is part of, if there is one.

@@ -3,8 +3,8 @@
 use num_bigint::BigInt;
 use proptest::prelude::*;
 
-use crate::window::exact::{ExactSum, cut};
-use crate::window::fused::{Fold, Spread};
+use crate::window::exact::ExactSum;
+use crate::window::fused::{Fold, Measure, Spread};
 
 /// Numbers as sensors send them, and those that make trouble.
 fn value() -> impl Strategy<Value = f64> {
@@ -17,7 +17,7 @@ fn value() -> impl Strategy<Value = f64> {
 
 fn folded(values: &[f64]) -> Spread {
     let mut state = Spread::default();
-    values.iter().for_each(|&value| state.fold(cut(value), value));
+    values.iter().for_each(|&value| state.fold(value));
     state
 }
 
@@ -123,4 +123,38 @@ fn many_values_at_the_upper_edge_do_not_overflow() {
     let state = folded(&vec![large; 10_000]);
     assert_eq!(state.sum.value(), large * 10_000.0);
     assert_eq!(state.result(false, false), Some(0.0));
+}
+
+/// Values whose order decided of which two zeros, or whether no number, was the least or the greatest.
+fn unordered() -> impl Strategy<Value = f64> {
+    prop_oneof![Just(0.0), Just(-0.0), Just(f64::NAN), Just(-f64::NAN), Just(1.5), Just(-2.0), Just(1e300)]
+}
+
+proptest! {
+    #[test]
+    fn the_least_and_the_greatest_are_the_same_in_any_order_and_in_parts(
+        values in prop::collection::vec(unordered(), 1..200), turn in 0..200usize, cut in 0..200usize
+    ) {
+        let folded = |values: &[f64]| {
+            let mut state = [Measure::default()];
+            crate::window::fused::fold_cut(&mut state, None, &vec![0; values.len()], values);
+            state
+        };
+        let bits = |state: &Measure| (state.count, state.least().to_bits(), state.max.to_bits());
+        let [whole] = folded(&values);
+        let mut turned = values.clone();
+        turned.rotate_left(turn % values.len());
+        let (first, second) = turned.split_at(cut % values.len());
+        let ([mut merged], [rest]) = (folded(first), folded(second));
+        merged.merge(&rest);
+        prop_assert_eq!(bits(&merged), bits(&whole));
+        // What is no number is above all numbers.
+        let numbers = || values.iter().copied().filter(|value| !value.is_nan());
+        let is_greatest = values.iter().any(|value| value.is_nan());
+        prop_assert_eq!(whole.max.is_nan(), is_greatest);
+        match numbers().reduce(f64::min) {
+            Some(least) => prop_assert_eq!(whole.least(), least),
+            None => prop_assert!(whole.least().is_nan()),
+        }
+    }
 }
