@@ -86,8 +86,7 @@ impl Feed {
     /// As [`Feed::next`].
     pub(crate) fn end(&mut self, judge: &mut impl Judge) -> Result<(Passed, &Shop), FeedError> {
         while let Some(step) = self.steps.next_before(u64::MAX)? {
-            self.pass(step.arrived_ms, judge)?;
-            self.step(&step, judge)?;
+            self.step_arrived(&step, judge)?;
         }
         Ok((self.shop.end(), &self.shop))
     }
@@ -119,8 +118,7 @@ impl Feed {
                 self.judge(rows, start..row, judge)?;
                 start = row;
                 while let Some(step) = self.steps.next_before(message)? {
-                    self.pass(step.arrived_ms, judge)?;
-                    self.step(&step, judge)?;
+                    self.step_arrived(&step, judge)?;
                 }
                 next_step = self.steps.next_message()?.unwrap_or(u64::MAX);
             }
@@ -146,6 +144,14 @@ impl Feed {
         judge.rows(&part, &self.shop)?;
         self.shop.heard(rows, range);
         Ok(())
+    }
+
+    /// An over-run stands where the start does that it follows from: its time has not come there.
+    fn step_arrived(&mut self, step: &StepRow, judge: &mut impl Judge) -> Result<(), FeedError> {
+        if step.event().is_some() {
+            self.pass(step.arrived_ms, judge)?;
+        }
+        self.step(step, judge)
     }
 
     fn step(&mut self, step: &StepRow, judge: &mut impl Judge) -> Result<(), FeedError> {

@@ -139,6 +139,12 @@ impl Bays {
         self.all.get(bay as usize).map_or(self.bounds.idle_ms, |time| time.bounds.idle_ms)
     }
 
+    /// Whether it has been silent for so long that nothing of it is waited for.
+    #[must_use]
+    pub(super) fn is_silent(&self, bay: u32) -> bool {
+        self.all.get(bay as usize).is_some_and(|time| time.released || time.closed)
+    }
+
     /// The same by name; none before the bay's first message, and of a site as a whole.
     #[must_use]
     pub(super) fn watermark_of(&self, table: &SeriesTable, site: &str, bay: &str) -> Option<i64> {

@@ -167,8 +167,23 @@ impl Engine {
         }
     }
 
+    /// Steps that go over their standard time on bays that say nothing.
+    pub(super) fn tell_overruns(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        let due = self.steps.overruns().filter(|&(bay, ms)| ms < self.at_ms && self.bays.is_silent(bay));
+        let due: Vec<u32> = due.map(|(bay, _)| bay).collect();
+        due.into_iter().try_for_each(|bay| self.tell_steps(bay, i64::MAX, out))
+    }
+
+    /// The next whole second after `at_ms` at which there is one.
+    pub(super) fn next_overrun_ms(&self, at_ms: i64) -> Option<i64> {
+        let due = self.steps.overruns().filter(|&(bay, _)| self.bays.is_silent(bay));
+        due.map(|(_, ms)| (ms.div_euclid(1000) + 1) * 1000).filter(|&ms| ms > at_ms).min()
+    }
+
     fn tell_steps(&mut self, bay: u32, until_ms: i64, out: &mut Vec<Emission>) -> Result<(), EngineError> {
-        let told = self.steps.bay_mut(bay).tell(until_ms);
+        // A bay that has fallen silent waits for nothing more: what time alone brings comes with the clock.
+        let overran_before_ms = if until_ms == i64::MAX { self.at_ms } else { until_ms };
+        let told = self.steps.bay_mut(bay).tell(until_ms, overran_before_ms);
         if told.is_empty() {
             return Ok(());
         }

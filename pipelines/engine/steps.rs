@@ -6,6 +6,7 @@
 //! each stretch of time the one run that is active, or none.
 
 mod bay;
+mod overrun;
 mod progress;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,6 +71,9 @@ pub(super) struct Run {
     /// Its start came out of a recording.
     #[serde(default)]
     pub is_imported: bool,
+    /// How many levels of over-run were told.
+    #[serde(default)]
+    pub overruns_told: u8,
     /// What the plan says of a series, found once. Left out of snapshots.
     #[serde(skip)]
     pub limits: FxHashMap<u32, StepLimits>,

@@ -62,6 +62,7 @@ pub(super) fn event_name(event: StepEventKind) -> &'static str {
         StepEventKind::Released => "released",
         StepEventKind::QaSigned => "qa_signed",
         StepEventKind::Reworked => "reworked",
+        StepEventKind::Overran => "overran",
     }
 }
 

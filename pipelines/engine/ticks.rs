@@ -23,6 +23,7 @@ impl Engine {
                 self.exceptions.next_deadline_ms(at_ms),
                 self.functions.next_deadline_ms(at_ms),
                 self.overdue.next_deadline_ms(at_ms),
+                self.next_overrun_ms(at_ms),
             ];
             match deadlines.into_iter().flatten().min() {
                 Some(next_ms) if next_ms <= last_ms => at_ms = next_ms,
@@ -44,6 +45,7 @@ impl Engine {
         let ticked = self.bays.tick(at_ms);
         let until = self.bays.until(&ticked);
         self.pass(&until, out)?;
+        self.tell_overruns(out)?;
         let table = self.decoder.series();
         for &bay in &ticked.released {
             let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };

@@ -29,7 +29,7 @@ pub(crate) struct StepRow {
 }
 
 impl StepRow {
-    /// The event that it was told of; none of a kind that is not known here.
+    /// The event that it was told of; none of an over-run, and of a kind that is not known here.
     pub(crate) fn event(&self) -> Option<Event> {
         let column = |name: &str| self.row.column_by_name(name).expect("the columns are those of the stream");
         let text = |name: &str| array_value_to_string(column(name), 0).unwrap_or_default().into_boxed_str();

@@ -332,6 +332,21 @@ fn with_windows_that_wait(config: &Config) -> (tempfile::TempDir, Config, Engine
     (folder, changed, engine)
 }
 
+/// The same, and a card has come by which the step goes on for longer than it should.
+fn with_an_overrun(config: &Config) -> (tempfile::TempDir, Config, Engine) {
+    let (folder, changed, mut engine) = with_windows_that_wait(config);
+    let at_ms = AT_MS + 10_200;
+    let card = format!(
+        r#"{{"ts":{at_ms},"job":"J1","customer":"C1","steps":[{{"step":"S1","operation":"wheel","standard_s":1,
+        "expect":[{{"metric":"torque","min":80,"max":95,"count":5}}]}}]}}"#
+    );
+    let mut intake = IntakeBuilder::new();
+    intake.push("workshop/lyon/jobs", card.as_bytes(), at_ms);
+    engine.apply(&Entry::Intake(intake.finish(400)), &mut Vec::new()).expect("applies");
+    tick(&mut engine, AT_MS + 60_000);
+    (folder, changed, engine)
+}
+
 fn restored(config: &Config, version: u8) -> Engine {
     let bytes = std::fs::read(fixture(&format!("state-{version}/state"))).expect("a state");
     let mut restored = wire::engine(config).expect("the rules compile");
@@ -343,9 +358,9 @@ fn restored(config: &Config, version: u8) -> Engine {
 #[test]
 fn the_engines_state() {
     let (_folder, config) = shop();
-    let (_changed_folder, config, mut written) = with_windows_that_wait(&config);
-    is_as_written("state-15/state", &written.snapshot().expect("a state"));
-    let mut restored = restored(&config, 15);
+    let (_changed_folder, config, mut written) = with_an_overrun(&config);
+    is_as_written("state-16/state", &written.snapshot().expect("a state"));
+    let mut restored = restored(&config, 16);
     assert_eq!(restored.state_hash().expect("a hash"), written.state_hash().expect("a hash"));
     assert_eq!(restored.filling(), written.filling());
     assert_eq!(restored.filling().expect("a view waits").rules, ["of_steps"]);
@@ -357,6 +372,7 @@ fn the_engines_state() {
     let lines = restored.state_lines().expect("a state");
     let of = |word: &str| lines.iter().filter(|line| line.starts_with(word)).count();
     assert_eq!((of("lots "), of("unassigned "), of("out of service lyon/tq-1")), (2, 1, 1));
+    assert_eq!(of("overran "), 1);
     assert!(
         lines.iter().any(|line| line.starts_with("lots ") && line.contains("Some(\"D-7\")")),
         "{lines:#?}"
@@ -389,6 +405,16 @@ fn a_state_of_a_version_before_is_read_still() {
         let bytes = std::fs::read(fixture(&format!("state-{version}/state"))).expect("a state");
         assert_eq!(crate::engine::configuration_of(&bytes).expect("a configuration"), config.text);
     }
+}
+
+/// It has told of no step that it takes too long.
+#[test]
+fn a_state_of_a_version_without_overruns_is_read_still() {
+    let (_folder, config) = shop();
+    let (_changed_folder, config, mut written) = with_windows_that_wait(&config);
+    let mut restored = restored(&config, 15);
+    assert_eq!(restored.state_hash().expect("a hash"), written.state_hash().expect("a hash"));
+    assert_eq!(restored.filling(), written.filling());
 }
 
 /// What was booked by then is in its rows, of no lot and from messages that nobody knows.
@@ -430,10 +456,10 @@ fn a_ledger_begins_with_what_an_older_state_had_booked() {
 fn a_state_of_another_version_is_refused_with_what_to_do() {
     let (_folder, config) = shop();
     let bytes = |version: u8| std::fs::read(fixture(&format!("state-{version:02}/state"))).expect("a state");
-    let mut newer = bytes(15);
-    newer[0] = 16;
+    let mut newer = bytes(16);
+    newer[0] = 17;
     let before = [9, 10].map(|version| (version, bytes(version), "those between"));
-    let cases = before.into_iter().chain([(16, newer, "start the Andon that wrote it")]);
+    let cases = before.into_iter().chain([(17, newer, "start the Andon that wrote it")]);
     for (version, bytes, words) in cases {
         let mut engine = wire::engine(&config).expect("the rules compile");
         let error = engine.restore(&config, &bytes).expect_err("another version").to_string();

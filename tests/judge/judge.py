@@ -269,10 +269,28 @@ class Judge:
             "torque_out_of_spec": "SELECT row_id FROM facts WHERE metric = 'torque' AND (value < spec_min OR value > spec_max)",
             "angle_low": "SELECT row_id FROM facts WHERE metric = 'angle' AND value < spec_min",
             "angle_high": "SELECT row_id FROM facts WHERE metric = 'angle' AND value > spec_max",
-            "step_overrun": "SELECT row_id FROM steps WHERE event = 'finished' AND elapsed_s > 1.5 * standard_s",
+            "step_overrun": "SELECT row_id FROM steps WHERE event = 'overran' AND elapsed_s > 1.5 * standard_s",
             "dispense_without_job": "SELECT row_id FROM facts WHERE metric = 'dispensed' AND value > 0 AND job IS NULL",
         }.items():
             self.same(rule, self.rows(sql), raised(rule), 1 if rule in ("torque_out_of_spec", "step_overrun") else 0)
+        # What took too long in the end was told while it went on.
+        self.same(
+            "steps over 1.5 times their standard",
+            self.rows(
+                """
+                SELECT site, bay, job, step, epoch_ms(ts) FROM steps
+                WHERE event IN ('finished', 'failed') AND elapsed_s > 1.5 * standard_s
+                """
+            ),
+            self.rows(
+                """
+                SELECT site, bay, job, step, min(epoch_ms(ended.ts))
+                FROM (SELECT * FROM steps WHERE event = 'overran' AND elapsed_s > 1.5 * standard_s) AS overran
+                JOIN (SELECT * FROM steps WHERE event IN ('finished', 'failed')) AS ended USING (site, bay, job, step)
+                WHERE ended.ts > overran.ts GROUP BY ALL, overran.row_id
+                """
+            ),
+        )
         # A booking is one exception in all its revisions; the newest says whether there is one.
         for rule, test in {
             "over_dispense": "unit = 'L' AND quantity > planned * 1.05 + 0.2",

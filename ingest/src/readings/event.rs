@@ -49,6 +49,9 @@ pub enum StepEventKind {
     Released,
     QaSigned,
     Reworked,
+    /// Nobody sends it: work on a step has gone over its standard time.
+    #[serde(skip)]
+    Overran,
 }
 
 /// `workshop/{site}/{bay}/usage`: parts and consumables booked by hand.

@@ -137,10 +137,11 @@ impl Shop {
 
     /// A step event of a bay has arrived.
     pub(crate) fn heard_step(&mut self, bay: u32, row: &StepRow) {
+        // An over-run is nothing that was heard.
+        let Some(event) = row.event() else { return };
         self.bounds.meet_bay(bay, &self.table, &self.assets, &mut self.bays);
         self.bays.heard(bay, row.ts_ms, row.arrived_ms);
         if self.mode == Mode::AsArrived
-            && let Some(event) = row.event()
             && let What::Step(step) = &event.what
         {
             self.steps.take(&row.site, bay, &event, step, ("", &[]));
@@ -157,7 +158,7 @@ impl Shop {
             let bay = u32::try_from(bay).expect("bays are numbered in u32");
             let watermark_ms = self.bays.watermark_ms(bay);
             let steps = self.steps.bay_mut(bay);
-            steps.tell(watermark_ms);
+            steps.tell(watermark_ms, i64::MIN);
             steps.forget(
                 watermark_ms.saturating_sub(self.horizon_ms),
                 watermark_ms.saturating_sub(self.age_bound_ms),

@@ -48,6 +48,9 @@ impl Engine {
                 run.is_joined,
                 run.uncounted
             ));
+            if run.overruns_told > 0 {
+                lines.push(format!("overran {bay} {:?} {}", run.id, run.overruns_told));
+            }
         }
         for (key, book) in self.usage.books() {
             let said = |amount: &Amount| (amount.quantity.to_bits(), amount.readings, amount.revision);

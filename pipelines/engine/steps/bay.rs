@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ingest::readings::{JobCard, PlannedStep, StepEventKind};
 use rustc_hash::FxHashMap;
 
-use super::{JobFacts, Record, Run, RunId, Told};
+use super::{JobFacts, Record, Run, RunId, Told, overrun};
 
 /// From `from_ms` on, up to the next span, `run` is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -116,8 +116,9 @@ impl BaySteps {
         }
     }
 
-    /// Events before `before_ms` that have not been told, in event time, each with its run as known now.
-    pub(crate) fn tell(&mut self, before_ms: i64) -> Vec<Told> {
+    /// Events before `before_ms` that have not been told, and over-runs before `overran_before_ms`, in event time, each with
+    /// its run as known now.
+    pub(crate) fn tell(&mut self, before_ms: i64, overran_before_ms: i64) -> Vec<Told> {
         let mut told = Vec::new();
         for place in 0..self.events.len() {
             if self.events[place].ts_ms >= before_ms {
@@ -132,7 +133,19 @@ impl BaySteps {
             let run = self.run_of(&record).cloned();
             told.push(Told { record, run, facts: JobFacts::default() });
         }
+        let overran = self.runs.iter_mut().flat_map(|run| overrun::tell(run, overran_before_ms));
+        let events = told.len();
+        told.extend(overran);
+        if told.len() > events {
+            // What happens when it is over is behind that.
+            told.sort_by_key(|told| told.record.ts_ms);
+        }
         told
+    }
+
+    /// When the next over-run of a run that goes on is, if there is one.
+    pub(super) fn overruns_ms(&self) -> Option<i64> {
+        self.runs.iter().filter_map(overrun::next_ms).min()
     }
 
     /// The end of a run, once it has been told: until then an earlier one may come.
@@ -236,11 +249,11 @@ fn apply(
             let overlaps =
                 open.last().map(|&other| format!("{}/{}", runs[other].job, runs[other].step).into());
             open.push(runs.len());
-            let (plan, is_joined, uncounted) = match before {
-                Some(run) => (run.plan, run.is_joined, run.uncounted),
+            let (plan, is_joined, uncounted, overruns_told) = match before {
+                Some(run) => (run.plan, run.is_joined, run.uncounted, run.overruns_told),
                 None => {
                     let card = card.filter(|card| *card.job == *record.job);
-                    (card.and_then(|card| planned(card, &record.step)), false, BTreeSet::new())
+                    (card.and_then(|card| planned(card, &record.step)), false, BTreeSet::new(), 0)
                 }
             };
             runs.push(Run {
@@ -256,6 +269,7 @@ fn apply(
                 uncounted,
                 overlaps,
                 is_imported: record.is_imported,
+                overruns_told,
                 limits: FxHashMap::default(),
             });
             true

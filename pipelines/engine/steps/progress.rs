@@ -79,7 +79,7 @@ impl Progress {
         card: Option<&JobCard>,
         calendar: &SiteCalendar,
     ) -> JobFacts {
-        use StepEventKind::{Failed, Finished, Paused, Released, Resumed, Started};
+        use StepEventKind::{Failed, Finished, Overran, Paused, Released, Resumed, Started};
         let ts_ms = record.ts_ms;
         let mut facts = JobFacts {
             qa_signed: (record.event == Released).then(|| self.is_signed(ts_ms)),
@@ -95,7 +95,7 @@ impl Progress {
             facts.after_open = (!before.is_empty()).then(|| before.join(", "));
         }
         facts.promised_ms = card.promised.as_ref().and_then(|promised| calendar.time_ms(promised));
-        let is_work = matches!(record.event, Started | Paused | Resumed | Finished | Failed);
+        let is_work = matches!(record.event, Started | Paused | Resumed | Finished | Failed | Overran);
         if !is_work || card.steps.iter().all(|step| step.standard_s.is_none()) {
             return facts;
         }

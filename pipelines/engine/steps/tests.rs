@@ -1,7 +1,12 @@
 use super::*;
 
-/// `10 started J1/S1` lines; returns what was active at each of `asked`.
+/// `10 started J1/S1` lines.
 fn bay(lines: &str) -> BaySteps {
+    planned_bay(lines, None)
+}
+
+/// The same, under this card.
+fn planned_bay(lines: &str, card: Option<&JobCard>) -> BaySteps {
     let mut bay = BaySteps::default();
     for (message, line) in lines.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -20,9 +25,63 @@ fn bay(lines: &str) -> BaySteps {
             raw: None,
             is_imported: false,
         };
-        bay.insert(record, None);
+        bay.insert(record, card);
     }
     bay
+}
+
+/// A card of J1, whose S1 has a standard time of a second.
+fn one_second() -> JobCard {
+    let card = serde_json::json!({"job": "J1", "steps": [{"step": "S1", "standard_s": 1.0}, {"step": "S2"}]});
+    serde_json::from_value(card).expect("a card")
+}
+
+/// What is told, as `1000 finished`.
+fn told(bay: &mut BaySteps, before_ms: i64, overran_before_ms: i64) -> Vec<String> {
+    let told = bay.tell(before_ms, overran_before_ms);
+    let line = |told: &Told| {
+        let event = format!("{:?}", told.record.event).to_lowercase();
+        format!(
+            "{} {event} {}",
+            told.record.ts_ms,
+            told.run.as_ref().map_or(0, |run| run.worked_ms(told.record.ts_ms))
+        )
+    };
+    told.iter().map(line).collect()
+}
+
+#[test]
+fn work_passes_its_levels_once_each_with_the_pauses_taken_off() {
+    let lines = "0 started J1/S1\n500 paused J1/S1\n700 resumed J1/S1\n1350 paused J1/S1\n5000 resumed J1/S1";
+    let mut bay = planned_bay(lines, Some(&one_second()));
+    assert_eq!(told(&mut bay, 1201, 1201), ["0 started 0", "500 paused 500", "700 resumed 500"]);
+    assert_eq!(told(&mut bay, 1202, 1202), ["1201 overran 1001"]);
+    assert_eq!(told(&mut bay, 5051, 5051), ["1350 paused 1150", "5000 resumed 1150"]);
+    assert_eq!(bay.overruns_ms(), Some(5051));
+    // It has fallen silent: what comes is up to the clock.
+    assert_eq!(told(&mut bay, i64::MAX, 5200), ["5051 overran 1201"]);
+    assert_eq!(told(&mut bay, i64::MAX, i64::MAX), ["5351 overran 1501"]);
+    assert_eq!((told(&mut bay, i64::MAX, i64::MAX), bay.overruns_ms()), (vec![], None));
+}
+
+#[test]
+fn a_step_that_ends_at_its_level_is_not_over_it_and_one_without_a_standard_never() {
+    let lines =
+        "0 started J1/S1\n1200 finished J1/S1\n2000 started J1/S1\n3201 failed J1/S1\n4000 started J1/S2";
+    let mut bay = planned_bay(lines, Some(&one_second()));
+    let all = told(&mut bay, i64::MAX, i64::MAX);
+    let overran: Vec<&String> = all.iter().filter(|line| line.contains("overran")).collect();
+    assert_eq!(overran, ["1001 overran 1001", "3001 overran 1001"]);
+    assert_eq!(told(&mut planned_bay(lines, None), 9000, 9000).len(), 5);
+}
+
+#[test]
+fn what_was_told_of_an_overrun_is_remembered_when_runs_are_made_anew() {
+    let card = one_second();
+    let mut bay = planned_bay("100 started J1/S1\n9000 started J2/S1", Some(&card));
+    assert_eq!(told(&mut bay, 1200, 1200), ["100 started 0", "1101 overran 1001"]);
+    bay.rebuild(Some(&card));
+    assert_eq!(bay.overruns_ms(), Some(1301), "the first level is told, whatever is made anew");
 }
 
 fn active(bay: &mut BaySteps, asked: &[i64]) -> String {
@@ -65,15 +124,15 @@ fn pauses_are_no_work() {
 #[test]
 fn a_finish_without_a_start_is_stray_and_harms_nothing() {
     let mut bay = bay("10 finished J1/S1\n20 started J1/S2\n30 finished J1/S2");
-    let told = bay.tell(100);
+    let told = bay.tell(100, 100);
     assert_eq!(told.iter().map(Told::is_stray).collect::<Vec<_>>(), [true, false, false]);
-    assert!(bay.tell(100).is_empty(), "each event is told once");
+    assert!(bay.tell(100, 100).is_empty(), "each event is told once");
 }
 
 #[test]
 fn old_runs_are_forgotten_and_open_ones_are_not() {
     let mut bay = bay("10 started J1/S1\n20 finished J1/S1\n30 started J1/S2");
-    bay.tell(1000);
+    bay.tell(1000, 1000);
     bay.forget(500, 0);
     assert_eq!(bay.runs.len(), 1);
     assert_eq!(active(&mut bay, &[15, 700]), "- J1/S2");
@@ -86,9 +145,9 @@ fn old_runs_are_forgotten_and_open_ones_are_not() {
 #[test]
 fn an_end_that_was_not_told_before_a_leap_of_the_watermark_finds_its_run() {
     let mut bay = bay("10 started J1/S1\n20 finished J1/S1\n900 started J1/S2");
-    assert_eq!(bay.tell(15).len(), 1);
+    assert_eq!(bay.tell(15, 15).len(), 1);
     bay.forget(500, 0);
-    let told = bay.tell(1000);
+    let told = bay.tell(1000, 1000);
     assert_eq!(told.iter().map(Told::is_stray).collect::<Vec<_>>(), [false, false]);
     bay.forget(500, 0);
     assert_eq!(active(&mut bay, &[15, 950]), "- J1/S2", "then it goes");
@@ -130,7 +189,7 @@ fn what_is_made_event_by_event_is_what_all_events_together_make() {
             bay.check_spans();
             if random.u8(0..20) == 0 {
                 let passed_ms = message as i64 * 10 / 7 - 40;
-                bay.tell(passed_ms);
+                bay.tell(passed_ms, passed_ms);
                 bay.forget(passed_ms - 20, passed_ms - 80);
             }
         }

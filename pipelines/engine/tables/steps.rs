@@ -17,12 +17,16 @@ pub(in crate::engine) fn steps(site: &str, bay: &str, told: &[Told]) -> Result<R
     let rows = told.len();
     let ids = told.iter().map(|told| {
         let record = &told.record;
-        let place = [record.message.to_le_bytes(), u64::from(record.index).to_le_bytes()].concat();
+        let mut place = [record.message.to_le_bytes(), u64::from(record.index).to_le_bytes()].concat();
+        if record.event == StepEventKind::Overran {
+            // It has the place of the start that it follows from.
+            place.extend_from_slice(&record.ts_ms.to_le_bytes());
+        }
         row_id("steps", &[site.as_bytes(), bay.as_bytes(), &place])
     });
     let plan = |told: &Told| told.run.as_ref().and_then(|run| run.plan.clone());
     let elapsed = told.iter().map(|told| match (&told.run, told.record.event) {
-        (Some(run), StepEventKind::Finished | StepEventKind::Failed) => {
+        (Some(run), StepEventKind::Finished | StepEventKind::Failed | StepEventKind::Overran) => {
             run.worked_ms(told.record.ts_ms) as f64 / 1000.0
         }
         _ => f64::NAN,
