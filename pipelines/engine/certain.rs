@@ -167,11 +167,12 @@ impl Engine {
         }
     }
 
-    /// Steps that go over their standard time on bays that say nothing.
-    pub(super) fn tell_overruns(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+    /// Steps that go over their standard time on bays that say nothing, which it gives.
+    pub(super) fn tell_overruns(&mut self, out: &mut Vec<Emission>) -> Result<Vec<u32>, EngineError> {
         let due = self.steps.overruns().filter(|&(bay, ms)| ms < self.at_ms && self.bays.is_silent(bay));
         let due: Vec<u32> = due.map(|(bay, _)| bay).collect();
-        due.into_iter().try_for_each(|bay| self.tell_steps(bay, i64::MAX, out))
+        due.iter().try_for_each(|&bay| self.tell_steps(bay, i64::MAX, out))?;
+        Ok(due)
     }
 
     /// The next whole second after `at_ms` at which there is one.

@@ -45,9 +45,12 @@ impl Engine {
         let ticked = self.bays.tick(at_ms);
         let until = self.bays.until(&ticked);
         self.pass(&until, out)?;
-        self.tell_overruns(out)?;
+        let mut shown = self.tell_overruns(out)?;
+        shown.extend(ticked.released);
+        shown.sort_unstable();
+        shown.dedup();
         let table = self.decoder.series();
-        for &bay in &ticked.released {
+        for bay in shown {
             let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
             self.rules.release(bay, &self.bays, table, verdicts, out)?;
         }

@@ -64,7 +64,22 @@ enum Windows {
     Tumble(i64),
     Hop(i64, i64),
     Session(i64),
+    Day,
+    Shift,
 }
+
+/// Whose site is S0 and whose not, how far its zone is ahead, and when a shift begins and how long it is by the clock on
+/// its wall: what [`super::calendars`] says, in ms.
+const SHIFTS: [(&str, i64, i64, i64); 5] = [
+    ("=", HOUR, 20 * HOUR, 5 * HOUR),
+    ("=", HOUR, HOUR + 60_000, HOUR - 60_000),
+    ("<>", 0, 6 * HOUR, 8 * HOUR),
+    ("<>", 0, 14 * HOUR, 8 * HOUR),
+    ("<>", 0, 22 * HOUR, 8 * HOUR),
+];
+
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
 
 /// A rule's query.
 #[derive(Clone, Debug)]
@@ -81,12 +96,18 @@ fn query() -> impl Strategy<Value = Query> {
         (1..30i64).prop_map(|s| Windows::Tumble(s * 500)),
         (1..8i64, 1..5i64).prop_map(|(slide, times)| Windows::Hop(slide * 500, slide * 500 * times)),
         (1..20i64).prop_map(|s| Windows::Session(s * 250)),
+        Just(Windows::Day),
+        Just(Windows::Shift),
     ];
     let keys = prop::sample::subsequence(&KEYS[..], 1..=KEYS.len());
     let aggregates = prop::sample::subsequence(&AGGREGATES[..], 1..=6);
     let filter = prop::sample::select(&FILTERS[..]);
     (windows, keys, aggregates, filter, any::<bool>()).prop_map(
-        |(windows, keys, aggregates, filter, is_twice)| {
+        |(windows, mut keys, aggregates, filter, is_twice)| {
+            if matches!(windows, Windows::Day | Windows::Shift) && keys[0] != "site" {
+                // Sites have days of their own.
+                keys.insert(0, "site");
+            }
             // Over sessions WHERE may look at their keys alone.
             let filter = if matches!(windows, Windows::Session(_)) { "true" } else { filter };
             Query { windows, keys, aggregates, filter, is_twice }
@@ -113,6 +134,8 @@ impl Query {
                 format!("hop(telemetry, ts, INTERVAL '{slide} milliseconds', INTERVAL '{ms} milliseconds')")
             }
             Windows::Session(ms) => format!("session(telemetry, ts, INTERVAL '{ms} milliseconds', {keys})"),
+            Windows::Day => "day(telemetry, ts)".to_owned(),
+            Windows::Shift => "shift(telemetry, ts)".to_owned(),
         };
         format!(
             "SELECT {keys}, window_start, window_end, {aggregates} FROM {windows} WHERE {} \
@@ -142,6 +165,24 @@ impl Query {
                  (SELECT *, CASE WHEN ts - lag(ts) OVER (PARTITION BY {keys} ORDER BY ts, row) < {ms} THEN 0 ELSE 1 END AS begins \
                  FROM rows)) WINDOW session AS (PARTITION BY {keys}, number)"
             ),
+            Windows::Day => format!(
+                "SELECT *, window_start + {DAY} AS window_end FROM (SELECT *, {} - ahead AS window_start FROM \
+                 (SELECT *, CASE WHEN site = 'S0' THEN {HOUR} ELSE 0 END AS ahead FROM rows))",
+                floor("ts + ahead", DAY)
+            ),
+            Windows::Shift => {
+                let shift = |&(is, ahead, begins, length): &(&str, i64, i64, i64)| {
+                    // Of that day, or of the one before.
+                    let start =
+                        format!("{} + {begins} - {ahead} - back", floor(&format!("ts + {ahead}"), DAY));
+                    format!(
+                        "SELECT *, {start} AS window_start, {start} + {length} AS window_end \
+                         FROM rows, (VALUES (0), ({DAY})) AS days(back) WHERE site {is} 'S0'"
+                    )
+                };
+                let all = SHIFTS.iter().map(shift).collect::<Vec<_>>().join(" UNION ALL ");
+                format!("SELECT * FROM ({all}) WHERE window_start <= ts AND ts < window_end")
+            }
         };
         format!(
             "SELECT {keys}, window_start, window_end, {aggregates} FROM ({windows}) WHERE {} \
