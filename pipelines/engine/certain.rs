@@ -167,21 +167,12 @@ impl Engine {
         }
     }
 
-    /// Steps that go over their standard time on bays that say nothing, which it gives.
-    pub(super) fn tell_overruns(&mut self, out: &mut Vec<Emission>) -> Result<Vec<u32>, EngineError> {
-        let due = self.steps.overruns().filter(|&(bay, ms)| ms < self.at_ms && self.bays.is_silent(bay));
-        let due: Vec<u32> = due.map(|(bay, _)| bay).collect();
-        due.iter().try_for_each(|&bay| self.tell_steps(bay, i64::MAX, out))?;
-        Ok(due)
-    }
-
-    /// The next whole second after `at_ms` at which there is one.
-    pub(super) fn next_overrun_ms(&self, at_ms: i64) -> Option<i64> {
-        let due = self.steps.overruns().filter(|&(bay, _)| self.bays.is_silent(bay));
-        due.map(|(_, ms)| (ms.div_euclid(1000) + 1) * 1000).filter(|&ms| ms > at_ms).min()
-    }
-
-    fn tell_steps(&mut self, bay: u32, until_ms: i64, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+    pub(super) fn tell_steps(
+        &mut self,
+        bay: u32,
+        until_ms: i64,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
         // A bay that has fallen silent waits for nothing more: what time alone brings comes with the clock.
         let overran_before_ms = if until_ms == i64::MAX { self.at_ms } else { until_ms };
         let told = self.steps.bay_mut(bay).tell(until_ms, overran_before_ms);

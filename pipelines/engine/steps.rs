@@ -249,12 +249,6 @@ impl Steps {
         }
     }
 
-    /// Whether there is a card of the job.
-    #[must_use]
-    pub(super) fn has_card(&self, site: &str, job: &str) -> bool {
-        self.cards.contains_key(&(site.into(), job.into()))
-    }
-
     /// Job cards with their sites.
     pub(super) fn cards(&self) -> impl Iterator<Item = (&str, &JobCard)> {
         self.cards.iter().map(|((site, _), (_, card))| (&**site, &**card))

@@ -69,6 +69,20 @@ impl Engine {
         self.tell_functions(out)
     }
 
+    /// Steps that go over their standard time on bays that say nothing, which it gives.
+    fn tell_overruns(&mut self, out: &mut Vec<Emission>) -> Result<Vec<u32>, EngineError> {
+        let due = self.steps.overruns().filter(|&(bay, ms)| ms < self.at_ms && self.bays.is_silent(bay));
+        let due: Vec<u32> = due.map(|(bay, _)| bay).collect();
+        due.iter().try_for_each(|&bay| self.tell_steps(bay, i64::MAX, out))?;
+        Ok(due)
+    }
+
+    /// The next whole second after `at_ms` at which there is one.
+    fn next_overrun_ms(&self, at_ms: i64) -> Option<i64> {
+        let due = self.steps.overruns().filter(|&(bay, _)| self.bays.is_silent(bay));
+        due.map(|(_, ms)| (ms.div_euclid(1000) + 1) * 1000).filter(|&ms| ms > at_ms).min()
+    }
+
     /// An epoch ends: what is too old to matter is forgotten.
     pub(super) fn cut(&mut self, at_ms: i64, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         self.seal()?;

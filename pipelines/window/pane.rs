@@ -190,7 +190,12 @@ impl Pane {
             return Ok(());
         }
         let count = groups.len();
-        let all_inside = !each(rows, count).any(|row| groups[row] == OUTSIDE);
+        let outside = each(rows, count).filter(|&row| groups[row] == OUTSIDE).count();
+        let all_inside = outside == 0;
+        if outside == rows.map_or(count, <[u32]>::len) {
+            // Some of DataFusion's look into a group of each row, also where the filter keeps it out.
+            return Ok(());
+        }
         let places: Vec<usize> = each(rows, count).map(|row| self.place_in_others(groups[row])).collect();
         let inside = (!all_inside)
             .then(|| BooleanArray::from_iter(each(rows, count).map(|row| Some(groups[row] != OUTSIDE))));

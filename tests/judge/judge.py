@@ -286,7 +286,7 @@ class Judge:
                 SELECT site, bay, job, step, min(epoch_ms(ended.ts))
                 FROM (SELECT * FROM steps WHERE event = 'overran' AND elapsed_s > 1.5 * standard_s) AS overran
                 JOIN (SELECT * FROM steps WHERE event IN ('finished', 'failed')) AS ended USING (site, bay, job, step)
-                WHERE ended.ts > overran.ts GROUP BY ALL, overran.row_id
+                WHERE ended.ts > overran.ts GROUP BY site, bay, job, step, overran.row_id
                 """
             ),
         )

@@ -143,11 +143,6 @@ impl BaySteps {
         told
     }
 
-    /// When the next over-run of a run that goes on is, if there is one.
-    pub(super) fn overruns_ms(&self) -> Option<i64> {
-        self.runs.iter().filter_map(overrun::next_ms).min()
-    }
-
     /// The end of a run, once it has been told: until then an earlier one may come.
     pub(crate) fn told_end_ms(&self, run: &Run) -> Option<i64> {
         let ended_ms = run.ended_ms?;

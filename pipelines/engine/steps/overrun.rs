@@ -5,7 +5,7 @@
 
 use ingest::readings::{NONE, StepEventKind};
 
-use super::{JobFacts, Record, Run, Steps, Told};
+use super::{BaySteps, JobFacts, Record, Run, Steps, Told};
 
 /// Worked time in hundredths of the standard time: each is told when work goes over it.
 const LEVELS_PERCENT: [f64; 3] = [100.0, 120.0, 150.0];
@@ -54,6 +54,13 @@ pub(super) fn tell(run: &mut Run, before_ms: i64) -> Vec<Told> {
         told.push(Told { record, run: Some(run.clone()), facts: JobFacts::default() });
     }
     told
+}
+
+impl BaySteps {
+    /// When the next over-run is, if there is one.
+    pub(super) fn overruns_ms(&self) -> Option<i64> {
+        self.runs.iter().filter_map(next_ms).min()
+    }
 }
 
 impl Steps {

@@ -133,6 +133,12 @@ impl Steps {
             .unwrap_or_default()
     }
 
+    /// Whether there is a card of the job.
+    #[must_use]
+    pub(in crate::engine) fn has_card(&self, site: &str, job: &str) -> bool {
+        self.cards.contains_key(&(site.into(), job.into()))
+    }
+
     /// How far jobs have come, with their sites and names.
     pub(in crate::engine) fn progress(&self) -> impl Iterator<Item = (&CardKey, &Progress)> {
         self.progress.iter()

@@ -378,3 +378,15 @@ fn a_bay_without_rows_is_the_same_state_at_the_end_whether_it_was_saved_before_o
         }
     }
 }
+
+#[test]
+fn rows_that_are_in_no_window_ask_nothing_of_datafusions_accumulators() {
+    let sql = "SELECT site, window_start, window_end, count(DISTINCT tool) AS tools, count(*) AS n FROM shift(telemetry, ts) \
+               GROUP BY site, window_start, window_end";
+    let lines = ["S0/B1/T1/torque 1000 5", "S0/B1/T1/torque -1000 5", "S0/B1/T2/torque 2000 5"];
+    let history: Vec<(Reading, Event)> =
+        lines.map(|line| (Reading::parse(line), Event::Batch)).into_iter().collect();
+    stream_is_batch(sql, &history);
+    let said = newest(&run(sql, &history, true, false).closed).expect("a shift");
+    assert_eq!(said.num_rows(), 1);
+}
