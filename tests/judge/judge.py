@@ -284,7 +284,8 @@ class Judge:
             self.rows(
                 """
                 SELECT site, bay, job, step, min(epoch_ms(ended.ts))
-                FROM (SELECT * FROM steps WHERE event = 'overran' AND elapsed_s > 1.5 * standard_s) AS overran
+                FROM (SELECT * FROM steps WHERE event = 'overran' AND elapsed_s > 1.5 * standard_s
+                    AND elapsed_s <= 1.6 * standard_s) AS overran
                 JOIN (SELECT * FROM steps WHERE event IN ('finished', 'failed')) AS ended USING (site, bay, job, step)
                 WHERE ended.ts > overran.ts GROUP BY site, bay, job, step, overran.row_id
                 """

@@ -7,18 +7,19 @@ use ingest::readings::{NONE, StepEventKind};
 
 use super::{BaySteps, JobFacts, Record, Run, Steps, Told};
 
-/// Worked time in hundredths of the standard time: each is told when work goes over it.
-const LEVELS_PERCENT: [f64; 3] = [100.0, 120.0, 150.0];
+/// Each tenth of the standard time more is a level, so that rules set their limits among them; up to three times it, for
+/// nobody works so long on a step that has been forgotten.
+const LEVELS: u8 = 21;
 
 /// The first millisecond in which work on `run` is over its next level, if that comes before it ends.
 pub(super) fn next_ms(run: &Run) -> Option<i64> {
-    let percent = LEVELS_PERCENT.get(usize::from(run.overruns_told))?;
     let standard_s = run.plan.as_ref()?.standard_s.filter(|standard_s| *standard_s > 0.0)?;
-    if run.is_imported {
+    if run.is_imported || run.overruns_told >= LEVELS {
         return None;
     }
+    let level = f64::from(10 + run.overruns_told);
     #[expect(clippy::cast_possible_truncation, reason = "a float becomes the nearest number that there is")]
-    let level_ms = (standard_s * 1000.0 * percent / 100.0).floor() as i64;
+    let level_ms = (standard_s * 1000.0 * level / 10.0).floor() as i64;
     let (mut at_ms, mut left_ms) = (run.started_ms, level_ms.saturating_add(1));
     for &(from_ms, to_ms) in &run.pauses {
         let worked_ms = (from_ms - at_ms).max(0);
