@@ -42,6 +42,8 @@ pub(crate) struct Feed {
     shop: Shop,
     time: Time,
     mode: Mode,
+    /// Over-runs whose time has not come.
+    overruns: Vec<StepRow>,
     /// Rows handed over so far.
     pub rows: u64,
     /// Event times of readings: first and last.
@@ -52,7 +54,7 @@ impl Feed {
     /// Of these rows, under the configuration that they were made with.
     pub(crate) fn new(telemetry: TelemetryRows, steps: StepRows, config: &Config, mode: Mode) -> Self {
         let (shop, time) = (Shop::new(config, mode), Time::new(&config.engine));
-        Feed { telemetry, steps, shop, time, mode, rows: 0, readings_ms: None }
+        Feed { telemetry, steps, shop, time, mode, overruns: Vec::new(), rows: 0, readings_ms: None }
     }
 
     /// Rows of telemetry's row groups read so far.
@@ -86,8 +88,9 @@ impl Feed {
     /// As [`Feed::next`].
     pub(crate) fn end(&mut self, judge: &mut impl Judge) -> Result<(Passed, &Shop), FeedError> {
         while let Some(step) = self.steps.next_before(u64::MAX)? {
-            self.step_arrived(&step, judge)?;
+            self.step_arrived(step, judge)?;
         }
+        self.overran(i64::MAX, judge)?;
         Ok((self.shop.end(), &self.shop))
     }
 
@@ -98,11 +101,10 @@ impl Feed {
             return Ok(());
         };
         while let Some(step) = self.steps.next_before(last)? {
-            self.step(&step, judge)?;
+            self.step_arrived(step, judge)?;
         }
         self.judge(rows, 0..readings.len(), judge)?;
-        let passed = self.shop.tick(arrived_ms);
-        judge.tick(&passed, &self.shop)?;
+        self.tick(arrived_ms, judge)?;
         judge.cut(arrived_ms);
         Ok(())
     }
@@ -118,7 +120,7 @@ impl Feed {
                 self.judge(rows, start..row, judge)?;
                 start = row;
                 while let Some(step) = self.steps.next_before(message)? {
-                    self.step_arrived(&step, judge)?;
+                    self.step_arrived(step, judge)?;
                 }
                 next_step = self.steps.next_message()?.unwrap_or(u64::MAX);
             }
@@ -146,12 +148,32 @@ impl Feed {
         Ok(())
     }
 
-    /// An over-run stands where the start does that it follows from: its time has not come there.
-    fn step_arrived(&mut self, step: &StepRow, judge: &mut impl Judge) -> Result<(), FeedError> {
-        if step.event().is_some() {
+    /// An over-run stands where the start does that it follows from, and waits until its time has come.
+    fn step_arrived(&mut self, step: StepRow, judge: &mut impl Judge) -> Result<(), FeedError> {
+        if step.event().is_none() {
+            self.overruns.push(step);
+            return Ok(());
+        }
+        if self.mode == Mode::AsArrived {
             self.pass(step.arrived_ms, judge)?;
         }
-        self.step(step, judge)
+        self.step(&step, judge)
+    }
+
+    /// Hands over what its time has come of by `at_ms`; gives the bays.
+    fn overran(&mut self, at_ms: i64, judge: &mut impl Judge) -> Result<Vec<u32>, FeedError> {
+        let mut due: Vec<StepRow> = self.overruns.extract_if(.., |step| step.ts_ms < at_ms).collect();
+        due.sort_by_key(|step| step.ts_ms);
+        due.iter().try_for_each(|step| self.step(step, judge))?;
+        Ok(due.iter().map(|step| self.shop.bay(&step.site, &step.bay)).collect())
+    }
+
+    /// The second `at_ms` has passed.
+    fn tick(&mut self, at_ms: i64, judge: &mut impl Judge) -> Result<(), FeedError> {
+        let mut passed = self.shop.tick(at_ms);
+        let overran = self.overran(at_ms, judge)?;
+        self.shop.show(overran, &mut passed);
+        Ok(judge.tick(&passed, &self.shop)?)
     }
 
     fn step(&mut self, step: &StepRow, judge: &mut impl Judge) -> Result<(), FeedError> {
@@ -167,9 +189,9 @@ impl Feed {
         let Some((first_ms, last_ms, is_cut)) = self.time.pass(arrived_ms) else { return Ok(()) };
         let mut at_ms = first_ms;
         loop {
-            let passed = self.shop.tick(at_ms);
-            judge.tick(&passed, &self.shop)?;
-            let deadlines = [self.shop.next_deadline_ms(at_ms), judge.next_deadline_ms(at_ms)];
+            self.tick(at_ms, judge)?;
+            let overruns_ms = self.overruns.iter().map(|step| (step.ts_ms.div_euclid(1000) + 1) * 1000).min();
+            let deadlines = [self.shop.next_deadline_ms(at_ms), judge.next_deadline_ms(at_ms), overruns_ms];
             match deadlines.into_iter().flatten().min() {
                 Some(next_ms) if next_ms <= last_ms => at_ms = next_ms,
                 _ => break,

@@ -173,6 +173,13 @@ impl Shop {
         Passed { at_ms, until: self.bays.until(&ticked), released: ticked.released }
     }
 
+    /// Those of `bays` that are silent show what has come of them, as when they fell silent.
+    pub(crate) fn show(&self, bays: Vec<u32>, passed: &mut Passed) {
+        passed.released.extend(bays.into_iter().filter(|&bay| self.bays.is_silent(bay)));
+        passed.released.sort_unstable();
+        passed.released.dedup();
+    }
+
     /// The next second after `at_ms` at which something can happen though nothing arrives.
     #[must_use]
     pub(crate) fn next_deadline_ms(&self, at_ms: i64) -> Option<i64> {
