@@ -122,7 +122,7 @@ fn snapshot_ns(sql: &str, table: &SeriesTable, rows: &[Rows]) -> (f64, f64, usiz
     }
     let groups = (operator.windows() * SERIES as usize) as f64;
     let (mut save, mut load, mut size) = (f64::MAX, f64::MAX, 0);
-    for _ in 0..400 {
+    for _ in 0..5 {
         let (saving, bytes) = timed(|| operator.snapshot(table).expect("a snapshot"));
         let restore = || WindowOperator::restore(window, 30_000, &bytes, table).expect("it restores");
         let (loading, _) = timed(|| black_box(restore()));
