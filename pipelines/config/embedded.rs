@@ -36,6 +36,7 @@ const FILES: &[(&str, &str)] = &embedded![
     "rules/extraction_low.toml",
     "rules/gas_high.toml",
     "rules/gateway_down.toml",
+    "rules/gateway_offline.toml",
     "rules/hand_over_unsigned.toml",
     "rules/insulation_low.toml",
     "rules/job_on_two_bays.toml",

@@ -362,11 +362,15 @@ class Judge:
             f"SELECT concat_ws('/', site, bay, tool, metric), epoch_ms(ts), coalesce({test}, false), concat_ws('/', site, bay) FROM facts "
             f"WHERE {where} ORDER BY message, CAST(split_part(row_id, '-', 2) AS BIGINT)"
         )
+        programming = (
+            "value < 12.5 AND (operation LIKE 'program\\_%' ESCAPE '\\' OR operation LIKE 'flash\\_%' ESCAPE '\\') "
+            "AND row_id IN (SELECT row_id FROM joined)"
+        )
         for rule, verdicts, raise_ms, clear_ms in [
             ("air_pressure_low", window("air_pressure", 10, "avg(value) < 6.0"), 20_000, 60_000),
-            ("low_voltage", window("voltage", 10, "max(value) < 12.5"), 0, 20_000),
+            ("low_voltage", rows("metric = 'voltage'", programming), 10_000, 20_000),
             ("lift_overload", rows("metric IN ('lift_load_left', 'lift_load_right')", "value > spec_max"), 0, 5_000),
-            ("tool_offline", rows("metric = 'online'", "value = 0"), 0, 0),
+            ("tool_offline", rows("metric = 'online'", "value = 0 AND NOT starts_with(tool, 'gw')"), 0, 0),
         ]:
             self.same(
                 rule,
