@@ -41,6 +41,7 @@ mod names;
 mod open_block;
 mod overdue;
 pub(crate) mod past;
+mod promises;
 mod repeats;
 mod rule_row;
 mod rules;
@@ -59,6 +60,7 @@ mod workshop;
 
 pub use self::error::EngineError;
 pub use self::repeats::Room;
+pub(crate) use self::rules::INTERVALS_MAX;
 pub use self::state::{VERSION as STATE_VERSION, check_version as check_state_version, configuration_of};
 pub use self::switch::backfill::{Entries as PastEntries, Past, PastError};
 

@@ -242,7 +242,7 @@ fn as_arrived_more_patience_with_silence_raises_less_of_it() {
 
     let report = changed(Mode::AsCorrected, patient);
     assert_eq!(report.changes().count(), 0);
-    let names = "bay_occupied_without_job, bay_rests, bay_silent, gateway_down, step_idle, tool_silent, torque_awaited, \
+    let names = "bay_occupied_without_job, bay_rests, bay_silent, gateway_down, gateway_offline, step_idle, tool_silent, torque_awaited, \
                  volts_stay_low";
     assert!(report.notes.iter().any(|note| note.ends_with(names)), "{:?}", report.notes);
 }

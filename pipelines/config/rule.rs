@@ -24,6 +24,8 @@ pub struct RuleSettings {
     pub realarm_after: Duration,
     /// Raised when nothing that matches has arrived for so long.
     pub silent_after: Option<Duration>,
+    /// With it: when nothing has for so many of the key's usual intervals, if that is longer.
+    pub silent_intervals: Option<u32>,
     /// Raised when a reading that matches has been the last of its key for so long.
     pub held_after: Option<Duration>,
     /// When silence, or what is held, counts.
@@ -78,6 +80,19 @@ pub enum CountsWhile {
     Step,
     /// No step of the bay is.
     NoStep,
+    /// The bay is open, as its status says.
+    Open,
+}
+
+impl CountsWhile {
+    /// By one of the words that [`super::rules`] allows.
+    pub(super) fn named(word: &str) -> Self {
+        match word {
+            "step" => CountsWhile::Step,
+            "open" => CountsWhile::Open,
+            _ => CountsWhile::NoStep,
+        }
+    }
 }
 
 /// `lane = "…"`: when a rule looks at a row.

@@ -14,6 +14,7 @@ use super::setting::Fallback::{Absent, Is, Required};
 use super::setting::{Setting, duration, key};
 use super::values::Values;
 use super::{CountsWhile, ExceptionKind, Lane, RuleSettings, Severity, pattern, version};
+use crate::engine::INTERVALS_MAX;
 use crate::plan::PlanError;
 pub(super) use causes::check_causes;
 pub(crate) use causes::ranks;
@@ -32,8 +33,9 @@ static RULE: &[Setting] = &[
     key("clear_when", Kind::Text, Absent("\"value < 90\"")),
     key("realarm_after", duration("0s", "1d"), Is("\"0s\"")),
     key("silent_after", duration("1s", "1d"), Absent("\"3min\"")),
+    key("silent_intervals", Kind::Whole { min: 2, max: INTERVALS_MAX }, Absent("3")),
     key("held_after", duration("1s", "1d"), Absent("\"10min\"")),
-    key("while", Kind::Word(&["step", "no_step"]), Absent("\"step\"")),
+    key("while", Kind::Word(&["step", "no_step", "open"]), Absent("\"step\"")),
     key("suppressed_by", Kind::Texts, Absent("[\"gateway_down\"]")),
     key("message", Kind::Text, Absent("\"{tool} reads {value} {unit}\"")),
     key("response", Kind::Text, Absent("\"Stop, and call the foreman\"")),
@@ -41,7 +43,7 @@ static RULE: &[Setting] = &[
 ];
 
 /// Keys that only rules have.
-const RULE_ONLY: [&str; 15] = [
+const RULE_ONLY: [&str; 16] = [
     "severity",
     "lane",
     "kind",
@@ -52,6 +54,7 @@ const RULE_ONLY: [&str; 15] = [
     "clear_when",
     "realarm_after",
     "silent_after",
+    "silent_intervals",
     "held_after",
     "while",
     "suppressed_by",
@@ -84,6 +87,7 @@ pub(super) struct Rule {
     kind_at: (usize, usize),
     delay_at: (usize, usize),
     silent_at: (usize, usize),
+    intervals_at: (usize, usize),
     while_at: (usize, usize),
     realarm_at: (usize, usize),
     suppressed_at: (usize, usize),
@@ -135,12 +139,9 @@ fn build(file: &SourceFile, table: &DeTable<'_>, values: &Values, is_view: bool)
         clear_when: text("clear_when"),
         realarm_after: values.duration("realarm_after").unwrap_or_default(),
         silent_after: values.duration("silent_after"),
+        silent_intervals: values.whole("silent_intervals"),
         held_after: values.duration("held_after"),
-        counts_while: match values.text("while") {
-            None => CountsWhile::Always,
-            Some("step") => CountsWhile::Step,
-            Some(_) => CountsWhile::NoStep,
-        },
+        counts_while: values.text("while").map_or(CountsWhile::Always, CountsWhile::named),
         suppressed_by: values.texts("suppressed_by").map(<[String]>::to_vec).unwrap_or_default(),
         // What nobody worded is called by its name.
         message: text("message").unwrap_or_else(|| name.replace('_', " ")),
@@ -160,6 +161,7 @@ fn build(file: &SourceFile, table: &DeTable<'_>, values: &Values, is_view: bool)
         kind_at: at("kind"),
         delay_at,
         silent_at: if values.span("silent_after").is_some() { at("silent_after") } else { at("held_after") },
+        intervals_at: at("silent_intervals"),
         while_at: at("while"),
         realarm_at: at("realarm_after"),
         suppressed_at: at("suppressed_by"),

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use sinks::emission::Emission;
 
 use super::balances::{Balance, MeterDay};
@@ -217,12 +216,10 @@ impl Engine {
             }
             let batch =
                 tables::steps(&site, &bay_name, &told).map_err(|source| rows_error("steps", source))?;
-            if is_judged {
-                self.look_at_stream("steps", &batch, bay, out)?;
-                self.counts.windows_missed +=
-                    self.rules.fold_told(&batch, bay, self.decoder.series(), &mut self.rejects)?;
+            match is_judged {
+                true => self.tell_judged_steps(batch, bay, out)?,
+                false => out.push(Emission { stream: "steps".into(), rows: batch }),
             }
-            out.push(Emission { stream: "steps".into(), rows: batch });
         }
         Ok(())
     }
@@ -247,18 +244,6 @@ impl Engine {
             }
         }
         self.tell_ledger(bay, &postings, out)
-    }
-
-    fn look_at_stream(
-        &mut self,
-        stream: &str,
-        batch: &RecordBatch,
-        bay: u32,
-        out: &mut Vec<Emission>,
-    ) -> Result<(), EngineError> {
-        let watermark_ms = self.bays.watermark_ms(bay);
-        let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
-        self.rules.look_at_stream(stream, batch, watermark_ms, verdicts, out)
     }
 }
 

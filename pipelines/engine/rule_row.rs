@@ -27,6 +27,8 @@ pub(super) struct RuleRow {
     pub watermark_ms: Option<i64>,
     /// Arrival of the last row before a silence.
     pub last_arrived_ms: Option<i64>,
+    /// How often it is usually heard, of rules that go by that.
+    pub usual_interval_ms: Option<i64>,
     /// Every column by name, as people read it.
     pub columns: Vec<(String, String)>,
 }
@@ -57,6 +59,7 @@ impl RuleRow {
             window: None,
             watermark_ms: None,
             last_arrived_ms: None,
+            usual_interval_ms: None,
             columns: columns
                 .map(|(field, column)| {
                     (field.name().clone(), text_of(column.as_ref(), row).unwrap_or_else(|| "–".into()))
@@ -89,6 +92,9 @@ impl RuleRow {
         }
         if let Some(last_arrived_ms) = self.last_arrived_ms {
             evidence.insert("last_arrived_ms".into(), json!(last_arrived_ms));
+        }
+        if let Some(usual_interval_ms) = self.usual_interval_ms {
+            evidence.insert("usual_interval_ms".into(), json!(usual_interval_ms));
         }
         evidence.insert("limits".into(), json!([self.limit_min, self.limit_max]));
         if self.window.is_none() {

@@ -37,9 +37,17 @@ mod hearing;
 
 mod listening;
 
+mod openings;
+
+mod pace;
+
+mod patience;
+
 mod silence_rule;
 
 mod silences;
+
+mod usual;
 
 mod view;
 
@@ -61,7 +69,9 @@ use sinks::emission::Emission;
 pub(super) use self::arrival::OnArrival;
 pub(super) use self::beside::Threads;
 pub(super) use self::looked::Verdicts;
+pub(super) use self::pace::PaceState;
 pub(super) use self::past::{Held, HeldOrder};
+use self::patience::Patience;
 use self::routes::Routes;
 use self::row_rule::RowRule;
 pub(crate) use self::said::Said;
@@ -69,6 +79,7 @@ use self::shared::Shared;
 use self::silence_rule::SilenceRule;
 pub(super) use self::silences::{SilenceState, Silences, Surroundings};
 pub(crate) use self::state::WindowState;
+pub(crate) use self::usual::INTERVALS_MAX;
 use self::window_rule::WindowRule;
 pub(super) use self::windows::Watermarks;
 use super::EngineError;
@@ -127,12 +138,10 @@ impl Rules {
             let needs_steps = plan.uses_step_columns();
             match (plan, one.lasts()) {
                 (Plan::Rows(plan), Some(lasts)) => {
-                    let lasts_ms = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
                     let expected = SilencePlan::new(&plan, one.key.as_deref(), one.counts_while);
                     let expected = expected.map_err(|refusal| wrong(refusal.locate(&one.sql)))?;
                     let life = RuleLife::new(one, ExceptionKind::Condition);
-                    let is_held = one.held_after.is_some();
-                    silences.push(SilenceRule::new(life, expected, lasts_ms, one.counts_while, is_held));
+                    silences.push(SilenceRule::new(life, expected, Patience::new(one, lasts)));
                 }
                 (Plan::Rows(plan), None) => rows.push(RowRule {
                     life: RuleLife::new(one, ExceptionKind::Event),

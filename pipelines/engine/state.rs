@@ -3,8 +3,9 @@
 //! The bytes are [`State`] in postcard, its fields in their order, the version first (a varint), the configuration's text
 //! second, and behind it, in postcard as well, what is inferred of steps that nobody clocks ([`Parts`]), behind that the
 //! ledger ([`Ledger`]), behind that the tools that are out of service ([`OutOfService`]), and behind that what was told of
-//! each hour and what new windows wait for ([`Past`]): version 14 is the same without the last, version 13 without the last
-//! two, and so on to version 11. They hold numbers (of series, bays, channels) as they are, with the tables that give them;
+//! each hour and what new windows wait for ([`Past`]), and behind that how often tools are usually heard and which bays are
+//! open ([`PaceState`]): versions 15 and 16 are the same without the last, version 14 without the last two, and so on to
+//! version 11. They hold numbers (of series, bays, channels) as they are, with the tables that give them;
 //! the hash speaks in names alone, so that it does not depend on the order in which names were first seen.
 
 mod lines;
@@ -16,7 +17,7 @@ use self::parts::{Ledger, Past, State};
 use super::exceptions::OutOfService;
 use super::ledger::{Day, Unassigned};
 use super::limits::Assets;
-use super::rules::WindowState;
+use super::rules::{PaceState, WindowState};
 use super::steps::Steps;
 use super::switch::nature::Nature;
 use super::told::Told;
@@ -25,12 +26,13 @@ use crate::config::Config;
 use crate::functions::Parts;
 
 /// Raised with whatever [`State`] holds: `fixtures/formats` has the bytes of each version.
-pub const VERSION: u32 = 16;
+pub const VERSION: u32 = 17;
 /// Those before, which are still read: each lacks what the next one has behind it.
 const WITHOUT_INFERRED: u32 = 11;
 const WITHOUT_LEDGER: u32 = 12;
 const WITHOUT_OUT_OF_SERVICE: u32 = 13;
 const WITHOUT_PAST: u32 = 14;
+const WITHOUT_PACE: u32 = 16;
 
 /// CBOR, for what holds free JSON: it names its parts as JSON does, and keeps floats to the bit.
 fn described(what: &str, part: &impl serde::Serialize) -> Result<Vec<u8>, EngineError> {
@@ -130,6 +132,7 @@ impl Engine {
         let bytes = postcard::to_extend(&self.exceptions.out_of_service, bytes).map_err(wrong)?;
         let past = Past { told: Cow::Borrowed(&self.told), filling: Cow::Borrowed(&self.filling) };
         let bytes = postcard::to_extend(&past, bytes).map_err(wrong)?;
+        let bytes = postcard::to_extend(&self.rules.silences.pace(), bytes).map_err(wrong)?;
         self.snapshot_bytes = bytes.len();
         Ok(bytes)
     }
@@ -160,7 +163,8 @@ impl Engine {
         let (unclocked, rest) = behind::<Parts>(version > WITHOUT_INFERRED, rest)?;
         let (ledger, rest) = behind::<Ledger<'_>>(version > WITHOUT_LEDGER, rest)?;
         let (out_of_service, rest) = behind::<OutOfService>(version > WITHOUT_OUT_OF_SERVICE, rest)?;
-        let (past, _) = behind::<Past<'_>>(version > WITHOUT_PAST, rest)?;
+        let (past, rest) = behind::<Past<'_>>(version > WITHOUT_PAST, rest)?;
+        let (pace, _) = behind::<PaceState>(version > WITHOUT_PACE, rest)?;
         self.decoder.restore(&state.decoder).map_err(|error| wrong(error.to_string()))?;
         self.counts = state.counts;
         self.repeats = state.repeats.into_owned().under_settings_of(&self.repeats);
@@ -169,6 +173,9 @@ impl Engine {
         self.clock = state.clock.into_owned().under_settings_of(&self.clock);
         self.bays = state.bays.into_owned().under_settings_of(&self.bays);
         self.steps = Steps::from_parts(undescribed("steps", &state.steps)?);
+        if state.configuration != config.text {
+            self.steps.look_at_promises_anew();
+        }
         self.assets = Assets::from_parts(undescribed("assets", &state.assets)?, &self.assets);
         self.bounds.restore(
             state.tools_heard.into_owned(),
@@ -205,6 +212,7 @@ impl Engine {
         self.last_message = state.last_message;
         self.follow_series(true);
         self.rules.silences.restore(state.silences, &mut self.exceptions, self.at_ms);
+        self.rules.silences.restore_pace(pace.unwrap_or_default());
         let filled_names: Vec<String> = filled.iter().map(|state| state.name().to_owned()).collect();
         let windows: Vec<WindowState> = filled.into_iter().chain(state.windows).collect();
         let empty_from_ms = self.empty_from_ms();

@@ -7,7 +7,9 @@
 
 mod bay;
 mod overrun;
+mod parts;
 mod progress;
+mod promises;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use rustc_hash::FxHashMap;
 
 pub(super) use self::bay::BaySteps;
 pub(super) use self::progress::{JobFacts, Progress};
+pub(super) use self::promises::{OfJob, Promises};
 use super::limits::StepLimits;
 
 /// A step event with its place in the journal.
@@ -123,15 +126,8 @@ pub(super) struct Steps {
     cards: BTreeMap<CardKey, (u64, Arc<JobCard>)>,
     /// How far the jobs of steps have come, by (site, job).
     progress: BTreeMap<CardKey, Progress>,
-}
-
-/// [`Steps`] in a checkpoint.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub(super) struct StepsParts {
-    bays: Vec<BaySteps>,
-    /// (site, ordinal, card).
-    cards: Vec<(Box<str>, u64, JobCard)>,
-    progress: Vec<(CardKey, Progress)>,
+    /// What time does to promises.
+    pub promises: Promises,
 }
 
 /// A step event whose time has come: a row of stream `steps`, or a reject.
@@ -158,22 +154,6 @@ fn needs_start(event: StepEventKind) -> bool {
 }
 
 impl Steps {
-    /// As it is written to checkpoints: JSON cannot have pairs as keys.
-    pub(super) fn to_parts(&self) -> StepsParts {
-        let cards = self.cards.iter();
-        let cards = cards.map(|((site, _), (message, card))| (site.clone(), *message, card.as_ref().clone()));
-        let progress = self.progress.iter().map(|(key, progress)| (key.clone(), progress.clone()));
-        StepsParts { bays: self.bays.clone(), cards: cards.collect(), progress: progress.collect() }
-    }
-
-    /// From [`Steps::to_parts`].
-    pub(super) fn from_parts(parts: StepsParts) -> Self {
-        let cards = parts.cards.into_iter();
-        let cards =
-            cards.map(|(site, message, card)| ((site, card.job.as_str().into()), (message, Arc::new(card))));
-        Steps { bays: parts.bays, cards: cards.collect(), progress: parts.progress.into_iter().collect() }
-    }
-
     /// The steps of `bay`.
     #[must_use]
     pub(super) fn bay(&self, bay: u32) -> Option<&BaySteps> {
@@ -219,7 +199,11 @@ impl Steps {
             is_imported,
         };
         self.progress.entry((site.into(), step.job.clone())).or_default().take(&record);
-        let card = self.cards.get(&(site.into(), step.job.clone())).map(|(_, card)| Arc::clone(card));
+        let key: CardKey = (site.into(), step.job.clone());
+        let card = self.cards.get(&key).map(|(_, card)| Arc::clone(card));
+        if card.is_some() && !is_imported {
+            self.promises.change(key, false);
+        }
         self.bay_mut(bay).insert(record, card.as_deref());
     }
 
@@ -238,7 +222,11 @@ impl Steps {
                 run.replan(bay::planned(&card, &run.step));
             }
         }
-        self.cards.insert((site.into(), card.job.as_str().into()), (message, card));
+        let key: CardKey = (site.into(), card.job.as_str().into());
+        let before = self.cards.insert(key.clone(), (message, Arc::clone(&card)));
+        if before.is_none_or(|(_, before)| before != card) {
+            self.promises.change(key, true);
+        }
     }
 
     /// What the newest card says of the step of `run`: that of the run itself where the card is forgotten.
@@ -276,6 +264,8 @@ impl Steps {
         for (_, key) in idle.into_iter().take(self.cards.len() - keep) {
             self.cards.remove(&key);
         }
+        let cards = &self.cards;
+        self.promises.forget(|key| cards.contains_key(key));
     }
 
     /// Open runs by bay number.

@@ -63,6 +63,8 @@ pub(super) fn event_name(event: StepEventKind) -> &'static str {
         StepEventKind::QaSigned => "qa_signed",
         StepEventKind::Reworked => "reworked",
         StepEventKind::Overran => "overran",
+        StepEventKind::Planned => "planned",
+        StepEventKind::Slipped => "slipped",
     }
 }
 

@@ -1,5 +1,6 @@
 //! What has changed since it was last told: exceptions, and what could not be used.
 
+use arrow::array::RecordBatch;
 use ingest::readings::{Decoded, NONE, Reject};
 use sinks::emission::Emission;
 
@@ -14,6 +15,32 @@ const QUARANTINE_BYTES_MAX: usize = 16 << 20;
 const REFUSED_MAX: usize = 1_000;
 
 impl Engine {
+    /// Rows of stream `steps` that rules look at.
+    pub(super) fn tell_judged_steps(
+        &mut self,
+        rows: RecordBatch,
+        bay: u32,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        self.look_at_stream("steps", &rows, bay, out)?;
+        self.counts.windows_missed +=
+            self.rules.fold_told(&rows, bay, self.decoder.series(), &mut self.rejects)?;
+        out.push(Emission { stream: "steps".into(), rows });
+        Ok(())
+    }
+
+    pub(super) fn look_at_stream(
+        &mut self,
+        stream: &str,
+        batch: &RecordBatch,
+        bay: u32,
+        out: &mut Vec<Emission>,
+    ) -> Result<(), EngineError> {
+        let watermark_ms = self.bays.watermark_ms(bay);
+        let verdicts = Verdicts { exceptions: &mut self.exceptions, rejects: &mut self.rejects };
+        self.rules.look_at_stream(stream, batch, watermark_ms, verdicts, out)
+    }
+
     /// Whether it tells stream `telemetry`.
     #[must_use]
     pub fn tells_telemetry(&self) -> bool {

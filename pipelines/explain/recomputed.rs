@@ -75,6 +75,11 @@ fn of_silence(last: &Exception, evidence: &Value, rule: &RuleSettings) -> Result
     };
     let allowed_ms = rule.lasts().map_or(0, |allowed| allowed.as_millis());
     let allowed_ms = i64::try_from(allowed_ms).unwrap_or(i64::MAX);
+    let usual_ms = evidence["usual_interval_ms"].as_i64();
+    let allowed_ms = match (rule.silent_intervals, usual_ms) {
+        (Some(intervals), Some(usual_ms)) => allowed_ms.max(i64::from(intervals).saturating_mul(usual_ms)),
+        _ => allowed_ms,
+    };
     let silent_ms = last.raised_ms.saturating_sub(arrived_ms);
     // Where it counts within a step alone, it may count from the step's start.
     let is_same = if rule.counts_while != CountsWhile::Always {
@@ -83,8 +88,12 @@ fn of_silence(last: &Exception, evidence: &Value, rule: &RuleSettings) -> Result
         silent_ms == allowed_ms
     };
     let seconds = |ms: i64| std::time::Duration::from_millis(ms.unsigned_abs()).as_secs_f64();
+    let usual = match usual_ms.filter(|_| rule.silent_intervals.is_some()) {
+        Some(usual_ms) => format!(", with something each {} s as a rule", seconds(usual_ms)),
+        None => String::new(),
+    };
     let said = format!(
-        "nothing had arrived for {} s when it was raised, and the rule allows {} s",
+        "nothing had arrived for {} s when it was raised, and the rule allows {} s{usual}",
         seconds(silent_ms),
         seconds(allowed_ms)
     );

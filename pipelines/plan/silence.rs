@@ -42,7 +42,7 @@ impl SilencePlan {
         if counts_while != CountsWhile::Always && !names.iter().any(|name| name == "bay") {
             return Err(Refusal::new(
                 "",
-                "`while` asks for the steps of a bay, and the key has none",
+                "`while` asks for the steps of a bay, or whether it is open, and the key has no bay",
                 "add bay to SELECT and to `key`, or leave `while` out",
             ));
         }

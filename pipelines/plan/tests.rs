@@ -46,6 +46,7 @@ fn rule(sql: &str) -> RuleSettings {
         clear_when: None,
         realarm_after: std::time::Duration::ZERO,
         silent_after: None,
+        silent_intervals: None,
         held_after: None,
         counts_while: crate::config::CountsWhile::Always,
         suppressed_by: Vec::new(),

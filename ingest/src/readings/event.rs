@@ -52,6 +52,12 @@ pub enum StepEventKind {
     /// Nobody sends it: work on a step has gone over its standard time.
     #[serde(skip)]
     Overran,
+    /// Nobody sends it: a job card is new, or says something else.
+    #[serde(skip)]
+    Planned,
+    /// Nobody sends it: nobody works on a job, and what is left of it does not fit any more before its promise.
+    #[serde(skip)]
+    Slipped,
 }
 
 /// `workshop/{site}/{bay}/usage`: parts and consumables booked by hand.

@@ -1,11 +1,16 @@
 //! What files are read.
 
+use std::time::Duration;
+
 use super::super::{BacktestError, Request};
 use super::rules::{Chosen, Rules};
+use crate::config::CountsWhile;
 use crate::engine::past::Trial;
 use crate::history::{Span, StreamFiles};
 use crate::plan::Stream;
 use crate::schema::{STEPS, TELEMETRY};
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// The files to read.
 #[derive(Debug, Default)]
@@ -103,7 +108,13 @@ pub(super) fn empty_span(request: &Request<'_>) -> BacktestError {
 fn span(request: &Request<'_>, rules: &Rules, trials: [&Trial; 3]) -> Span {
     let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let all = [&rules.shared, &rules.old, &rules.new].into_iter().flat_map(Chosen::all);
-    let delay = all.map(|rule| rule.raise_after + rule.clear_after + rule.lasts().unwrap_or_default()).max();
+    let delay = all.map(|rule| {
+        // What is usual is learnt, and a bay may have been opened a while ago.
+        let learns = rule.silent_intervals.is_some() || rule.counts_while == CountsWhile::Open;
+        let learning = if learns { DAY } else { Duration::ZERO };
+        rule.raise_after + rule.clear_after + rule.lasts().unwrap_or_default() + learning
+    });
+    let delay = delay.max();
     let delay_ms = millis(delay.unwrap_or_default());
     let window_ms = trials.iter().map(|trial| trial.longest_window_ms()).max().unwrap_or(0);
     let before_ms = (2 * window_ms)

@@ -132,6 +132,10 @@ impl Rule {
         let mut say = |at, message: &str, remedy: &str| {
             mistakes.push(self.mistake(at, message.to_owned(), remedy.to_owned()));
         };
+        if settings.silent_intervals.is_some() && settings.silent_after.is_none() {
+            let message = "`silent_intervals` goes beside `silent_after`, and the rule has none";
+            say(self.intervals_at, message, "add the least time, for example `silent_after = \"90s\"`");
+        }
         if settings.silent_after.is_some() && settings.held_after.is_some() {
             let message =
                 "`silent_after` and `held_after`: the one waits for a reading, the other for another one";

@@ -8,6 +8,7 @@ use super::arrival::OnArrival;
 use super::heard::{Heard, LastRow};
 use super::listening::Listening;
 use super::silence_rule::{KEYS_PER_SITE_MAX, NO_KEY, SilenceRule, Watched};
+use super::usual::Usual;
 
 impl SilenceRule {
     /// A row has arrived that is expected, if its series is, of a rule that must look at rows. `number` is that of this
@@ -25,9 +26,12 @@ impl SilenceRule {
         }
         match &mut self.keys[key as usize].heard {
             // It goes on to hold.
-            Some(_) if self.is_held => 0,
+            Some(_) if self.patience.is_held => 0,
             Some(heard) if !heard.is_open => {
                 *heard = Heard::of(readings, row);
+                if let Some(usual) = self.usual.get_mut(key as usize) {
+                    usual.hear(readings.arrived_ms[row]);
+                }
                 0
             }
             _ => self.hear_anew(number, key as usize, readings, row, said),
@@ -43,7 +47,7 @@ impl SilenceRule {
         said: &mut Vec<(u64, OnArrival)>,
     ) {
         let key = self.key_of[readings.series[row] as usize];
-        if !self.is_held || key == NO_KEY {
+        if !self.patience.is_held || key == NO_KEY {
             return;
         }
         let Watched { key, site, heard, .. } = &mut self.keys[key as usize];
@@ -84,12 +88,12 @@ impl SilenceRule {
     fn hear_anew(
         &mut self,
         number: usize,
-        key: usize,
+        place: usize,
         readings: &Readings,
         row: usize,
         said: &mut Vec<(u64, OnArrival)>,
     ) -> u64 {
-        let Watched { key, site, heard, .. } = &mut self.keys[key];
+        let Watched { key, site, heard, .. } = &mut self.keys[place];
         let now = Heard::of(readings, row);
         let LastRow { message, arrived_ms, .. } = now.last;
         if heard.is_some() {
@@ -101,7 +105,15 @@ impl SilenceRule {
             }
             *known += 1;
         }
-        self.next_ms = self.next_ms.min(arrived_ms.saturating_add(self.silent_after_ms));
+        if let Some(usual) = self.usual.get_mut(place) {
+            match heard {
+                None => *usual = Usual::first(arrived_ms),
+                // Where whole series are expected it is counted when the block is full.
+                Some(_) if !self.plan.rows().matches_by_series() => usual.hear(arrived_ms),
+                Some(_) => {}
+            }
+        }
+        self.next_ms = self.next_ms.min(arrived_ms.saturating_add(self.patience.silent_after_ms));
         *heard = Some(now);
         0
     }

@@ -101,6 +101,9 @@ impl Rules {
         let of_rows = self.over_readings().flat_map(|rule| rule.plan.columns());
         let of_silences = self.silences.rules.iter().flat_map(|rule| rule.plan.rows().columns());
         let mut columns: Vec<usize> = of_rows.chain(of_windows).chain(of_silences).copied().collect();
+        if self.silences.asks_openings() {
+            columns.push(TELEMETRY.index_of("value").expect("a column of telemetry"));
+        }
         if windows.into_iter().any(|rule| *rule.operator.plan().kind() == WindowKind::Step) {
             // They tell the runs that rows belong to.
             columns.extend(

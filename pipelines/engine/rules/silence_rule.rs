@@ -2,9 +2,10 @@
 //! too long; a key of these is known from a row that matches to the next that does not.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use arrow::array::RecordBatch;
-use ingest::readings::Reject;
+use ingest::readings::{Readings, Reject};
 use ingest::series::SeriesTable;
 
 use super::super::EngineError;
@@ -13,7 +14,10 @@ use super::super::rule_row::text_of;
 use super::super::steps::BaySteps;
 use super::heard::{Heard, end_of, row_of};
 use super::listening::Listening;
+use super::openings::Openings;
+use super::patience::Patience;
 use super::silences::Surroundings;
+use super::usual::Usual;
 use crate::config::CountsWhile;
 use crate::plan::SilencePlan;
 
@@ -26,13 +30,12 @@ pub(super) const KEYS_PER_SITE_MAX: usize = 20_000;
 pub(in crate::engine) struct SilenceRule {
     pub life: RuleLife,
     pub plan: SilencePlan,
-    pub(super) silent_after_ms: i64,
-    counts_while: CountsWhile,
-    /// What matches is not expected, but is to be over soon.
-    pub(super) is_held: bool,
+    pub(super) patience: Patience,
     /// By series: number of its key, [`NO_KEY`] where it is not expected.
     pub(super) key_of: Vec<u32>,
     pub(super) keys: Vec<Watched>,
+    /// By key: how often it is usually heard. Empty where the rule does not ask.
+    pub(super) usual: Vec<Usual>,
     numbers: BTreeMap<String, u32>,
     pub(super) known_of_site: BTreeMap<Box<str>, usize>,
     /// Before that a tick finds nothing, unless a step begins.
@@ -62,21 +65,14 @@ impl Watched {
 
 impl SilenceRule {
     #[must_use]
-    pub(super) fn new(
-        life: RuleLife,
-        plan: SilencePlan,
-        silent_after_ms: i64,
-        counts_while: CountsWhile,
-        is_held: bool,
-    ) -> Self {
+    pub(super) fn new(life: RuleLife, plan: SilencePlan, patience: Patience) -> Self {
         SilenceRule {
             life,
             plan,
-            silent_after_ms,
-            counts_while,
-            is_held,
+            patience,
             key_of: Vec::new(),
             keys: Vec::new(),
+            usual: Vec::new(),
             numbers: BTreeMap::new(),
             known_of_site: BTreeMap::new(),
             next_ms: i64::MIN,
@@ -86,13 +82,17 @@ impl SilenceRule {
     /// The same rule, before anything is heard.
     #[must_use]
     pub(super) fn fresh(&self) -> Self {
-        let (life, plan) = (self.life.clone(), self.plan.clone());
-        SilenceRule::new(life, plan, self.silent_after_ms, self.counts_while, self.is_held)
+        SilenceRule::new(self.life.clone(), self.plan.clone(), self.patience)
     }
 
     /// Whether the series alone tells which rows are expected.
     pub(super) fn hears_all(&self) -> bool {
         self.plan.rows().matches_by_series()
+    }
+
+    /// Whether it counts while a bay is open.
+    pub(super) fn asks_openings(&self) -> bool {
+        self.patience.counts_while == CountsWhile::Open
     }
 
     /// Whether rows of a series are.
@@ -124,6 +124,9 @@ impl SilenceRule {
                 let (site, bay) = (table.all()[first + row].site.clone(), table.bay_of()[first + row]);
                 self.numbers.insert(key.clone(), number);
                 self.keys.push(Watched { key, site, bay, series: Vec::new(), heard: None });
+                if self.patience.intervals.is_some() {
+                    self.usual.push(Usual::UNHEARD);
+                }
                 number
             });
             self.key_of.push(number);
@@ -146,31 +149,37 @@ impl SilenceRule {
         at_ms: i64,
         (listening_ms, idle_final_ms): (i64, i64),
         around: Surroundings<'_>,
-        listening: &mut Listening,
+        (listening, openings): (&mut Listening, &Openings),
         exceptions: &mut Exceptions,
         rejects: &mut Vec<Reject>,
     ) -> Result<(), EngineError> {
-        if at_ms < self.next_ms && self.counts_while == CountsWhile::Always {
+        let Patience { silent_after_ms, counts_while, .. } = self.patience;
+        if at_ms < self.next_ms && counts_while == CountsWhile::Always {
             return Ok(());
         }
         let mut next_ms = i64::MAX;
-        let forgotten_after_ms = idle_final_ms.max(self.silent_after_ms);
-        for watched in &mut self.keys {
+        for (number, watched) in self.keys.iter_mut().enumerate() {
             let was_awaited = watched.is_awaited();
             let Watched { key, site, bay, series, heard: Some(heard) } = watched else { continue };
+            let patience_ms = self.patience.of(self.usual.get(number));
             // Whoever is not due by an older row is not by a newer one.
             let old_ms = heard.last.arrived_ms.max(listening_ms);
-            if old_ms.saturating_add(self.silent_after_ms) <= at_ms {
+            if old_ms.saturating_add(patience_ms.unwrap_or(silent_after_ms)) <= at_ms {
                 heard.last = listening.last_of(series).unwrap_or(heard.last);
             }
             let heard_ms = heard.last.arrived_ms.max(listening_ms);
             // A start ends no silence that had been told before it: still nobody is heard.
             let silent_ms = if heard.is_open { heard.last.arrived_ms } else { heard_ms };
             let steps = around.steps.bay(*bay);
-            let asks = self.counts_while != CountsWhile::Always;
+            let asks = matches!(counts_while, CountsWhile::Step | CountsWhile::NoStep);
             let run = asks.then(|| steps.and_then(BaySteps::current)).flatten();
-            let since_ms = match (self.counts_while, run) {
+            let opening = openings.of(*bay);
+            let since_ms = match (counts_while, run) {
                 (CountsWhile::Always, _) => Some(silent_ms),
+                (CountsWhile::Open, _) => match opening {
+                    None => Some(silent_ms),
+                    Some(opening) => opening.is_open.then_some(silent_ms.max(opening.since_ms)),
+                },
                 (CountsWhile::NoStep, None) => {
                     let ended_ms =
                         steps.and_then(|steps| steps.runs.iter().filter_map(|run| run.ended_ms).max());
@@ -182,11 +191,17 @@ impl SilenceRule {
                 }
                 _ => None,
             };
-            let due_ms = since_ms.map_or(i64::MAX, |since_ms| since_ms.saturating_add(self.silent_after_ms));
+            let due_ms = match (since_ms, patience_ms) {
+                (Some(since_ms), Some(patience_ms)) => since_ms.saturating_add(patience_ms),
+                _ => i64::MAX,
+            };
             if heard.is_open && (due_ms > at_ms || heard.run != run.map(|run| run.id)) {
                 let (ended_ms, reason) = match run {
-                    Some(run) if self.counts_while == CountsWhile::NoStep => {
+                    Some(run) if counts_while == CountsWhile::NoStep => {
                         (Some(run.started_ms), "step_started")
+                    }
+                    None if counts_while == CountsWhile::Open => {
+                        (opening.map(|opening| opening.since_ms), "bay_closed")
                     }
                     _ => end_of(heard.run, steps),
                 };
@@ -194,11 +209,13 @@ impl SilenceRule {
                 heard.is_open = false;
             }
             if !heard.is_open && due_ms <= at_ms {
-                let row = row_of(&self.life, &self.plan, &heard.last, due_ms, run, around, rejects);
+                let mut row = row_of(&self.life, &self.plan, &heard.last, due_ms, run, around, rejects);
+                row.usual_interval_ms = self.usual.get(number).and_then(|usual| usual.interval_ms());
                 exceptions.judge(&self.life, key, Says::Wrong, &row);
                 heard.is_open = true;
                 heard.run = run.map(|run| run.id);
             }
+            let forgotten_after_ms = idle_final_ms.max(patience_ms.unwrap_or(silent_after_ms));
             let forgotten_ms = heard_ms.saturating_add(forgotten_after_ms);
             if forgotten_ms <= at_ms {
                 exceptions.end(&self.life.name, key, forgotten_ms, "forgotten");
@@ -206,6 +223,9 @@ impl SilenceRule {
                     *known -= 1;
                 }
                 watched.heard = None;
+                if let Some(usual) = self.usual.get_mut(number) {
+                    *usual = Usual::UNHEARD;
+                }
             } else {
                 next_ms = next_ms.min(forgotten_ms);
                 if !heard.is_open {
@@ -218,6 +238,33 @@ impl SilenceRule {
         }
         self.next_ms = next_ms;
         Ok(())
+    }
+
+    /// A block is full: how often its keys were heard, where whole series are expected.
+    pub(super) fn seal(&mut self, readings: &Readings, rows: Range<usize>) {
+        if self.usual.is_empty() || !self.hears_all() {
+            return;
+        }
+        for (&series, &arrived_ms) in readings.series[rows.clone()].iter().zip(&readings.arrived_ms[rows]) {
+            let key = self.key_of[series as usize];
+            if key != NO_KEY {
+                self.usual[key as usize].hear(arrived_ms);
+            }
+        }
+    }
+
+    /// How often keys are usually heard, of those that are.
+    pub(super) fn usual(&self) -> impl Iterator<Item = (&str, Usual)> {
+        let known = self.keys.iter().zip(&self.usual).filter(|(_, usual)| **usual != Usual::UNHEARD);
+        known.map(|(watched, usual)| (watched.key.as_str(), *usual))
+    }
+
+    /// Goes on with how often a key of a checkpoint was heard, if it is watched.
+    pub(super) fn restore_usual(&mut self, key: &str, usual: Usual) {
+        let Some(&number) = self.numbers.get(key) else { return };
+        if let Some(known) = self.usual.get_mut(number as usize).filter(|known| **known != Usual::UNHEARD) {
+            *known = usual;
+        }
     }
 
     /// What was heard, by key, once the open block is sealed.
@@ -238,6 +285,9 @@ impl SilenceRule {
         *self.known_of_site.entry(watched.site.clone()).or_default() += 1;
         if hears_all {
             listening.restore(heard.last);
+        }
+        if let Some(usual) = self.usual.get_mut(number as usize) {
+            *usual = Usual::first(heard.last.arrived_ms);
         }
         watched.heard = Some(heard);
         if !watched.is_awaited() {

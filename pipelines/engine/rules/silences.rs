@@ -18,6 +18,7 @@ use super::super::{EngineError, rows_error};
 use super::arrival::OnArrival;
 use super::heard::Heard;
 use super::listening::Listening;
+use super::openings::Openings;
 use super::silence_rule::SilenceRule;
 use super::{failed_row, window_error};
 use crate::plan::series_batch;
@@ -29,6 +30,9 @@ pub(in crate::engine) struct Silences {
     /// By series: whether rows of it must be looked at to know whether they are expected.
     looked_at: Vec<bool>,
     listening: Listening,
+    pub(super) openings: Openings,
+    /// Whether any rule counts while a bay is open.
+    pub(super) any_asks_openings: bool,
     /// Whether any rule expects whole series.
     any_hears_all: bool,
     /// Keys without a row for so long are forgotten.
@@ -61,6 +65,8 @@ impl Silences {
     #[must_use]
     pub(super) fn new(rules: Vec<SilenceRule>, idle_final_ms: i64) -> Self {
         Silences {
+            any_asks_openings: rules.iter().any(SilenceRule::asks_openings),
+            openings: Openings::default(),
             any_hears_all: rules.iter().any(SilenceRule::hears_all),
             rules,
             looked_at: Vec::new(),
@@ -83,7 +89,15 @@ impl Silences {
         for rule in &mut self.rules {
             rule.follow(&fresh, table, self.series, &mut self.looked_at, &mut self.listening);
         }
+        if self.any_asks_openings {
+            self.openings.follow(table, self.series);
+        }
         self.series = table.all().len();
+    }
+
+    /// Whether any rule counts while a bay is open.
+    pub(super) fn asks_openings(&self) -> bool {
+        self.any_asks_openings
     }
 
     /// The service has started.
@@ -130,7 +144,13 @@ impl Silences {
     /// The open block is full; `rows` of it have been heard.
     pub(in crate::engine) fn seal(&mut self, readings: &Readings, rows: Range<usize>) {
         if self.any_hears_all {
-            self.listening.seal(readings, rows);
+            self.listening.seal(readings, rows.clone());
+        }
+        for rule in &mut self.rules {
+            rule.seal(readings, rows.clone());
+        }
+        if self.any_asks_openings {
+            self.openings.seal(readings, rows);
         }
     }
 
@@ -196,8 +216,9 @@ impl Silences {
         rejects: &mut Vec<Reject>,
     ) -> Result<(), EngineError> {
         for rule in &mut self.rules {
+            let heard = (&mut self.listening, &self.openings);
             let since_and_bound = (self.listening_ms, self.idle_final_ms);
-            rule.tick(at_ms, since_and_bound, around, &mut self.listening, exceptions, rejects)?;
+            rule.tick(at_ms, since_and_bound, around, heard, exceptions, rejects)?;
         }
         Ok(())
     }
@@ -246,7 +267,10 @@ impl Silences {
         for rule in &self.rules {
             let line = |(key, heard): (String, Heard)| heard.line(&rule.life.name, &key, table);
             lines.extend(rule.heard(&self.listening).map(line));
+            let name = &rule.life.name;
+            lines.extend(rule.usual().map(|(key, usual)| format!("usual {name} {key} {usual:?}")));
         }
+        lines.extend(self.openings.state_lines(table));
         lines
     }
 }

@@ -52,6 +52,7 @@ impl Engine {
                 lines.push(format!("overran {bay} {:?} {}", run.id, run.overruns_told));
             }
         }
+        lines.extend(self.steps.promises.state_lines());
         for (key, book) in self.usage.books() {
             let said = |amount: &Amount| (amount.quantity.to_bits(), amount.readings, amount.revision);
             let amounts: BTreeMap<&str, (u64, u64, u32)> =

@@ -15,7 +15,7 @@ const STEPS_MAX: usize = 1_000;
 /// Signatures and rework that are kept of a job.
 const MARKS_MAX: usize = 32;
 /// Further ahead a promise is as far away as it can be.
-const AHEAD_MAX_MS: i64 = 31 * 86_400_000;
+pub(super) const AHEAD_MAX_MS: i64 = 31 * 86_400_000;
 
 /// How far a job has come.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -62,7 +62,7 @@ impl Progress {
         }
     }
 
-    fn is_finished(&self, step: &str, ts_ms: i64) -> bool {
+    pub(super) fn is_finished(&self, step: &str, ts_ms: i64) -> bool {
         self.finished.get(step).is_some_and(|&finished_ms| finished_ms <= ts_ms)
     }
 
@@ -79,7 +79,9 @@ impl Progress {
         card: Option<&JobCard>,
         calendar: &SiteCalendar,
     ) -> JobFacts {
-        use StepEventKind::{Failed, Finished, Overran, Paused, Released, Resumed, Started};
+        use StepEventKind::{
+            Failed, Finished, Overran, Paused, Planned, Released, Resumed, Slipped, Started,
+        };
         let ts_ms = record.ts_ms;
         let mut facts = JobFacts {
             qa_signed: (record.event == Released).then(|| self.is_signed(ts_ms)),
@@ -95,7 +97,10 @@ impl Progress {
             facts.after_open = (!before.is_empty()).then(|| before.join(", "));
         }
         facts.promised_ms = card.promised.as_ref().and_then(|promised| calendar.time_ms(promised));
-        let is_work = matches!(record.event, Started | Paused | Resumed | Finished | Failed | Overran);
+        let is_work = matches!(
+            record.event,
+            Started | Paused | Resumed | Finished | Failed | Overran | Planned | Slipped
+        );
         if !is_work || card.steps.iter().all(|step| step.standard_s.is_none()) {
             return facts;
         }

@@ -18,9 +18,15 @@ pub(in crate::engine) fn steps(site: &str, bay: &str, told: &[Told]) -> Result<R
     let ids = told.iter().map(|told| {
         let record = &told.record;
         let mut place = [record.message.to_le_bytes(), u64::from(record.index).to_le_bytes()].concat();
-        if record.event == StepEventKind::Overran {
-            // It has the place of the start that it follows from.
-            place.extend_from_slice(&record.ts_ms.to_le_bytes());
+        // It has the place of what it follows from.
+        match record.event {
+            StepEventKind::Overran => place.extend_from_slice(&record.ts_ms.to_le_bytes()),
+            StepEventKind::Planned | StepEventKind::Slipped => {
+                place.extend_from_slice(event_name(record.event).as_bytes());
+                place.extend_from_slice(record.job.as_bytes());
+                place.extend_from_slice(&record.ts_ms.to_le_bytes());
+            }
+            _ => {}
         }
         row_id("steps", &[site.as_bytes(), bay.as_bytes(), &place])
     });

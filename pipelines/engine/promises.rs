@@ -1,0 +1,27 @@
+//! What time alone does to promises becomes rows of stream `steps`.
+
+use sinks::emission::Emission;
+
+use super::steps::OfJob;
+use super::{Engine, EngineError, rows_error, tables};
+
+impl Engine {
+    /// Cards that have come, and jobs for which the time has become too short.
+    pub(super) fn tell_promises(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+        let (table, calendars) = (self.decoder.series(), &self.calendars);
+        let is_known = |site: &str| table.bays().iter().any(|(name, _)| **name == *site);
+        let site_of = |bay: u32| &*table.bays()[bay as usize].0;
+        let told = self.steps.pass_promises(self.at_ms, |site| calendars.of(site), (is_known, site_of));
+        for OfJob { site, bay, told } in told {
+            let bays = self.decoder.series().bays();
+            let bay_name = bay.map_or_else(Box::default, |bay| bays[bay as usize].1.clone());
+            // One that is on no bay is looked at as by the first of its site.
+            let of_site = || (0..).zip(bays).find(|(_, (name, _))| *name == site).map(|(bay, _)| bay);
+            let bay = bay.or_else(of_site).expect("something has been heard of its site");
+            let rows = tables::steps(&site, &bay_name, &[told]);
+            let rows = rows.map_err(|source| rows_error("steps", source))?;
+            self.tell_judged_steps(rows, bay, out)?;
+        }
+        Ok(())
+    }
+}
