@@ -154,7 +154,9 @@ fn as_arrived_the_engines_own_exceptions_come_out_again() {
         format!("{head}{}", text.lines().map(reworded).collect::<String>())
     });
     let stored = report.stored.as_ref().expect("history has exceptions");
-    for rule in ["bay_silent", "torque_awaited", "bay_rests", "volts_stay_low"] {
+    for rule in
+        ["bay_silent", "gateway_offline", "torque_awaited", "bay_rests", "tool_silent", "volts_stay_low"]
+    {
         let raised = format!("SELECT count(*) AS n FROM exceptions WHERE rule = '{rule}'");
         assert!(count(&raised) > 0, "{rule} goes by arrival");
     }

@@ -92,8 +92,10 @@ fn of_silence(last: &Exception, evidence: &Value, rule: &RuleSettings) -> Result
         Some(usual_ms) => format!(", with something each {} s as a rule", seconds(usual_ms)),
         None => String::new(),
     };
+    let so_far =
+        if rule.held_after.is_some() { "it had been said and not taken back" } else { "nothing had arrived" };
     let said = format!(
-        "nothing had arrived for {} s when it was raised, and the rule allows {} s{usual}",
+        "{so_far} for {} s when it was raised, and the rule allows {} s{usual}",
         seconds(silent_ms),
         seconds(allowed_ms)
     );
