@@ -60,7 +60,11 @@ enum What {
         count: Option<u8>,
         joint: Option<u8>,
     },
-    /// A last will, or that a tool is there again.
+    /// The bay is opened or closed.
+    Bay {
+        open: bool,
+    },
+    /// A last will, or that a tool is there again; the last is the bay's gateway.
     Online {
         tool: u8,
         online: bool,
@@ -93,6 +97,7 @@ fn what() -> impl Strategy<Value = What> {
         1 => (0.1..5.0_f64).prop_map(|quantity| What::Booking { quantity }),
         2 => card.prop_map(|(job, min, count, joint)| What::Card { job, min, count, joint }),
         2 => (0..3_u8, any::<bool>()).prop_map(|(tool, online)| What::Online { tool, online }),
+        1 => any::<bool>().prop_map(|open| What::Bay { open }),
         1 => Just(What::Garbage),
         3 => (0..4_u8, 0..3_u8, 0..2_u8, 0..8_u8, any::<u8>())
             .prop_map(|(actor, job, step, kind, key)| What::Ask { actor, job, step, kind, key }),
@@ -176,7 +181,7 @@ fn message(sent: &Sent, at_ms: i64) -> Message {
                     r#"{{"step":"S{step}","standard_s":20,"expect":[{of_joint}{{"metric":"torque","min":{min},"max":95{count}}}]}}"#
                 )
             };
-            let promised_ms = START_MS + i64::from(*job) * 600_000 + min.round() as i64 * 60_000;
+            let promised_ms = START_MS + i64::from(*job) * 600_000 + (min * 977.0) as i64 % 90 * 60_000;
             let payload = format!(
                 r#"{{"ts":{ts_ms},"job":"J{job}","customer":"C{job}","promised":{promised_ms},"steps":[{},{}]}}"#,
                 step(0),
@@ -184,8 +189,12 @@ fn message(sent: &Sent, at_ms: i64) -> Message {
             );
             (format!("workshop/{site}/jobs"), payload)
         }
+        What::Bay { open } => {
+            (format!("workshop/{bay}/status"), format!(r#"{{"ts":{ts_ms},"open":{open}}}"#))
+        }
         What::Online { tool, online } => {
-            (format!("workshop/{bay}/tq-{tool}/status"), format!(r#"{{"ts":{ts_ms},"online":{online}}}"#))
+            let tool = if *tool == 2 { "gw-1".to_owned() } else { format!("tq-{tool}") };
+            (format!("workshop/{bay}/{tool}/status"), format!(r#"{{"ts":{ts_ms},"online":{online}}}"#))
         }
         What::Garbage | What::Again | What::Ask { .. } => {
             (format!("workshop/{bay}/tq-0/telemetry"), "{\"ts\":".to_owned())
