@@ -118,13 +118,14 @@ pub const LATER_COLUMNS: [&str; 10] = [
 ];
 
 /// Every step event, in event time, once the watermark has passed it; and what nobody sends: `overran` where work on a step
-/// that goes on passes its standard time and each tenth of it more, up to three times it; `planned` where the card of a job
-/// is new or says something else; `slipped` where nobody works on a job and what is left of it does not fit any more before
-/// its promise. The last two have an empty `bay` where no step of the job is open. `elapsed_s` is worked time (pauses
-/// subtracted) at `finished`, `failed` and `overran`; `overlaps` names the step still open on the bay at `started`, `after_open` those
-/// that the card lists before it and that are not finished. `qa_signed` says at `released` whether QA has signed for the job
-/// since it was last reworked. `remaining_s` is standard time of the job that is left, `slack_s` the time that the shop works
-/// until it is `promised`, less that; null when nothing is left.
+/// that goes on passes its standard time and each tenth of it more, up to three times it; `planned` where the card of a job is
+/// new or says something else; `slipped` where nobody works on a job and what is left of it does not fit any more before its
+/// promise; `doubled` where a job has been worked on at two bays for over a minute. `planned` and `slipped` have an empty `bay`
+/// where no step of the job is open. `elapsed_s` is worked time (pauses subtracted) at `finished`, `failed` and `overran`;
+/// `overlaps` names the step still open on the bay at `started`, and the other bay at `doubled`, `after_open` those that the
+/// card lists before it and that are not finished. `qa_signed` says at `released` whether QA has signed for the job since it
+/// was last reworked. `remaining_s` is standard time of the job that is left, `slack_s` the time that the shop works until it
+/// is `promised`, less that; null when nothing is left.
 pub static STEPS: LazyLock<SchemaRef> = LazyLock::new(|| {
     schema(&[
         ("row_id", DataType::Utf8, false),

@@ -6,6 +6,8 @@
 //! each stretch of time the one run that is active, or none.
 
 mod bay;
+mod doubles;
+mod jobs;
 mod overrun;
 mod parts;
 mod progress;
@@ -18,8 +20,10 @@ use ingest::readings::{Event, JobCard, PlannedStep, StepEvent, StepEventKind};
 use rustc_hash::FxHashMap;
 
 pub(super) use self::bay::BaySteps;
+use self::doubles::Doubles;
+pub(super) use self::jobs::OfJob;
 pub(super) use self::progress::{JobFacts, Progress};
-pub(super) use self::promises::{OfJob, Promises};
+use self::promises::Promises;
 use super::limits::StepLimits;
 
 /// A step event with its place in the journal.
@@ -128,6 +132,8 @@ pub(super) struct Steps {
     progress: BTreeMap<CardKey, Progress>,
     /// What time does to promises.
     pub promises: Promises,
+    /// Jobs on two bays.
+    pub doubles: Doubles,
 }
 
 /// A step event whose time has come: a row of stream `steps`, or a reject.
@@ -202,7 +208,10 @@ impl Steps {
         let key: CardKey = (site.into(), step.job.clone());
         let card = self.cards.get(&key).map(|(_, card)| Arc::clone(card));
         if card.is_some() && !is_imported {
-            self.promises.change(key, false);
+            self.promises.change(key.clone(), false);
+        }
+        if !is_imported {
+            self.doubles.change(key);
         }
         self.bay_mut(bay).insert(record, card.as_deref());
     }
@@ -253,6 +262,8 @@ impl Steps {
                 self.progress.remove(&key);
             }
         }
+        let progress = &self.progress;
+        self.doubles.forget(|key| progress.contains_key(key));
         if self.cards.len() <= keep {
             return;
         }

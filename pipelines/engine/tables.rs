@@ -65,6 +65,7 @@ pub(super) fn event_name(event: StepEventKind) -> &'static str {
         StepEventKind::Overran => "overran",
         StepEventKind::Planned => "planned",
         StepEventKind::Slipped => "slipped",
+        StepEventKind::Doubled => "doubled",
     }
 }
 

@@ -25,6 +25,7 @@ impl Engine {
                 self.overdue.next_deadline_ms(at_ms),
                 self.next_overrun_ms(at_ms),
                 self.steps.next_promise_ms(at_ms),
+                self.steps.next_double_ms(at_ms),
             ];
             match deadlines.into_iter().flatten().min() {
                 Some(next_ms) if next_ms <= last_ms => at_ms = next_ms,
@@ -47,7 +48,7 @@ impl Engine {
         let until = self.bays.until(&ticked);
         self.pass(&until, out)?;
         let mut shown = self.tell_overruns(out)?;
-        self.tell_promises(out)?;
+        self.tell_jobs(out)?;
         shown.extend(ticked.released);
         shown.sort_unstable();
         shown.dedup();

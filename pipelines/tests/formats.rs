@@ -347,8 +347,8 @@ fn with_an_overrun(config: &Config) -> (tempfile::TempDir, Config, Engine) {
     (folder, changed, engine)
 }
 
-/// The same, and a job waits for its first step, as it may for an hour; a rule knows how often tools report, and which bays
-/// are open.
+/// The same, and a job waits for its first step, as it may for an hour, and another is on two bays; a rule knows how often tools
+/// report, and which bays are open.
 fn with_a_promise(config: &Config) -> (tempfile::TempDir, Config, Engine) {
     let (folder, _, mut engine) = with_an_overrun(config);
     let rule = "rule = \"quiet\"\nseverity = \"low\"\nsilent_after = \"90s\"\nsilent_intervals = 3\nwhile = \"open\"\n\
@@ -364,6 +364,10 @@ fn with_a_promise(config: &Config) -> (tempfile::TempDir, Config, Engine) {
     let mut say = |topic: &str, payload: String| intake.push(topic, payload.as_bytes(), at_ms);
     say("workshop/lyon/bay-01/status", format!(r#"{{"ts":{at_ms},"open":true}}"#));
     say("workshop/lyon/bay-01/meter/telemetry", format!(r#"{{"ts":{at_ms},"metric":"energy","value":42}}"#));
+    for bay in ["bay-02", "bay-03"] {
+        let step = format!(r#"{{"ts":{at_ms},"job":"J3","step":"{bay}","event":"started"}}"#);
+        say(&format!("workshop/lyon/{bay}/steps"), step);
+    }
     let promised_ms = AT_MS + 2 * 3_600_000;
     say(
         "workshop/lyon/jobs",
@@ -402,7 +406,7 @@ fn the_engines_state() {
     let of = |word: &str| lines.iter().filter(|line| line.starts_with(word)).count();
     assert_eq!((of("lots "), of("unassigned "), of("out of service lyon/tq-1")), (2, 1, 1));
     assert_eq!(of("overran "), 1);
-    assert_eq!((of("promise "), of("usual quiet "), of("opening ")), (1, 1, 1));
+    assert_eq!((of("promise "), of("double "), of("usual quiet "), of("opening ")), (1, 1, 1, 1));
     assert!(
         lines.iter().any(|line| line.starts_with("lots ") && line.contains("Some(\"D-7\")")),
         "{lines:#?}"

@@ -58,6 +58,9 @@ pub enum StepEventKind {
     /// Nobody sends it: nobody works on a job, and what is left of it does not fit any more before its promise.
     #[serde(skip)]
     Slipped,
+    /// Nobody sends it: a job has been worked on at two bays at once for longer than it takes to move it.
+    #[serde(skip)]
+    Doubled,
 }
 
 /// `workshop/{site}/{bay}/usage`: parts and consumables booked by hand.

@@ -53,6 +53,7 @@ impl Engine {
             }
         }
         lines.extend(self.steps.promises.state_lines());
+        lines.extend(self.steps.doubles.state_lines());
         for (key, book) in self.usage.books() {
             let said = |amount: &Amount| (amount.quantity.to_bits(), amount.readings, amount.revision);
             let amounts: BTreeMap<&str, (u64, u64, u32)> =

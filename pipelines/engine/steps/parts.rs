@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use ingest::readings::JobCard;
 
-use super::{BaySteps, CardKey, Progress, Promises, Steps};
+use super::doubles::Doubles;
+use super::promises::Promises;
+use super::{BaySteps, CardKey, Progress, Steps};
 
 /// [`Steps`] in a checkpoint.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -16,6 +18,8 @@ pub(in crate::engine) struct StepsParts {
     /// None in states of before.
     #[serde(default)]
     promises: Option<Promises>,
+    #[serde(default)]
+    doubles: Doubles,
 }
 
 impl Steps {
@@ -29,6 +33,7 @@ impl Steps {
             cards: cards.collect(),
             progress: progress.collect(),
             promises: Some(self.promises.clone()),
+            doubles: self.doubles.clone(),
         }
     }
 
@@ -42,6 +47,7 @@ impl Steps {
             cards: cards.collect(),
             progress: parts.progress.into_iter().collect(),
             promises: Promises::default(),
+            doubles: parts.doubles,
         };
         match parts.promises {
             Some(promises) => steps.promises = promises.restored(),

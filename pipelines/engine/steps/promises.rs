@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ingest::readings::{JobCard, NONE, StepEventKind};
 
+use super::jobs::{OfJob, PlaceOf, second_of};
 use super::progress::AHEAD_MAX_MS;
 use super::{CardKey, Progress, Record, Run, Steps, Told};
 use crate::calendar::{CalendarUnit, SiteCalendar};
@@ -29,15 +30,6 @@ pub(in crate::engine) struct Promises {
     /// The first of `due`.
     #[serde(skip)]
     next_ms: Option<i64>,
-}
-
-/// A row of stream `steps` that nobody sends, of a job.
-#[derive(Debug)]
-pub(in crate::engine) struct OfJob {
-    pub site: Box<str>,
-    /// Where it was worked on last; none of a job that waits for its next step.
-    pub bay: Option<u32>,
-    pub told: Told,
 }
 
 impl Promises {
@@ -68,13 +60,13 @@ impl Promises {
 }
 
 impl Steps {
-    /// What is to be told of promises by `at_ms`, on sites of which `is_known` says that something has been heard. `site_of`
-    /// gives the site of a bay.
+    /// What is to be told of promises by `at_ms`, on sites of which `is_known` says that something has been heard.
     pub(in crate::engine) fn pass_promises<'a>(
         &mut self,
         at_ms: i64,
         calendar_of: impl Fn(&str) -> &'a SiteCalendar,
-        (is_known, site_of): (impl Fn(&str) -> bool, impl Fn(u32) -> &'a str),
+        is_known: impl Fn(&str) -> bool,
+        place_of: PlaceOf<'_>,
     ) -> Vec<OfJob> {
         let is_due = self.promises.next_ms.is_some_and(|next_ms| next_ms <= at_ms);
         if !is_due && self.promises.changed.is_empty() {
@@ -85,7 +77,7 @@ impl Steps {
             changed.into_iter().partition(|((site, _), _)| is_known(site));
         let passing = due.iter().filter(|(_, due_ms)| **due_ms <= at_ms).map(|(key, _)| key);
         let concerned: BTreeSet<CardKey> = changed.keys().chain(passing).cloned().collect();
-        let runs = self.runs_of(&concerned, site_of);
+        let runs = self.runs_of(&concerned, place_of);
         let mut told = Vec::new();
         for (key, is_card) in changed {
             due.remove(&key);
@@ -122,7 +114,7 @@ impl Steps {
 
     /// The next whole second after `at_ms` at which there is something to tell.
     pub(in crate::engine) fn next_promise_ms(&self, at_ms: i64) -> Option<i64> {
-        self.promises.next_ms.map(|ms| -(-ms).div_euclid(1000) * 1000).filter(|&ms| ms > at_ms)
+        self.promises.next_ms.map(second_of).filter(|&ms| ms > at_ms)
     }
 
     /// All that is known of promises is looked at anew: they were not kept, or times have other shifts.
@@ -131,35 +123,13 @@ impl Steps {
         keys.into_iter().for_each(|key| self.promises.change(key, false));
     }
 
-    /// The run of each job that was begun last and has no end, its bay, and whether any is worked on.
-    fn runs_of<'a>(
-        &self,
-        jobs: &BTreeSet<CardKey>,
-        site_of: impl Fn(u32) -> &'a str,
-    ) -> BTreeMap<CardKey, (u32, &Run, bool)> {
-        let mut found: BTreeMap<CardKey, (u32, &Run, bool)> = BTreeMap::new();
-        for (bay, run) in self.open_runs().filter(|(_, run)| !run.is_imported) {
-            let key: CardKey = (site_of(bay).into(), (&*run.job).into());
-            if jobs.contains(&key) {
-                let newest = found.entry(key).or_insert((bay, run, false));
-                let is_worked_on = newest.2 || !run.is_paused();
-                if (newest.1.started_ms, newest.1.id) < (run.started_ms, run.id) {
-                    (newest.0, newest.1) = (bay, run);
-                }
-                newest.2 = is_worked_on;
-            }
-        }
-        found
-    }
-
-    fn of_job<'a>(&'a self, key: &'a CardKey, run: Option<&(u32, &'a Run, bool)>) -> Option<Waiting<'a>> {
+    fn of_job<'a>(&'a self, key: &'a CardKey, runs: Option<&Vec<(u32, &'a Run)>>) -> Option<Waiting<'a>> {
         let (message, card) = self.cards.get(key)?;
         let progress = self.progress.get(key);
-        let (bay, run, is_worked_on) = match run {
-            Some(&(bay, run, is_worked_on)) => (Some(bay), Some(run), is_worked_on),
-            None => (None, None, false),
-        };
+        let newest = runs.and_then(|runs| runs.last());
+        let is_worked_on = runs.is_some_and(|runs| runs.iter().any(|(_, run)| !run.is_paused()));
         let message = progress.map_or(*message, |progress| progress.message.max(*message));
+        let (bay, run) = (newest.map(|(bay, _)| *bay), newest.map(|(_, run)| *run));
         Some(Waiting { key, message, card, progress, bay, run, is_worked_on })
     }
 }

@@ -21,7 +21,7 @@ pub(in crate::engine) fn steps(site: &str, bay: &str, told: &[Told]) -> Result<R
         // It has the place of what it follows from.
         match record.event {
             StepEventKind::Overran => place.extend_from_slice(&record.ts_ms.to_le_bytes()),
-            StepEventKind::Planned | StepEventKind::Slipped => {
+            StepEventKind::Planned | StepEventKind::Slipped | StepEventKind::Doubled => {
                 place.extend_from_slice(event_name(record.event).as_bytes());
                 place.extend_from_slice(record.job.as_bytes());
                 place.extend_from_slice(&record.ts_ms.to_le_bytes());
@@ -41,7 +41,7 @@ pub(in crate::engine) fn steps(site: &str, bay: &str, told: &[Told]) -> Result<R
         told.record.technician.clone().or_else(|| told.run.as_ref().and_then(|run| run.technician.clone()))
     };
     let overlaps = told.iter().map(|told| match (&told.run, told.record.event) {
-        (Some(run), StepEventKind::Started) => run.overlaps.clone(),
+        (Some(run), StepEventKind::Started | StepEventKind::Doubled) => run.overlaps.clone(),
         _ => None,
     });
     let seconds = |of: fn(&JobFacts) -> Option<i64>| {

@@ -1,4 +1,4 @@
-//! What time alone does to promises becomes rows of stream `steps`.
+//! Jobs over all bays of their site: what time alone does to them becomes rows of stream `steps`.
 
 use sinks::emission::Emission;
 
@@ -6,12 +6,13 @@ use super::steps::OfJob;
 use super::{Engine, EngineError, rows_error, tables};
 
 impl Engine {
-    /// Cards that have come, and jobs for which the time has become too short.
-    pub(super) fn tell_promises(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
+    /// Cards that have come, jobs for which the time has become too short, and those that are on two bays.
+    pub(super) fn tell_jobs(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         let (table, calendars) = (self.decoder.series(), &self.calendars);
         let is_known = |site: &str| table.bays().iter().any(|(name, _)| **name == *site);
-        let site_of = |bay: u32| &*table.bays()[bay as usize].0;
-        let told = self.steps.pass_promises(self.at_ms, |site| calendars.of(site), (is_known, site_of));
+        let place_of = |bay: u32| &table.bays()[bay as usize];
+        let mut told = self.steps.pass_promises(self.at_ms, |site| calendars.of(site), is_known, &place_of);
+        told.append(&mut self.steps.pass_doubles(self.at_ms, &place_of));
         for OfJob { site, bay, told } in told {
             let bays = self.decoder.series().bays();
             let bay_name = bay.map_or_else(Box::default, |bay| bays[bay as usize].1.clone());
