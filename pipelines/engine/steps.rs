@@ -7,6 +7,7 @@
 
 mod bay;
 mod doubles;
+mod ends;
 mod jobs;
 mod overrun;
 mod parts;
@@ -38,8 +39,11 @@ pub(super) struct Record {
     pub step: Arc<str>,
     pub technician: Option<Arc<str>>,
     pub event: StepEventKind,
-    /// Its row has been emitted.
+    /// Its row has been emitted, or it has been refused.
     pub told: bool,
+    /// It was refused because no start precedes it. Its row is told once one does.
+    #[serde(default)]
+    pub is_refused: bool,
     /// Topic and payload as they came, of an event that asks for a start, until it is told.
     #[serde(default)]
     pub raw: Option<(Box<str>, Box<str>)>,
@@ -150,7 +154,7 @@ impl Told {
     /// Whether it asks for a step that had not been started.
     #[must_use]
     pub(super) fn is_stray(&self) -> bool {
-        self.run.is_none() && needs_start(self.record.event)
+        self.record.is_refused
     }
 }
 
@@ -201,6 +205,7 @@ impl Steps {
             technician: step.technician.as_deref().map(Arc::from),
             event: step.event,
             told: false,
+            is_refused: false,
             raw: needs_start(step.event).then(|| (raw.0.into(), payload())),
             is_imported,
         };
@@ -284,12 +289,6 @@ impl Steps {
         let runs =
             (0..).zip(&self.bays).flat_map(|(bay, of_bay)| of_bay.runs.iter().map(move |run| (bay, run)));
         runs.filter(|(_, run)| run.ended_ms.is_none())
-    }
-
-    /// Bay, start and end of each run whose end has been told.
-    pub(super) fn told_ends(&self) -> impl Iterator<Item = (u32, i64, i64)> {
-        let bays = (0..).zip(&self.bays);
-        bays.flat_map(|(bay, steps)| steps.told_ends().map(move |(from_ms, to_ms)| (bay, from_ms, to_ms)))
     }
 }
 

@@ -40,8 +40,7 @@ pub(super) fn notes(request: &Request<'_>, rules: &Rules, trials: [&Trial; 3]) -
     }
     if request.mode == Mode::AsArrived && rules.any_of_silence() {
         notes.push(
-            "history does not tell when the service was not running, and whoever was not heard then counts as silent; nor \
-             that a step was paused or had ended where that was quarantined, for its start came later"
+            "history does not tell when the service was not running, and whoever was not heard then counts as silent"
                 .into(),
         );
     }

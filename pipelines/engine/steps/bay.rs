@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ingest::readings::{JobCard, PlannedStep, StepEventKind};
 use rustc_hash::FxHashMap;
 
-use super::{JobFacts, Record, Run, RunId, Told, overrun};
+use super::{JobFacts, Record, Run, RunId, Told, needs_start, overrun};
 
 /// From `from_ms` on, up to the next span, `run` is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -19,7 +19,7 @@ struct Span {
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct BaySteps {
     /// In (ts, message, index) order.
-    events: Vec<Record>,
+    pub(super) events: Vec<Record>,
     /// By start.
     pub runs: Vec<Run>,
     spans: Vec<Span>,
@@ -116,7 +116,7 @@ impl BaySteps {
         }
     }
 
-    /// Events before `before_ms` that have not been told, and over-runs before `overran_before_ms`, in event time, each with
+    /// Events before `before_ms` that have not been told, or were refused and have a start now, and over-runs before `overran_before_ms`, in event time, each with
     /// its run as known now.
     pub(crate) fn tell(&mut self, before_ms: i64, overran_before_ms: i64) -> Vec<Told> {
         let mut told = Vec::new();
@@ -124,13 +124,19 @@ impl BaySteps {
             if self.events[place].ts_ms >= before_ms {
                 break;
             }
-            if self.events[place].told {
+            let event = &self.events[place];
+            if event.told && !event.is_refused {
                 continue;
             }
-            self.events[place].told = true;
-            let raw = self.events[place].raw.take();
-            let record = Record { raw, ..self.events[place].clone() };
-            let run = self.run_of(&record).cloned();
+            let run = self.run_of(event).cloned();
+            let is_refused = run.is_none() && needs_start(event.event);
+            if event.is_refused && is_refused {
+                continue;
+            }
+            let event = &mut self.events[place];
+            (event.told, event.is_refused) = (true, is_refused);
+            let raw = event.raw.take();
+            let record = Record { raw, ..event.clone() };
             told.push(Told { record, run, facts: JobFacts::default() });
         }
         let overran = self.runs.iter_mut().flat_map(|run| overrun::tell(run, overran_before_ms));
@@ -141,33 +147,6 @@ impl BaySteps {
             told.sort_by_key(|told| told.record.ts_ms);
         }
         told
-    }
-
-    /// The end of a run, once it has been told: until then an earlier one may come.
-    pub(crate) fn told_end_ms(&self, run: &Run) -> Option<i64> {
-        let ended_ms = run.ended_ms?;
-        let of_moment = self.events.partition_point(|record| record.ts_ms < ended_ms);
-        let mut of_moment = self.events[of_moment..].iter().take_while(|record| record.ts_ms == ended_ms);
-        let ends = |record: &Record| matches!(record.event, StepEventKind::Finished | StepEventKind::Failed);
-        let is_it = |record: &Record| ends(record) && record.job == run.job && record.step == run.step;
-        of_moment.any(|record| record.told && is_it(record)).then_some(ended_ms)
-    }
-
-    /// Start and end of each run whose end has been told, also from where it was thought to have begun.
-    pub(super) fn told_ends(&self) -> impl Iterator<Item = (i64, i64)> {
-        let told = self.runs.iter().filter_map(|run| Some((run, self.told_end_ms(run)?)));
-        told.flat_map(|(run, ended_ms)| self.starts_of(run).map(move |started_ms| (started_ms, ended_ms)))
-    }
-
-    /// When a run began, and where it was thought to have begun until an earlier start came: readings may have been told of
-    /// that.
-    pub(crate) fn starts_of(&self, run: &Run) -> impl Iterator<Item = i64> {
-        let is_before_end =
-            move |record: &&Record| run.ended_ms.is_none_or(|ended_ms| record.ts_ms < ended_ms);
-        let from = self.events.partition_point(|record| record.ts_ms < run.started_ms);
-        let within = self.events[from..].iter().take_while(is_before_end);
-        let starts = within.filter(|record| record.event == StepEventKind::Started);
-        starts.filter(|record| record.job == run.job && record.step == run.step).map(|record| record.ts_ms)
     }
 
     /// The run that an event opened, changed or closed.

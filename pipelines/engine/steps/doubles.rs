@@ -98,6 +98,7 @@ fn told(run: &Run, ts_ms: i64, first_bay: &str) -> Told {
         technician: run.technician.clone(),
         event: StepEventKind::Doubled,
         told: true,
+        is_refused: false,
         raw: None,
         is_imported: false,
     };

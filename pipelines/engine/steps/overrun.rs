@@ -49,6 +49,7 @@ pub(super) fn tell(run: &mut Run, before_ms: i64) -> Vec<Told> {
             technician: run.technician.clone(),
             event: StepEventKind::Overran,
             told: true,
+            is_refused: false,
             raw: None,
             is_imported: false,
         };

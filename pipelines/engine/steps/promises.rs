@@ -174,6 +174,7 @@ impl Waiting<'_> {
             technician: self.run.and_then(|run| run.technician.clone()),
             event,
             told: true,
+            is_refused: false,
             raw: None,
             is_imported: false,
         };

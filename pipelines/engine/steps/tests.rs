@@ -8,26 +8,32 @@ fn bay(lines: &str) -> BaySteps {
 /// The same, under this card.
 fn planned_bay(lines: &str, card: Option<&JobCard>) -> BaySteps {
     let mut bay = BaySteps::default();
-    for (message, line) in lines.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let (job, step) = words[2].split_once('/').expect("job/step");
-        let record = Record {
-            ts_ms: words[0].parse().expect("a time"),
-            message: message as u64 + 1,
-            index: 0,
-            arrived_ms: 0,
-            seq: 0,
-            job: job.into(),
-            step: step.into(),
-            technician: None,
-            event: serde_json::from_str(&format!("\"{}\"", words[1])).expect("an event"),
-            told: false,
-            raw: None,
-            is_imported: false,
-        };
-        bay.insert(record, card);
+    let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
+    for (message, line) in (1..).zip(lines) {
+        bay.insert(record(message, line), card);
     }
     bay
+}
+
+/// Of one line.
+fn record(message: u64, line: &str) -> Record {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (job, step) = words[2].split_once('/').expect("job/step");
+    Record {
+        ts_ms: words[0].parse().expect("a time"),
+        message,
+        index: 0,
+        arrived_ms: 0,
+        seq: 0,
+        job: job.into(),
+        step: step.into(),
+        technician: None,
+        event: serde_json::from_str(&format!("\"{}\"", words[1])).expect("an event"),
+        told: false,
+        is_refused: false,
+        raw: None,
+        is_imported: false,
+    }
 }
 
 /// A card of J1, whose S1 has a standard time of a second.
@@ -139,6 +145,18 @@ fn a_finish_without_a_start_is_stray_and_harms_nothing() {
     assert!(bay.tell(100, 100).is_empty(), "each event is told once");
 }
 
+/// Its run had ended for everybody but stream `steps`, so that history had no end of it and nobody booked it.
+#[test]
+fn an_end_that_was_refused_is_told_when_its_start_comes_after_all() {
+    let mut bay = bay("30 finished J1/S1\n40 paused J2/S1");
+    assert_eq!(bay.tell(100, 100).iter().map(Told::is_stray).collect::<Vec<_>>(), [true, true]);
+    bay.insert(record(3, "10 started J1/S1"), None);
+    assert_eq!(bay.told_end_ms(&bay.runs[0]), None, "it was refused");
+    assert_eq!(told(&mut bay, 100, 100), ["10 started 0", "30 finished 20"]);
+    assert_eq!(bay.told_end_ms(&bay.runs[0]), Some(30));
+    assert!(bay.tell(100, 100).is_empty(), "the other still has none");
+}
+
 #[test]
 fn old_runs_are_forgotten_and_open_ones_are_not() {
     let mut bay = bay("10 started J1/S1\n20 finished J1/S1\n30 started J1/S2");
@@ -185,6 +203,7 @@ fn what_is_made_event_by_event_is_what_all_events_together_make() {
                 technician: None,
                 event: serde_json::from_str(&format!("\"{event}\"")).expect("an event"),
                 told: false,
+                is_refused: false,
                 raw: None,
                 is_imported,
             };
