@@ -29,8 +29,9 @@ impl SilenceRule {
             Some(_) if self.patience.is_held => 0,
             Some(heard) if !heard.is_open => {
                 *heard = Heard::of(readings, row);
-                if let Some(usual) = self.usual.get_mut(key as usize) {
-                    usual.hear(readings.arrived_ms[row]);
+                if self.usual.get_mut(key as usize).is_some_and(|usual| usual.hear(readings.arrived_ms[row]))
+                {
+                    self.next_ms = i64::MIN;
                 }
                 0
             }
@@ -109,7 +110,9 @@ impl SilenceRule {
             match heard {
                 None => *usual = Usual::first(arrived_ms),
                 // Where whole series are expected it is counted when the block is full.
-                Some(_) if !self.plan.rows().matches_by_series() => usual.hear(arrived_ms),
+                Some(_) if !self.plan.rows().matches_by_series() => {
+                    usual.hear(arrived_ms);
+                }
                 Some(_) => {}
             }
         }

@@ -30,6 +30,8 @@ pub(super) struct Openings {
     bay_of: Vec<u32>,
     /// By bay.
     said: BTreeMap<u32, Opening>,
+    /// A bay has been opened or closed since the last tick.
+    has_changed: bool,
 }
 
 impl Openings {
@@ -49,12 +51,20 @@ impl Openings {
             if bay != NO_BAY {
                 let (is_open, ts_ms) = (readings.value[row] != 0.0, readings.ts_ms[row]);
                 let now = Opening { is_open, since_ms: readings.arrived_ms[row], ts_ms };
-                let known = self.said.entry(bay).or_insert(now);
-                if ts_ms >= known.ts_ms {
-                    *known = if known.is_open == is_open { Opening { ts_ms, ..*known } } else { now };
+                let known = self.said.get(&bay);
+                let is_older = known.is_some_and(|known| ts_ms < known.ts_ms);
+                if !is_older {
+                    let same = known.filter(|known| known.is_open == is_open);
+                    self.has_changed |= same.is_none();
+                    self.said.insert(bay, same.map_or(now, |same| Opening { ts_ms, ..*same }));
                 }
             }
         }
+    }
+
+    /// Whether any bay has been opened or closed since it was asked last.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
     }
 
     /// What a bay has told; one that tells nothing is always open.

@@ -38,7 +38,7 @@ pub(in crate::engine) struct SilenceRule {
     pub(super) usual: Vec<Usual>,
     numbers: BTreeMap<String, u32>,
     pub(super) known_of_site: BTreeMap<Box<str>, usize>,
-    /// Before that a tick finds nothing, unless a step begins.
+    /// Before that a tick finds nothing, unless a step begins or a bay opens.
     pub next_ms: i64,
 }
 
@@ -154,7 +154,8 @@ impl SilenceRule {
         rejects: &mut Vec<Reject>,
     ) -> Result<(), EngineError> {
         let Patience { silent_after_ms, counts_while, .. } = self.patience;
-        if at_ms < self.next_ms && counts_while == CountsWhile::Always {
+        let asks_steps = matches!(counts_while, CountsWhile::Step | CountsWhile::NoStep);
+        if at_ms < self.next_ms && !asks_steps {
             return Ok(());
         }
         let mut next_ms = i64::MAX;
@@ -171,8 +172,7 @@ impl SilenceRule {
             // A start ends no silence that had been told before it: still nobody is heard.
             let silent_ms = if heard.is_open { heard.last.arrived_ms } else { heard_ms };
             let steps = around.steps.bay(*bay);
-            let asks = matches!(counts_while, CountsWhile::Step | CountsWhile::NoStep);
-            let run = asks.then(|| steps.and_then(BaySteps::current)).flatten();
+            let run = asks_steps.then(|| steps.and_then(BaySteps::current)).flatten();
             let opening = openings.of(*bay);
             let since_ms = match (counts_while, run) {
                 (CountsWhile::Always, _) => Some(silent_ms),
@@ -247,8 +247,9 @@ impl SilenceRule {
         }
         for (&series, &arrived_ms) in readings.series[rows.clone()].iter().zip(&readings.arrived_ms[rows]) {
             let key = self.key_of[series as usize];
-            if key != NO_KEY {
-                self.usual[key as usize].hear(arrived_ms);
+            if key != NO_KEY && self.usual[key as usize].hear(arrived_ms) {
+                // It was not due at any time.
+                self.next_ms = i64::MIN;
             }
         }
     }

@@ -215,6 +215,10 @@ impl Silences {
         exceptions: &mut Exceptions,
         rejects: &mut Vec<Reject>,
     ) -> Result<(), EngineError> {
+        if self.openings.take_changed() {
+            let asking = self.rules.iter_mut().filter(|rule| rule.asks_openings());
+            asking.for_each(|rule| rule.next_ms = i64::MIN);
+        }
         for rule in &mut self.rules {
             let heard = (&mut self.listening, &self.openings);
             let since_and_bound = (self.listening_ms, self.idle_final_ms);

@@ -31,15 +31,14 @@ impl Usual {
         Usual { last_ms: arrived_ms, ..Usual::UNHEARD }
     }
 
-    /// Something of it has arrived. What arrives together is one.
+    /// Something of it has arrived. What arrives together is one. Whether its interval is known from now on.
     #[inline]
-    pub(super) fn hear(&mut self, arrived_ms: i64) {
-        if arrived_ms > self.last_ms && self.last_ms != i64::MIN {
-            self.take(arrived_ms);
-        }
+    pub(super) fn hear(&mut self, arrived_ms: i64) -> bool {
+        arrived_ms > self.last_ms && self.last_ms != i64::MIN && self.take(arrived_ms)
     }
 
-    fn take(&mut self, arrived_ms: i64) {
+    fn take(&mut self, arrived_ms: i64) -> bool {
+        let was_known = self.gaps == LEARNT_FROM;
         let gap_ms = arrived_ms.saturating_sub(self.last_ms).min(GAP_MAX_MS);
         self.last_ms = arrived_ms;
         let usual_ms = i64::from(self.interval_ms);
@@ -54,6 +53,7 @@ impl Usual {
             usual_ms + change_ms.min((gap_ms - usual_ms).max(0) / 8)
         };
         self.interval_ms = u32::try_from(usual_ms).expect("a day at most");
+        !was_known && self.gaps == LEARNT_FROM
     }
 
     /// The interval, once it is known.
