@@ -140,7 +140,10 @@ fn every_screw_that_the_controller_found_not_in_order_is_an_exception() {
         expected.sort();
         let sql = "SELECT job, step FROM exceptions WHERE rule = 'torque_nok' AND state = 'cleared' ORDER BY job, step";
         assert_eq!(query(&out, sql), expected, "{name}");
-        let steps = query(&out, "SELECT event, count(*) FROM steps GROUP BY event ORDER BY event");
+        let steps = query(
+            &out,
+            "SELECT event, count(*) FROM steps WHERE event <> 'planned' GROUP BY event ORDER BY event",
+        );
         let count = |event: &str, count: u64| vec![event.to_owned(), count.to_string()];
         let all = runs.len() as u64;
         let expected =
