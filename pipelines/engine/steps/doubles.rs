@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ingest::readings::{NONE, StepEventKind};
+use ingest::readings::StepEventKind;
 
 use super::jobs::{JobRuns, OfJob, PlaceOf, second_of};
 use super::{CardKey, Record, Run, Steps, Told};
@@ -87,21 +87,7 @@ fn double<'a>(runs: &JobRuns<'a>, key: &CardKey) -> Option<(i64, u32, (u32, &'a 
 }
 
 fn told(run: &Run, ts_ms: i64, first_bay: &str) -> Told {
-    let record = Record {
-        ts_ms,
-        message: run.id.message,
-        index: run.id.index,
-        arrived_ms: ts_ms,
-        seq: NONE,
-        job: run.job.clone(),
-        step: run.step.clone(),
-        technician: run.technician.clone(),
-        event: StepEventKind::Doubled,
-        told: true,
-        is_refused: false,
-        raw: None,
-        is_imported: false,
-    };
+    let record = Record::unsent(StepEventKind::Doubled, ts_ms, run);
     let run = Run { overlaps: Some(first_bay.into()), ..run.clone() };
     Told { record, run: Some(run), facts: super::JobFacts::default() }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CardKey, Run, Steps, Told};
+use ingest::readings::{NONE, StepEventKind};
+
+use super::{CardKey, Record, Run, Steps, Told};
 
 /// A row of stream `steps` that nobody sends, of a job.
 #[derive(Debug)]
@@ -11,6 +13,28 @@ pub(in crate::engine) struct OfJob {
     /// Where it was worked on last; none of a job that waits for its next step.
     pub bay: Option<u32>,
     pub told: Told,
+}
+
+impl Record {
+    /// Of what nobody sends: it happens when it is, and has the place of what it follows from. Job, step and technician are
+    /// those of `run`.
+    pub(super) fn unsent(event: StepEventKind, ts_ms: i64, run: &Run) -> Self {
+        Record {
+            ts_ms,
+            message: run.id.message,
+            index: run.id.index,
+            arrived_ms: ts_ms,
+            seq: NONE,
+            job: run.job.clone(),
+            step: run.step.clone(),
+            technician: run.technician.clone(),
+            event,
+            told: true,
+            is_refused: false,
+            raw: None,
+            is_imported: false,
+        }
+    }
 }
 
 /// Site and name of a bay by its number.

@@ -3,7 +3,7 @@
 //! When work goes over a level follows from the start, the pauses and the card alone, so nobody has to send it. It is told
 //! once the watermark has passed it; of a bay that is silent, once the clock has.
 
-use ingest::readings::{NONE, StepEventKind};
+use ingest::readings::StepEventKind;
 
 use super::{BaySteps, JobFacts, Record, Run, Steps, Told};
 
@@ -38,21 +38,7 @@ pub(super) fn tell(run: &mut Run, before_ms: i64) -> Vec<Told> {
     let mut told = Vec::new();
     while let Some(ts_ms) = next_ms(run).filter(|&ts_ms| ts_ms < before_ms) {
         run.overruns_told += 1;
-        let record = Record {
-            ts_ms,
-            message: run.id.message,
-            index: run.id.index,
-            arrived_ms: ts_ms,
-            seq: NONE,
-            job: run.job.clone(),
-            step: run.step.clone(),
-            technician: run.technician.clone(),
-            event: StepEventKind::Overran,
-            told: true,
-            is_refused: false,
-            raw: None,
-            is_imported: false,
-        };
+        let record = Record::unsent(StepEventKind::Overran, ts_ms, run);
         told.push(Told { record, run: Some(run.clone()), facts: JobFacts::default() });
     }
     told

@@ -157,7 +157,8 @@ impl Waiting<'_> {
     }
 
     fn row(&self, event: StepEventKind, ts_ms: i64, calendar: &SiteCalendar) -> OfJob {
-        let progress = self.progress.cloned().unwrap_or_default();
+        let unworked = Progress::default();
+        let progress = self.progress.unwrap_or(&unworked);
         let next = self.card.steps.iter().find(|step| !progress.is_finished(&step.step, ts_ms));
         let step = match (self.run, next) {
             (Some(run), _) => run.step.clone(),
