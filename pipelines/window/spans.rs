@@ -6,6 +6,7 @@
 
 mod calendar;
 mod closing;
+mod newest;
 mod routing;
 mod snapshot;
 
@@ -16,6 +17,7 @@ use datafusion::common::Result;
 use ingest::series::SeriesTable;
 
 use self::calendar::Calendar;
+use self::newest::Newest;
 use super::frontier::Closers;
 use super::groups::{GroupTable, OUTSIDE};
 use super::pane::Pane;
@@ -50,25 +52,12 @@ struct Span {
     closer: u32,
     bay: u32,
     start_ms: i64,
-    /// Newest row.
+    /// Newest row; of the last span of a group, [`Newest`] may know a newer one.
     last_ms: i64,
     /// Of a step; `OPEN` while it goes on, and for sessions.
     ended_ms: i64,
     /// When to look at it again: no later than at its end, or when it is to be forgotten.
     due_ms: i64,
-}
-
-/// Where most rows of a group go: its last span, if nothing was said of that yet.
-#[derive(Clone, Copy, Debug)]
-struct Newest {
-    place: u32,
-    start_ms: i64,
-    last_ms: i64,
-}
-
-impl Newest {
-    /// No row goes there.
-    const NONE: Newest = Newest { place: OUTSIDE, start_ms: i64::MAX, last_ms: i64::MIN };
 }
 
 /// A window that was told and is none any more.
@@ -198,20 +187,6 @@ impl SpanOperator {
             self.of_runs.entry((span.bay, span.start_ms)).or_default().push(place);
         }
         place
-    }
-
-    /// To be called when the last span of a group is another one or begins earlier, or something was said of it.
-    fn renew(&mut self, group: u32) {
-        let is_silent = |place: &u32| {
-            let mark = self.states.marks.get(*place as usize);
-            mark.is_none_or(|mark| mark.revision == 0)
-        };
-        let Some(of_group) = self.of_group.get(group as usize) else { return };
-        let last = of_group.last().copied().filter(is_silent);
-        self.newest[group as usize] = last.map_or(Newest::NONE, |place| {
-            let Span { start_ms, last_ms, .. } = self.spans[place as usize];
-            Newest { place, start_ms, last_ms }
-        });
     }
 
     /// Forgets a span.

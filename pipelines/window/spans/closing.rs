@@ -32,7 +32,7 @@ impl SpanOperator {
         self.states.grow(self.spans.len());
         self.states.marks_mut();
         for place in looked_at {
-            let span = self.spans[place as usize];
+            let span = self.span(place);
             let (end_ms, seen_ms) = (self.end_of(&span), self.closers.seen(span.closer));
             let mark = self.states.marks[place as usize];
             if end_ms == OPEN {
@@ -76,8 +76,8 @@ impl SpanOperator {
         }
         let seen_ms = self.closers.seen(bay);
         let is_open = |place: &u32| {
-            let span = &self.spans[*place as usize];
-            span.closer == bay && self.end_of(span) > seen_ms
+            let span = self.span(*place);
+            span.closer == bay && self.end_of(&span) > seen_ms
         };
         let is_new = |place: &u32| match self.states.marks.get(*place as usize) {
             // One that was final has grown again: it is told when it is final once more.
@@ -97,7 +97,7 @@ impl SpanOperator {
         self.states.grow(self.spans.len());
         self.states.marks_mut();
         let said = places.iter().map(|&place| {
-            let span @ Span { group, start_ms, .. } = self.spans[place as usize];
+            let span @ Span { group, start_ms, .. } = self.span(place);
             let before = self.states.marks[place as usize].say(is_final);
             Said { start_ms, end_ms: self.end_of(&span), group, place, revision: before.revision + 1, before }
         });

@@ -57,18 +57,21 @@ impl SpanOperator {
         };
         let mut pushed = Pushed::default();
         let mut places = vec![OUTSIDE; groups.len()];
-        let mut first = 0;
-        for (row, &group) in groups.iter().enumerate() {
+        let place_of = |row| selection.place_of(u32::try_from(row).expect("a batch has fewer rows"));
+        let run_of = |row| input.runs_ms.get(place_of(row) as usize).copied().unwrap_or(NO_RUN);
+        let (mut first, mut next) = (0, 0);
+        loop {
+            let start_of = |row| run_of(next + row).0;
+            let followed =
+                self.follow(&groups[next..], &selection.ts_ms[next..], start_of, &mut places[next..]);
+            pushed.folded += followed;
+            let row = next + followed;
+            let Some(&group) = groups.get(row) else { break };
+            next = row + 1;
             if group == OUTSIDE {
                 continue;
             }
-            let place_in_input = selection.place_of(u32::try_from(row).expect("a batch has fewer rows"));
-            let run_ms = input.runs_ms.get(place_in_input as usize).copied().unwrap_or(NO_RUN);
-            if let Some(place) = self.goes_on(group, selection.ts_ms[row], run_ms.0) {
-                places[row] = place;
-                pushed.folded += 1;
-                continue;
-            }
+            let run_ms = run_of(row);
             if self.kind == SpanKind::Step && run_ms == NO_RUN {
                 continue;
             }
@@ -82,11 +85,11 @@ impl SpanOperator {
             let (place, joins) = match found {
                 Ok(found) => found,
                 Err(Without::Expired) => {
-                    pushed.expired.push(place_in_input);
+                    pushed.expired.push(place_of(row));
                     continue;
                 }
                 Err(Without::Surplus) => {
-                    pushed.surplus.push(place_in_input);
+                    pushed.surplus.push(place_of(row));
                     continue;
                 }
             };
@@ -126,26 +129,6 @@ impl SpanOperator {
         };
         let folded = self.states.fold(&self.plan.states, places, rows, &selection.evaluated);
         folded.map_err(WindowError::State)
-    }
-
-    /// The span that most rows belong to: the last of their group, of which nothing was said yet.
-    #[inline]
-    fn goes_on(&mut self, group: u32, ts_ms: i64, run_start_ms: i64) -> Option<u32> {
-        let newest = self.newest.get_mut(group as usize)?;
-        let is_in = match self.kind {
-            SpanKind::Session { gap_ms } => {
-                newest.start_ms <= ts_ms && ts_ms < newest.last_ms.saturating_add(gap_ms)
-            }
-            SpanKind::Step => newest.start_ms == run_start_ms,
-        };
-        if !is_in {
-            return None;
-        }
-        if newest.last_ms < ts_ms {
-            newest.last_ms = ts_ms;
-            self.spans[newest.place as usize].last_ms = ts_ms;
-        }
-        Some(newest.place)
     }
 
     /// A new span, unless rows have made too many.
@@ -195,7 +178,7 @@ impl SpanOperator {
             Some(last) if !begins_by(last) => places.partition_point(begins_by),
             _ => places.len(),
         };
-        let reaches = |place: &u32| row.ts_ms < self.spans[*place as usize].last_ms.saturating_add(gap_ms);
+        let reaches = |place: &u32| row.ts_ms < self.span(*place).last_ms.saturating_add(gap_ms);
         let before = places[..at].last().copied().filter(reaches);
         let is_near = |place: &u32| self.spans[*place as usize].start_ms < row.ts_ms.saturating_add(gap_ms);
         let after = places.get(at).copied().filter(is_near);
@@ -234,7 +217,7 @@ impl SpanOperator {
         self.withdraw(other);
         self.states.grow(self.spans.len());
         self.states.merge(place, other).map_err(WindowError::State)?;
-        let last_ms = self.spans[other as usize].last_ms;
+        let last_ms = self.span(other).last_ms;
         self.drop_span(other);
         let span = &mut self.spans[place as usize];
         span.last_ms = span.last_ms.max(last_ms);
@@ -247,7 +230,7 @@ impl SpanOperator {
 
     /// What was said of a span is said no more: its window will be another one.
     fn withdraw(&mut self, place: u32) {
-        let span = self.spans[place as usize];
+        let span = self.span(place);
         let Some(mark) = self.states.marks.get_mut(place as usize) else { return };
         if mark.revision > 0 {
             let before = std::mem::take(mark);

@@ -18,6 +18,7 @@ impl SpanOperator {
     pub(in crate::window) fn encode(&mut self, table: &SeriesTable) -> Result<(Vec<u8>, [u8; 32])> {
         let plan = Arc::clone(&self.plan);
         self.states.grow(self.spans.len());
+        self.settle_newest();
         let groups = self.of_rows.as_mut().unwrap_or(&mut self.of_series.groups);
         groups.settle()?;
         let mut places: Vec<u32> = self.of_group.iter().flatten().copied().collect();
@@ -141,7 +142,7 @@ impl SpanOperator {
     fn take_in(&mut self, span: Span) -> Result<u32> {
         let of_group = self.of_group.get(span.group as usize).map_or(&[][..], Vec::as_slice);
         let is_part = |place: &u32| {
-            let known = &self.spans[*place as usize];
+            let known = self.span(*place);
             match self.kind {
                 SpanKind::Step => known.start_ms == span.start_ms,
                 SpanKind::Session { gap_ms } => {
