@@ -142,10 +142,11 @@ fn message(sent: &Sent, at_ms: i64) -> Message {
                 job.map(|job| format!(r#""job":"J{job}""#)),
             ];
             let tags: Vec<String> = tags.into_iter().flatten().collect();
-            let payload = format!(
-                r#"{{"ts":{ts_ms},"metric":"torque","value":{value}{seq},"tags":{{{}}}}}"#,
-                tags.join(",")
-            );
+            let tags = match tags.as_slice() {
+                [] => String::new(),
+                tags => format!(r#","tags":{{{}}}"#, tags.join(",")),
+            };
+            let payload = format!(r#"{{"ts":{ts_ms},"metric":"torque","value":{value}{seq}{tags}}}"#);
             (format!("workshop/{bay}/tq-{tool}/telemetry"), payload)
         }
         What::Several { values } => {
@@ -510,10 +511,12 @@ proptest! {
     fn any_grouping_into_entries_gives_the_same_rows_and_state(
         all in prop::collection::vec(sent(), 1..120),
         ends in prop::collection::vec(any::<bool>(), 1..40),
+        restarts in prop::collection::vec(prop::bool::weighted(0.1), 1..60),
         is_ended in any::<bool>(),
         is_uniform in any::<bool>(),
         block_rows in 1..50_usize,
         threads in 1..5_usize,
+        ahead_from in 1..4_usize,
     ) {
         let config = if is_uniform { shipped() } else { with_bounds_of_their_own(shipped()) };
         let actions = actions(&all);
@@ -526,6 +529,9 @@ proptest! {
         let in_blocks = Way { block_rows, threads, ..together() };
         let cut = outcome(&config, &actions, in_blocks, &[], &[], is_ended);
         prop_assert_eq!(differences(&apart, &cut), Vec::<String>::new());
+        let decoded_ahead = Way { ahead_from: NonZeroUsize::new(ahead_from), ..in_blocks };
+        let ahead = outcome(&config, &actions, decoded_ahead, &ends, &restarts, is_ended);
+        prop_assert_eq!(differences(&apart, &ahead), Vec::<String>::new());
     }
 
     #[test]

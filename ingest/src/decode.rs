@@ -24,12 +24,14 @@ use tags::TagSets;
 use words::Copied;
 use work::Work;
 
+mod ahead;
 mod channel;
 mod common;
 mod events;
 mod fast;
 mod head;
 mod json;
+mod limits;
 mod members;
 mod names;
 pub(crate) mod number;
@@ -52,31 +54,17 @@ mod unlike;
 mod words;
 mod work;
 
+pub use ahead::{Ahead, AheadDecoder, Group, GroupMessage, Part};
+pub use limits::DecodeLimits;
 pub use reject::REJECT_BYTES_MAX;
 pub use state::{DecoderState, RestoreError};
 
-/// Bounds of what messages may make us keep. What is beyond is rejected and counted by reason.
+/// How a message was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DecodeLimits {
-    /// Larger messages are [`Reason::TooLarge`].
-    pub message_bytes_max: usize,
-    /// Readings of further series of a site are [`Reason::TooManySeries`].
-    pub series_per_site_max: usize,
-    /// The same for all sites together, and for bays.
-    pub series_max: usize,
-    /// Messages on further distinct topics are [`Reason::TooManySeries`].
-    pub channels_max: usize,
-}
-
-impl Default for DecodeLimits {
-    fn default() -> Self {
-        DecodeLimits {
-            message_bytes_max: 1 << 20,
-            series_per_site_max: 100_000,
-            series_max: 1_000_000,
-            channels_max: 1_000_000,
-        }
-    }
+pub enum Way {
+    /// It is like those before, and gave out no number.
+    Short,
+    Exact,
 }
 
 /// Reads messages, in the order of the journal. Numbers that it gives out (series, channels, units) are a
@@ -158,8 +146,15 @@ impl Decoder {
         self.channels.fetch(messages);
     }
 
-    /// Reads one message. Readings and elements are added to those in `out`; everything else there is replaced.
-    pub fn decode(&mut self, message: MessageRef<'_>, out: &mut Decoded) {
+    /// The topic of a channel seen.
+    #[must_use]
+    pub fn topic(&self, channel: u32) -> &str {
+        self.channels.topic(channel)
+    }
+
+    /// Reads one message, and says on which way. Readings and elements are added to those in `out`; everything else there
+    /// is replaced.
+    pub fn decode(&mut self, message: MessageRef<'_>, out: &mut Decoded) -> Way {
         out.events.clear();
         out.rejects.clear();
         out.ignored_output = false;
@@ -170,7 +165,10 @@ impl Decoder {
         } = self;
         let (number, channel) = match channels.find(&message, topics) {
             Ok(found) => found,
-            Err((reason, detail)) => return out.rejects.push(reject::message(&message, reason, detail)),
+            Err((reason, detail)) => {
+                out.rejects.push(reject::message(&message, reason, detail));
+                return Way::Exact;
+            }
         };
         out.channel = number;
         let Channel { slots, shape, kind, has_site, is_complete, route } = channel;
@@ -178,7 +176,7 @@ impl Decoder {
         out.kind = Some(kind);
         if kind == Kind::Output {
             out.ignored_output = true;
-            return;
+            return Way::Exact;
         }
         let is_object =
             message.payload.first() == Some(&b'{') && message.payload.len() <= limits.message_bytes_max;
@@ -199,12 +197,15 @@ impl Decoder {
             if fast.element(message.payload).is_some() {
                 #[cfg(test)]
                 (self.short_ways += 1);
-                return;
+                return Way::Short;
             }
         }
         let text = match checked(&message, *limits) {
             Ok(text) => text,
-            Err((reason, detail)) => return out.rejects.push(reject::message(&message, reason, detail)),
+            Err((reason, detail)) => {
+                out.rejects.push(reject::message(&message, reason, detail));
+                return Way::Exact;
+            }
         };
         let before = (out.readings.len(), out.readings.texts.len(), out.elements.len());
         let mut scanner = Scanner::new(text);
@@ -212,7 +213,7 @@ impl Decoder {
         let scanned = payload(&mut scanner, &mut work, kind);
         *members = work.recycled_members();
         let undecodable = match scanned {
-            Ok(None) => return,
+            Ok(None) => return Way::Exact,
             Ok(Some(shape)) => (Reason::WrongShape, shape.to_owned()),
             Err(Syntax { at, expected }) => (Reason::NotJson, not_json(text, at, expected)),
         };
@@ -223,6 +224,7 @@ impl Decoder {
         out.events.clear();
         out.rejects.clear();
         out.rejects.push(reject::message(&message, undecodable.0, undecodable.1));
+        Way::Exact
     }
 }
 

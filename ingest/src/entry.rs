@@ -22,6 +22,7 @@
 mod builder;
 pub mod command;
 mod messages;
+mod place;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ use bytes::Bytes;
 pub use builder::IntakeBuilder;
 pub use command::Command;
 pub use messages::{Intake, MessageRef, Messages};
+pub use place::MessagePlace;
 
 use crate::time::{Epoch, Offset};
 

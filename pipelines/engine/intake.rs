@@ -1,5 +1,6 @@
 //! From a message to rows that wait: decoding, repeats, impossible times, lateness, the first look.
 
+mod ahead;
 mod applied;
 mod seen;
 mod usual;
@@ -30,6 +31,11 @@ impl Engine {
             }
             self.messages(&together)?;
         }
+        self.messages_taken(out)
+    }
+
+    /// The messages of an entry have been taken in.
+    fn messages_taken(&mut self, out: &mut Vec<Emission>) -> Result<(), EngineError> {
         self.look_at_arrived()?;
         self.tell_exceptions(out)?;
         self.tell_rejects_of_messages(out)
@@ -50,7 +56,8 @@ impl Engine {
                 self.counts.ignored_outputs += u64::from(self.decoded.ignored_output);
                 self.channels.message(channel, is_decoded);
             } else {
-                taken.push(Taken { message, channel, elements });
+                let MessageRef { ordinal, arrived_ms, payload: from_payload, .. } = *message;
+                taken.push(Taken { ordinal, arrived_ms, channel, from_payload, elements });
             }
             if !self.decoded.rejects.is_empty() || !self.decoded.events.is_empty() {
                 // In the order of the messages.

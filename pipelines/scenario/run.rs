@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::error::ArrowError;
+use ingest::decode::AheadDecoder;
 use ingest::entry::{Change, Command, Entry, IntakeBuilder};
 use ingest::time::{Epoch, Offset};
 use sinks::emission::Emission;
@@ -32,6 +33,8 @@ pub struct Way {
     pub block_rows: Option<NonZeroUsize>,
     /// Threads that windows are folded on, if not as many as are worth their start.
     pub threads: Option<NonZeroUsize>,
+    /// Messages are decoded ahead of the engine, in groups of so many or more.
+    pub ahead_from: Option<NonZeroUsize>,
 }
 
 impl Way {
@@ -47,6 +50,8 @@ impl Way {
 #[derive(Debug)]
 pub struct Run {
     pub(super) engine: Engine,
+    /// Once there is an intake to decode ahead; anew after whatever else the engine's decoder has learnt from.
+    ahead: Option<AheadDecoder>,
     way: Way,
     intake: IntakeBuilder,
     next_message: u64,
@@ -107,6 +112,7 @@ impl Run {
     pub fn new(config: &Config, way: Way) -> Result<Self, RunError> {
         Ok(Run {
             engine: way.engine(config)?,
+            ahead: None,
             way,
             intake: IntakeBuilder::new(),
             next_message: 1,
@@ -185,8 +191,24 @@ impl Run {
         if let Some(past) = &self.past {
             past.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry.clone());
         }
-        self.engine.apply(entry, &mut self.out)?;
+        match (entry, self.way.ahead_from) {
+            (Entry::Intake(intake), Some(from)) => {
+                let mut decoder = match self.ahead.take() {
+                    Some(decoder) => decoder,
+                    None => self.engine.decoder_ahead(wire::decoder(self.engine.config())?)?,
+                };
+                decoder.hand_over_from(from);
+                let mut ahead = decoder.decode(intake);
+                self.engine.apply_ahead(intake, &mut ahead, &mut self.out)?;
+                decoder.reuse(ahead);
+                self.ahead = Some(decoder);
+            }
+            _ => self.engine.apply(entry, &mut self.out)?,
+        }
         self.tell()?;
+        if matches!(entry, Entry::Command(_) | Entry::Configuration { .. }) {
+            self.ahead = None;
+        }
         match entry {
             Entry::Command(command) => self.is_bringing |= command.messages.messages() > 0,
             Entry::Tick { .. } | Entry::Cut { .. } => self.is_bringing = false,
@@ -216,6 +238,7 @@ impl Run {
     /// As [`Run::act`].
     pub fn restart(&mut self, config: &Config) -> Result<(), RunError> {
         let state = self.engine.snapshot()?;
+        self.ahead = None;
         self.engine = self.way.engine(config)?;
         self.engine.restore(config, &state)?;
         if let Some(past) = &self.past {

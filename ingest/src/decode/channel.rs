@@ -79,6 +79,10 @@ impl Channels {
         self.topics.all()
     }
 
+    pub(super) fn topic(&self, number: u32) -> &str {
+        self.topics.get(number as usize)
+    }
+
     pub(super) fn number_of(&self, topic: &str) -> Option<u32> {
         self.topics.find(topic)
     }

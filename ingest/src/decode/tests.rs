@@ -6,6 +6,7 @@ use crate::config::TopicSettings;
 use crate::readings::{NONE, What};
 
 mod against_serde_json;
+mod ahead;
 mod bad_input;
 mod events;
 mod names;

@@ -143,7 +143,7 @@ impl<'a> IntoIterator for &'a Intake {
 const AHEAD_BYTES: usize = 8 << 10;
 const LINE_BYTES: usize = 64;
 
-const WELL_FORMED: &str = "the body of an intake is well-formed";
+pub(super) const WELL_FORMED: &str = "the body of an intake is well-formed";
 
 /// The messages of an intake, one after the other.
 #[derive(Clone, Debug)]

@@ -14,6 +14,9 @@ const CUT_BYTES: usize = 64 << 10;
 /// Read at a time; also how far one can look ahead.
 const PIECE_BYTES: usize = 256 << 10;
 
+/// Asked of the file at a time, where nobody looks ahead: it is in the processor's cache until its lines have been read.
+const READ_BYTES: usize = 64 << 10;
+
 /// Holds the longest line and a piece behind it.
 const BUFFER_BYTES_MAX: usize = LINE_BYTES_MAX + PIECE_BYTES;
 
@@ -159,6 +162,11 @@ impl Lines {
 
     /// Reads once, behind what is ready; makes room for it first.
     fn read_on(&mut self) -> io::Result<()> {
+        // Into the same memory as before, once little is left in it.
+        if self.ready.start >= READ_BYTES && self.ready.len() <= READ_BYTES / 8 {
+            self.buffer.copy_within(self.ready.clone(), 0);
+            self.ready = 0..self.ready.len();
+        }
         if self.ready.end == self.buffer.len() {
             let is_full_size = self.buffer.len() >= BUFFER_BYTES_MAX;
             if self.ready.start >= CUT_BYTES.max(self.ready.len()) || (is_full_size && self.ready.start > 0) {
@@ -169,7 +177,8 @@ impl Lines {
             }
         }
         loop {
-            match self.input.read(&mut self.buffer[self.ready.end..]) {
+            let end = self.buffer.len().min(self.ready.end + READ_BYTES);
+            match self.input.read(&mut self.buffer[self.ready.end..end]) {
                 Ok(len) => {
                     self.is_at_end = len == 0;
                     self.ready.end += len;

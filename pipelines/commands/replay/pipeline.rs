@@ -69,13 +69,18 @@ impl Replay {
 
     /// Applies recordings, merged by time, up to the end of input.
     pub(super) fn recordings(&mut self, config: &Config, inputs: Vec<Recording>) -> Result<(), CommandError> {
-        let reading = Reading::spawn(inputs, config.engine.cut_interval)
+        let decoder =
+            wire::decoder(config).map_err(|error| CommandError::failed("could not start", error))?;
+        let decoder = self.engine.decoder_ahead(decoder).map_err(broken)?;
+        let reading = Reading::spawn(inputs, config.engine.cut_interval, decoder)
             .map_err(|error| CommandError::failed("could not start reading", error))?;
         while let Some(read) = reading.next() {
             match read {
-                Read::Entry(entry) => {
-                    self.apply(&entry)?;
-                    reading.give_back(entry);
+                Read::Entry(entry) => self.apply(&entry)?,
+                Read::Intake(intake, mut ahead) => {
+                    self.engine.apply_ahead(&intake, &mut ahead, &mut self.out).map_err(broken)?;
+                    self.applied()?;
+                    reading.give_back(intake, ahead);
                 }
                 Read::Unreadable(reject) => {
                     self.warn(&reject.detail);
@@ -114,6 +119,10 @@ impl Replay {
 
     fn apply(&mut self, entry: &Entry) -> Result<(), CommandError> {
         self.engine.apply(entry, &mut self.out).map_err(broken)?;
+        self.applied()
+    }
+
+    fn applied(&mut self) -> Result<(), CommandError> {
         self.progress.show(self.engine.counts(), self.clock.as_ref(), self.started_us);
         self.emit()
     }
@@ -133,11 +142,13 @@ impl Replay {
     pub(super) fn finish(mut self) -> Result<String, CommandError> {
         let failed =
             |error: sinks::sink::SinkError| CommandError::failed("could not write the streams", error);
-        self.delivery.finish().and_then(sinks::deliver::Answer::wait).map_err(failed)?;
+        let shown = self.delivery.finish().map_err(failed)?;
+        // While the last rows are written.
+        let state_hash = self.engine.state_hash().map_err(broken)?;
+        shown.wait().map_err(failed)?;
         self.progress.end();
         let counts = self.engine.counts();
         let seconds = (self.clock.monotonic_us() - self.started_us) as f64 / 1e6;
-        let state_hash = self.engine.state_hash().map_err(broken)?;
         let figures = serde_json::json!({
             "messages": counts.messages,
             "undecodable": counts.undecodable,

@@ -1,10 +1,10 @@
-//! Recordings as entries, read ahead on a thread of their own.
+//! Recordings as entries, read and decoded ahead on a thread of their own.
 
 use std::sync::mpsc::{Receiver, SendError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use ingest::decode::REJECT_BYTES_MAX;
+use ingest::decode::{Ahead, AheadDecoder, REJECT_BYTES_MAX};
 use ingest::entry::{Entry, Intake, IntakeBuilder};
 use ingest::intake::Arrivals;
 use ingest::readings::{Reason, Reject};
@@ -20,6 +20,8 @@ const WAITING_ENTRIES_MAX: usize = 4;
 #[derive(Debug)]
 pub(super) enum Read {
     Entry(Entry),
+    /// Messages, decoded as far as that can be done before those ahead of them are applied.
+    Intake(Intake, Ahead),
     /// A line that is none.
     Unreadable(Reject),
     /// They do not read on.
@@ -30,20 +32,25 @@ pub(super) enum Read {
 #[derive(Debug)]
 pub(super) struct Reading {
     read: Receiver<Read>,
-    spent: SyncSender<Intake>,
+    spent: SyncSender<(Intake, Ahead)>,
     thread: JoinHandle<()>,
 }
 
 impl Reading {
     /// # Errors
     /// There is no thread to be had.
-    pub(super) fn spawn(inputs: Vec<Recording>, cut_interval: Duration) -> std::io::Result<Self> {
+    pub(super) fn spawn(
+        inputs: Vec<Recording>,
+        cut_interval: Duration,
+        decoder: AheadDecoder,
+    ) -> std::io::Result<Self> {
         let (to, read) = sync_channel(WAITING_ENTRIES_MAX);
         let (spent, back) = sync_channel(WAITING_ENTRIES_MAX);
         let mut reader = Reader {
             to,
             back,
             intake: IntakeBuilder::new(),
+            decoder,
             next_message: 1,
             recordings: MergedRecordings::new(inputs),
         };
@@ -60,11 +67,9 @@ impl Reading {
         self.read.recv().ok()
     }
 
-    /// An entry has been applied: whoever reads fills its memory again. What finds no room there is dropped.
-    pub(super) fn give_back(&self, entry: Entry) {
-        if let Entry::Intake(intake) = entry {
-            let _ = self.spent.try_send(intake);
-        }
+    /// An intake has been applied: whoever reads fills its memory again. What finds no room there is dropped.
+    pub(super) fn give_back(&self, intake: Intake, ahead: Ahead) {
+        let _ = self.spent.try_send((intake, ahead));
     }
 
     /// After the last.
@@ -77,8 +82,9 @@ impl Reading {
 
 struct Reader {
     to: SyncSender<Read>,
-    back: Receiver<Intake>,
+    back: Receiver<(Intake, Ahead)>,
     intake: IntakeBuilder,
+    decoder: AheadDecoder,
     next_message: u64,
     recordings: MergedRecordings,
 }
@@ -135,9 +141,13 @@ impl Reader {
             return Ok(());
         }
         let messages = u64::from(self.intake.messages());
-        let entry = Entry::Intake(self.intake.finish(self.next_message));
+        let intake = self.intake.finish(self.next_message);
         self.next_message += messages;
-        self.back.try_iter().for_each(|spent| self.intake.reuse(spent));
-        self.to.send(Read::Entry(entry))
+        for (intake, ahead) in self.back.try_iter() {
+            self.intake.reuse(intake);
+            self.decoder.reuse(ahead);
+        }
+        let ahead = self.decoder.decode(&intake);
+        self.to.send(Read::Intake(intake, ahead))
     }
 }

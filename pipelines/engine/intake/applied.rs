@@ -15,8 +15,11 @@ use crate::engine::{Engine, clock};
 
 /// A message whose readings have been decoded.
 pub(super) struct Taken<'a> {
-    pub(super) message: &'a MessageRef<'a>,
+    pub(super) ordinal: u64,
+    pub(super) arrived_ms: i64,
     pub(super) channel: u32,
+    /// Its payload, and anything behind it.
+    pub(super) from_payload: &'a [u8],
     pub(super) elements: Range<usize>,
 }
 
@@ -64,8 +67,8 @@ impl Engine {
         let mut seen = looked.seen.into_iter();
         let mut placed = Vec::with_capacity(taken.len());
         let mut all_became = Became::default();
-        for Taken { message, channel, elements } in taken.drain(..) {
-            let (start, arrived_ms) = (kept, message.arrived_ms);
+        for Taken { ordinal, arrived_ms, channel, from_payload, elements } in taken.drain(..) {
+            let start = kept;
             let mut dropped = Dropped::default();
             let mut copied_bytes = 0;
             let mut has_time = true;
@@ -89,14 +92,22 @@ impl Engine {
                 let bounds = self.bounds.of_series(series, self.decoder.series(), &self.assets);
                 if let Some(reason) = self.clock.judge(channel, ts_ms, own, arrived_ms, bounds.ahead_max_ms) {
                     dropped.quarantined += rows;
-                    let raw = &message.payload[element.raw.clone()];
+                    let raw = &from_payload[element.raw.clone()];
+                    let message = MessageRef {
+                        ordinal,
+                        topic: self.decoder.topic(channel),
+                        topic_index: u32::MAX,
+                        arrived_ms,
+                        payload: from_payload,
+                        from_payload,
+                    };
                     for row in element.readings.clone() {
                         let series = self.decoded.readings.series[row];
                         let metric = Some(self.decoder.series().get(series).metric.clone());
                         let is_copied = copied_bytes + raw.len() <= clock::COPIES_BYTES_MAX;
                         let raw = if is_copied { raw } else { &[] };
                         copied_bytes += raw.len();
-                        let reject = clock::reject(*message, raw, reason, ts_ms);
+                        let reject = clock::reject(message, raw, reason, ts_ms);
                         self.rejects.push(Reject { metric, ..reject });
                     }
                     continue;

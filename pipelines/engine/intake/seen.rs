@@ -25,8 +25,8 @@ impl Engine {
             are_usual: are_alone && ahead_max_ms.is_some(),
         };
         let ahead_max_ms = ahead_max_ms.unwrap_or_default();
-        for (row, Taken { message, channel, elements: of_message }) in taken.iter().enumerate() {
-            let arrived_ms = message.arrived_ms;
+        for (row, Taken { arrived_ms, channel, elements: of_message, .. }) in taken.iter().enumerate() {
+            let arrived_ms = *arrived_ms;
             for (place, element) in elements[of_message.clone()].iter().enumerate() {
                 let print = Print {
                     channel: *channel,

@@ -19,10 +19,10 @@ impl Engine {
         let of_rows = &open.bay[before..];
         bays.meet(of_rows.iter().copied().max().unwrap_or(0));
         let mut how_late = HowLate::default();
-        for ((&bay, element), &Taken { message, channel, .. }) in
+        for ((&bay, element), &Taken { arrived_ms, channel, .. }) in
             of_rows.iter().zip(&decoded.elements).zip(taken.iter())
         {
-            let (ts_ms, own, arrived_ms) = (element.ts_ms, element.has_time, message.arrived_ms);
+            let (ts_ms, own) = (element.ts_ms, element.has_time);
             if own {
                 clock.note(channel, ts_ms, arrived_ms);
             }

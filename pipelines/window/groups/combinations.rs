@@ -20,13 +20,12 @@ pub(crate) struct Combinations {
 impl Combinations {
     /// Rows outside in `codes` stay outside; the others are told apart by their code alone.
     pub(crate) fn of_codes(codes: &[u32]) -> Self {
-        let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
         let mut first_rows = Vec::new();
-        let renumbered = codes.iter().enumerate().map(|(row, &code)| {
-            if code == OUTSIDE {
-                return OUTSIDE;
-            }
-            *numbers.entry(code).or_insert_with(|| push_row(&mut first_rows, row))
+        let ends = codes.iter().filter(|code| **code != OUTSIDE).max().map_or(0, |code| *code as usize + 1);
+        let mut numbers = Numbers::up_to(ends, codes.len());
+        let renumbered = codes.iter().enumerate().map(|(row, &code)| match code {
+            OUTSIDE => OUTSIDE,
+            code => numbers.of(code, || push_row(&mut first_rows, row)),
         });
         let codes = renumbered.collect();
         Combinations { codes, first_rows }
@@ -35,16 +34,57 @@ impl Combinations {
     /// Tells rows apart by `column`, too.
     pub(crate) fn refine(&mut self, column: &ArrayRef) -> Result<()> {
         let values = distinct_codes(column)?;
+        // Most rows have what the row of their code before them had: only others are looked up.
+        let mut latest = vec![(OUTSIDE, OUTSIDE); self.first_rows.len()];
         let mut numbers: FxHashMap<(u32, u32), u32> = FxHashMap::default();
         let mut first_rows = Vec::new();
-        for (row, code) in self.codes.iter_mut().enumerate() {
-            if *code != OUTSIDE {
-                *code =
-                    *numbers.entry((*code, values[row])).or_insert_with(|| push_row(&mut first_rows, row));
+        for (row, (code, value)) in self.codes.iter_mut().zip(values).enumerate() {
+            if *code == OUTSIDE {
+                continue;
             }
+            let latest = &mut latest[*code as usize];
+            if latest.0 != value || latest.1 == OUTSIDE {
+                let number = numbers.entry((*code, value)).or_insert_with(|| push_row(&mut first_rows, row));
+                *latest = (value, *number);
+            }
+            *code = latest.1;
         }
         self.first_rows = first_rows;
         Ok(())
+    }
+}
+
+/// A batch has so many times fewer rows than there are codes where looking these up is worth more than a place for each.
+const SPARSE: usize = 16;
+
+/// New numbers of codes.
+enum Numbers {
+    /// By code; [`OUTSIDE`] for those that have not come yet.
+    Dense(Vec<u32>),
+    Sparse(FxHashMap<u32, u32>),
+}
+
+impl Numbers {
+    fn up_to(ends: usize, rows: usize) -> Self {
+        if ends / SPARSE > rows {
+            Numbers::Sparse(FxHashMap::default())
+        } else {
+            Numbers::Dense(vec![OUTSIDE; ends])
+        }
+    }
+
+    #[inline]
+    fn of(&mut self, code: u32, new: impl FnOnce() -> u32) -> u32 {
+        match self {
+            Numbers::Dense(numbers) => {
+                let number = &mut numbers[code as usize];
+                if *number == OUTSIDE {
+                    *number = new();
+                }
+                *number
+            }
+            Numbers::Sparse(numbers) => *numbers.entry(code).or_insert_with(new),
+        }
     }
 }
 
