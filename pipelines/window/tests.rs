@@ -87,7 +87,7 @@ pub(crate) fn telemetry(readings: &[Reading], first_message: u64, table: &mut Se
             "metric" => at(3),
             "value" => Arc::new(Float64Array::from_iter(readings.iter().map(|reading| reading.value))),
             "text" => Arc::new(StringArray::from_iter(readings.iter().map(|reading| reading.text.clone()))),
-            "job" => names(&|reading| reading.job.as_deref()),
+            "job" | "step" => names(&|reading| reading.job.as_deref()),
             "seq" => Arc::new(Int64Array::from_iter_values(
                 (i64::try_from(first_message).unwrap_or(0)..).take(readings.len()),
             )),
@@ -206,17 +206,27 @@ pub(super) struct Bench {
     pub said: Vec<String>,
 }
 
-/// Runs of steps: job, start, end.
+/// A run of a step of a job, which is on one bay.
+#[derive(Clone, Debug)]
+pub(super) struct StepRun {
+    pub job: String,
+    pub start_ms: i64,
+    pub end_ms: i64,
+    /// Whether its end has not been told yet.
+    pub goes_on: bool,
+}
+
 #[derive(Default)]
-pub(super) struct Runs(pub Vec<(String, i64, i64)>);
+pub(super) struct Runs(pub Vec<StepRun>);
 
 impl Runs {
-    /// That of the reading's job at its time.
+    /// Start and end of that of the reading's job at its time, as far as they have been told.
     fn of(&self, reading: &Reading) -> (i64, i64) {
-        let holds = |(job, start_ms, end_ms): &&(String, i64, i64)| {
-            reading.job.as_ref() == Some(job) && (*start_ms..*end_ms).contains(&reading.ts_ms)
+        let holds = |run: &&StepRun| {
+            reading.job.as_ref() == Some(&run.job) && (run.start_ms..run.end_ms).contains(&reading.ts_ms)
         };
-        self.0.iter().find(holds).map_or(NO_RUN, |(_, start_ms, end_ms)| (*start_ms, *end_ms))
+        let known = |run: &StepRun| (run.start_ms, if run.goes_on { i64::MAX } else { run.end_ms });
+        self.0.iter().find(holds).map_or(NO_RUN, known)
     }
 }
 
@@ -338,16 +348,17 @@ impl Bench {
             ["run", job, start, end] => {
                 let ms =
                     |word: &str| if word == "-" { i64::MAX } else { word.parse().expect("milliseconds") };
-                self.runs.0.push(((*job).to_owned(), ms(start), ms(end)));
+                let (job, goes_on) = ((*job).to_owned(), *end == "-");
+                self.runs.0.push(StepRun { job, start_ms: ms(start), end_ms: ms(end), goes_on });
             }
             ["finish", bay, job, end] => {
                 self.flush();
                 let end_ms = end.parse().expect("milliseconds");
                 let bay = u32::try_from(self.bay(bay)).expect("few bays");
-                let run = self.runs.0.iter_mut().find(|run| run.0 == *job && run.2 == i64::MAX);
+                let run = self.runs.0.iter_mut().find(|run| run.job == *job && run.goes_on);
                 let run = run.expect("a run that goes on");
-                run.2 = end_ms;
-                self.operator.end_run(bay, run.1, end_ms);
+                (run.end_ms, run.goes_on) = (end_ms, false);
+                self.operator.end_run(bay, run.start_ms, end_ms);
             }
             ["save"] => {
                 self.flush();

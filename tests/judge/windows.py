@@ -3,8 +3,9 @@
 
     windows.py CASES
 
-CASES is a JSON list of {"ours", "theirs", "rows", "stream"}: a query as an operator writes it, the same for DuckDB over
-the table `rows`, and two Parquet files: the rows, and what the stream said last of each window. Whole numbers, texts and
+CASES is a JSON list of {"ours", "theirs", "rows", "runs", "stream"}: a query as an operator writes it, the same for DuckDB
+over the tables `rows` and `runs`, and three Parquet files: the rows, the runs of steps, and what the stream said last of
+each window. Whole numbers, texts and
 times are equal, fractions within one unit in the last place. Exit code 1 and the first difference where they are not.
 """
 
@@ -35,6 +36,7 @@ def main(path):
             "CREATE TABLE rows AS SELECT *, CAST(value * 8 AS HUGEINT) AS v, row_number() OVER () AS row "
             f"FROM read_parquet('{case['rows']}')"
         )
+        db.execute(f"CREATE TABLE runs AS SELECT * FROM read_parquet('{case['runs']}')")
         theirs = sorted(db.execute(case["theirs"]).fetchall(), key=order)
         ours = sorted(db.execute(f"SELECT * FROM read_parquet('{case['stream']}')").fetchall(), key=order)
         windows += len(ours)

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::law::{Event, QUERIES, history, known_series};
-use super::{Bench, Reading};
+use super::{Bench, Reading, StepRun};
 use crate::window::{Frontier, WindowOperator};
 
 /// Of these DataFusion makes another last bit from two parts than from one.
@@ -103,12 +103,13 @@ fn a_step_that_ended_meanwhile_is_the_same_step_whichever_part_knows_its_end() {
     let sql = "SELECT site, bay, job, window_start, window_end, count(*) AS n, sum(value) AS total \
                FROM per_step(telemetry) GROUP BY site, bay, job, window_start, window_end";
     let reading = |line: &str| Reading::parse(line);
+    let run = |end_ms: i64| StepRun { job: "J1".to_owned(), start_ms: 1_000, end_ms, goes_on: false };
     let said = |end_known_before: i64, end_known_after: i64| {
         let (mut before, mut after) = (Bench::new(sql, 900_000), Bench::new(sql, 900_000));
-        before.runs.0.push(("J1".to_owned(), 1_000, end_known_before));
+        before.runs.0.push(run(end_known_before));
         before.push(&[reading("S/B1/T1/torque 2000 5 J1"), reading("S/B1/T1/torque 3000 6 J1")]);
         let known = before.operator.snapshot(&before.table).expect("a snapshot");
-        after.runs.0.push(("J1".to_owned(), 1_000, end_known_after));
+        after.runs.0.push(run(end_known_after));
         after.push(&[reading("S/B1/T1/torque 4000 7 J1")]);
         let newer = after.operator.snapshot(&after.table).expect("a snapshot");
         let mut both = WindowOperator::restore(&after.plan, 900_000, &known, &after.table).expect("restored");

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit};
 use parquet::arrow::ArrowWriter;
@@ -14,8 +14,10 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::law::{Event, batch_says, encoded, history, newest, run};
-use super::{Reading, telemetry};
+use super::law::{
+    Event, batch_says, batch_with_steps_says, encoded, history, known_series, newest, run_with_steps,
+};
+use super::{Reading, StepRun, telemetry};
 use ingest::series::SeriesTable;
 
 /// So many queries, unless PROPTEST_CASES says otherwise.
@@ -66,6 +68,7 @@ enum Windows {
     Session(i64),
     Day,
     Shift,
+    Step,
 }
 
 /// Whose site is S0 and whose not, how far its zone is ahead, and when a shift begins and how long it is by the clock on
@@ -93,11 +96,12 @@ struct Query {
 
 fn query() -> impl Strategy<Value = Query> {
     let windows = prop_oneof![
-        (1..30i64).prop_map(|s| Windows::Tumble(s * 500)),
-        (1..8i64, 1..5i64).prop_map(|(slide, times)| Windows::Hop(slide * 500, slide * 500 * times)),
-        (1..20i64).prop_map(|s| Windows::Session(s * 250)),
-        Just(Windows::Day),
-        Just(Windows::Shift),
+        1 => (1..30i64).prop_map(|s| Windows::Tumble(s * 500)),
+        1 => (1..8i64, 1..5i64).prop_map(|(slide, times)| Windows::Hop(slide * 500, slide * 500 * times)),
+        1 => (1..20i64).prop_map(|s| Windows::Session(s * 250)),
+        1 => Just(Windows::Day),
+        1 => Just(Windows::Shift),
+        2 => Just(Windows::Step),
     ];
     let keys = prop::sample::subsequence(&KEYS[..], 1..=KEYS.len());
     let aggregates = prop::sample::subsequence(&AGGREGATES[..], 1..=6);
@@ -136,6 +140,7 @@ impl Query {
             Windows::Session(ms) => format!("session(telemetry, ts, INTERVAL '{ms} milliseconds', {keys})"),
             Windows::Day => "day(telemetry, ts)".to_owned(),
             Windows::Shift => "shift(telemetry, ts)".to_owned(),
+            Windows::Step => "per_step(telemetry)".to_owned(),
         };
         format!(
             "SELECT {keys}, window_start, window_end, {aggregates} FROM {windows} WHERE {} \
@@ -144,7 +149,7 @@ impl Query {
         )
     }
 
-    /// The same for DuckDB, over `rows` with whole `ts` in ms.
+    /// The same for DuckDB, over `rows` with whole `ts` in ms, and the `runs` of steps.
     fn theirs(&self) -> String {
         let (keys, aggregates, having) = self.parts(|one| one.1);
         let floor = |of: &str, ms: i64| format!("CAST(floor(({of}) / {ms}.0) AS BIGINT) * {ms}");
@@ -183,6 +188,12 @@ impl Query {
                 let all = SHIFTS.iter().map(shift).collect::<Vec<_>>().join(" UNION ALL ");
                 format!("SELECT * FROM ({all}) WHERE window_start <= ts AND ts < window_end")
             }
+            Windows::Step => {
+                "SELECT rows.*, runs.start AS window_start, runs.finish AS window_end FROM rows \
+                              JOIN runs ON rows.site = runs.site AND rows.bay = runs.bay \
+                              AND runs.start <= ts AND ts < runs.finish"
+                    .to_owned()
+            }
         };
         format!(
             "SELECT {keys}, window_start, window_end, {aggregates} FROM ({windows}) WHERE {} \
@@ -190,6 +201,79 @@ impl Query {
             self.filter
         )
     }
+}
+
+/// Runs of steps, each on a bay by number, one after the other there.
+fn steps() -> impl Strategy<Value = Vec<(usize, StepRun)>> {
+    // Bays without a name have no steps.
+    let bays = [1, 2, 3, 5, 6, 7];
+    let of_bay = prop::collection::vec((0..4_000i64, 1..20_000i64, 0..3u8), 1..7);
+    prop::collection::vec(of_bay, bays.len()).prop_map(move |all| {
+        let mut steps = Vec::new();
+        for (bay, runs) in bays.into_iter().zip(all) {
+            let mut at_ms = -5_000;
+            for (after_ms, length_ms, job) in runs {
+                let start_ms = at_ms + after_ms;
+                at_ms = start_ms + length_ms;
+                let job = format!("J{bay}-{job}");
+                steps.push((bay, StepRun { job, start_ms, end_ms: at_ms, goes_on: false }));
+            }
+        }
+        steps
+    })
+}
+
+/// Tells each reading which job was on its bay, if its bay has a name and there was one.
+fn join(history: &mut [(Reading, Event)], steps: &[(usize, StepRun)]) {
+    let table = known_series(false);
+    for (Reading { names: [site, bay, ..], ts_ms, job, .. }, _) in history {
+        let here = |(number, run): &&(usize, StepRun)| {
+            let (of, name) = &table.bays()[*number];
+            **of == **site && **name == **bay && (run.start_ms..run.end_ms).contains(ts_ms)
+        };
+        *job = steps.iter().find(here).map(|(_, run)| run.job.clone());
+    }
+}
+
+/// Start and finish of each run, as stream `steps` has them.
+fn stream_of(steps: &[(usize, StepRun)]) -> RecordBatch {
+    let table = known_series(false);
+    let marks: Vec<_> = steps
+        .iter()
+        .flat_map(|(bay, run)| [(*bay, run, run.start_ms, "started"), (*bay, run, run.end_ms, "finished")])
+        .collect();
+    let texts = |of: &dyn Fn(usize) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values((0..marks.len()).map(of)))
+    };
+    let times = TimestampMillisecondArray::from_iter_values(marks.iter().map(|mark| mark.2));
+    RecordBatch::try_from_iter([
+        ("ts", Arc::new(times.with_timezone("UTC")) as ArrayRef),
+        ("message", Arc::new(UInt64Array::from_iter_values((0..).take(marks.len())))),
+        ("site", texts(&|at| table.bays()[marks[at].0].0.to_string())),
+        ("bay", texts(&|at| table.bays()[marks[at].0].1.to_string())),
+        ("job", texts(&|at| marks[at].1.job.clone())),
+        ("step", texts(&|at| marks[at].1.job.clone())),
+        ("event", texts(&|at| marks[at].3.to_owned())),
+    ])
+    .expect("columns")
+}
+
+/// The same as a table of runs, for who makes windows of them with SQL of its own.
+fn runs_of(steps: &[(usize, StepRun)]) -> RecordBatch {
+    let table = known_series(false);
+    let texts = |of: &dyn Fn(usize) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(steps.iter().map(|(bay, _)| of(*bay))))
+    };
+    let times = |of: &dyn Fn(&StepRun) -> i64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(steps.iter().map(|(_, run)| of(run))))
+    };
+    RecordBatch::try_from_iter([
+        ("site", texts(&|bay| table.bays()[bay].0.to_string())),
+        ("bay", texts(&|bay| table.bays()[bay].1.to_string())),
+        ("start", times(&|run| run.start_ms)),
+        ("finish", times(&|run| run.end_ms)),
+    ])
+    .expect("columns")
 }
 
 /// Columns that any reader of Parquet understands: names as texts, times as ms.
@@ -251,20 +335,32 @@ fn stream_batch_and_duckdb_say_the_same_of_random_queries_over_random_histories(
             // No zero with a sign, and nothing that sums could not hold.
             reading.value = reading.value.map(|value| (value.clamp(-1e4, 1e4) * 8.0).round() / 8.0 + 0.0);
         }
+        let steps = match query.windows {
+            Windows::Step => steps().new_tree(&mut runner).expect("steps").current(),
+            _ => Vec::new(),
+        };
+        if matches!(query.windows, Windows::Step) {
+            join(&mut history, &steps);
+        }
         let sql = query.ours();
         let readings: Vec<Reading> = history.iter().map(|(reading, _)| reading.clone()).collect();
         let rows = telemetry(&readings, 1, &mut SeriesTable::default()).batch;
-        let batch = batch_says(&sql, &rows);
-        let shown = Shown(format!("{sql}\n{history:#?}"));
-        let stream = newest(&run(&sql, &history, true, false).closed);
+        let shown = Shown(format!("{sql}\n{steps:#?}\n{history:#?}"));
+        let batch = match query.windows {
+            Windows::Step => batch_with_steps_says(&sql, &rows, &stream_of(&steps)),
+            _ => batch_says(&sql, &rows),
+        };
+        let stream = newest(&run_with_steps(&sql, &history, &steps, true, false).closed);
         drop(shown);
         let stream = stream.unwrap_or_else(|| RecordBatch::new_empty(batch.schema()));
         assert_eq!(encoded(&stream), encoded(&batch), "{sql}: stream and batch");
         let path = |what: &str| folder.path().join(format!("{case}-{what}.parquet"));
         write(&path("rows"), &plain(&rows));
         write(&path("stream"), &plain(&stream));
+        write(&path("runs"), &runs_of(&steps));
         cases.push(serde_json::json!({
-            "ours": sql, "theirs": query.theirs(), "rows": path("rows"), "stream": path("stream"),
+            "ours": sql, "theirs": query.theirs(), "rows": path("rows"), "runs": path("runs"),
+            "stream": path("stream"),
         }));
     }
     let list = folder.path().join("cases.json");

@@ -14,7 +14,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use ingest::series::{Series, SeriesTable};
 use proptest::prelude::*;
 
-use super::{Bench, Reading, telemetry};
+use super::{Bench, Reading, StepRun, telemetry};
 use crate::plan::register_window_functions;
 use crate::schema::TELEMETRY;
 use crate::window::{Closed, Frontier};
@@ -157,8 +157,29 @@ pub(super) struct Run {
 
 /// Runs the history; `cut` tells whether the events that must not matter happen.
 pub(super) fn run(sql: &str, history: &[(Reading, Event)], cut: bool, reverse: bool) -> Run {
+    run_with_steps(sql, history, &[], cut, reverse)
+}
+
+/// The same with runs of steps, each on a bay. The end of a run is told once its bay has come to it.
+pub(super) fn run_with_steps(
+    sql: &str,
+    history: &[(Reading, Event)],
+    steps: &[(usize, StepRun)],
+    cut: bool,
+    reverse: bool,
+) -> Run {
     let mut bench = Bench::new(sql, 10_000_000);
     bench.table = known_series(reverse);
+    bench.runs.0 = steps.iter().map(|(_, run)| StepRun { goes_on: true, ..run.clone() }).collect();
+    let finish = |bench: &mut Bench, of: Option<usize>, to_ms: i64| {
+        for ((bay, _), run) in steps.iter().zip(&mut bench.runs.0) {
+            if of.is_none_or(|of| of == *bay) && run.goes_on && run.end_ms <= to_ms {
+                run.goes_on = false;
+                let bay = u32::try_from(*bay).expect("few bays");
+                bench.operator.end_run(bay, run.start_ms, run.end_ms);
+            }
+        }
+    };
     let mut closed = Vec::new();
     let mut waiting = Vec::new();
     let push = |bench: &mut Bench, waiting: &mut Vec<Reading>| {
@@ -179,6 +200,7 @@ pub(super) fn run(sql: &str, history: &[(Reading, Event)], cut: bool, reverse: b
             }
             Event::Watermark(bay, ms) => {
                 push(&mut bench, &mut waiting);
+                finish(&mut bench, Some(*bay), *ms);
                 bench.set_watermark(*bay, *ms);
                 bench.set_site_watermark(["S0", "S1"][bay % 2], *ms);
                 closed.extend(bench.close(None));
@@ -193,6 +215,7 @@ pub(super) fn run(sql: &str, history: &[(Reading, Event)], cut: bool, reverse: b
         }
     }
     push(&mut bench, &mut waiting);
+    finish(&mut bench, None, i64::MAX);
     let (_, hash) = bench.operator.snapshot_and_hash(&bench.table).expect("a snapshot");
     closed.extend(bench.close(Some(&Frontier::end())));
     Run { closed, said: bench.said, hash }
@@ -266,10 +289,20 @@ fn in_any_order(rows: &RecordBatch) -> Vec<Vec<RecordBatch>> {
 }
 
 pub(super) fn batch_says(sql: &str, rows: &RecordBatch) -> RecordBatch {
-    batch_of_parts_says(sql, vec![vec![rows.clone()]], 1)
+    batch_of_parts_says(sql, vec![vec![rows.clone()]], None, 1)
 }
 
-fn batch_of_parts_says(sql: &str, parts: Vec<Vec<RecordBatch>>, threads: usize) -> RecordBatch {
+/// The same, over rows that belong to steps.
+pub(super) fn batch_with_steps_says(sql: &str, rows: &RecordBatch, steps: &RecordBatch) -> RecordBatch {
+    batch_of_parts_says(sql, vec![vec![rows.clone()]], Some(steps), 1)
+}
+
+fn batch_of_parts_says(
+    sql: &str,
+    parts: Vec<Vec<RecordBatch>>,
+    steps: Option<&RecordBatch>,
+    threads: usize,
+) -> RecordBatch {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
         let mut context =
@@ -277,6 +310,10 @@ fn batch_of_parts_says(sql: &str, parts: Vec<Vec<RecordBatch>>, threads: usize) 
         register_window_functions(&mut context, &super::calendars()).expect("window functions");
         let table = MemTable::try_new(TELEMETRY.clone(), parts).expect("a table");
         context.register_table("telemetry", Arc::new(table)).expect("it is new");
+        if let Some(steps) = steps {
+            let table = MemTable::try_new(steps.schema(), vec![vec![steps.clone()]]).expect("a table");
+            context.register_table("steps", Arc::new(table)).expect("it is new");
+        }
         let frame = context.sql(sql).await.expect("a plan");
         let schema = Arc::new(frame.schema().as_arrow().clone());
         let parts = frame.collect().await.expect("it runs");
@@ -317,7 +354,7 @@ proptest! {
         let readings: Vec<Reading> = history.iter().map(|(reading, _)| reading.clone()).collect();
         let rows = telemetry(&readings, 1, &mut SeriesTable::default()).batch;
         let one = batch_says(QUERIES[query], &rows);
-        let many = batch_of_parts_says(QUERIES[query], in_any_order(&rows), 4);
+        let many = batch_of_parts_says(QUERIES[query], in_any_order(&rows), None, 4);
         prop_assert_eq!(encoded(&one), encoded(&many));
     }
 
