@@ -9,7 +9,7 @@
 
 use crate::config::MetricSettings;
 use crate::entry::MessageRef;
-use crate::readings::{Decoded, Reason};
+use crate::readings::{Decoded, Readings, Reason};
 use crate::series::SeriesTable;
 use crate::topic::{Kind, Topics};
 use crate::units::{UnitError, Units};
@@ -150,6 +150,11 @@ impl Decoder {
     #[must_use]
     pub fn topic(&self, channel: u32) -> &str {
         self.channels.topic(channel)
+    }
+
+    /// The number of a tag set in those of `readings`, where it is put if it is new.
+    pub fn number_of_tags(&mut self, tag_set: &str, readings: &mut Readings) -> u32 {
+        self.tags.number_of(tag_set, readings)
     }
 
     /// Reads one message, and says on which way. Readings and elements are added to those in `out`; everything else there

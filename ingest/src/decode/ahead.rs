@@ -1,6 +1,6 @@
 //! Decoding ahead of whoever applies the messages, on a thread of its own.
 //!
-//! Only messages that go the exact way teach a decoder numbers (series, channels, units, tags). These are left to the
+//! Only messages that go the exact way teach a decoder numbers (series, channels, units). These are left to the
 //! decoder of whoever applies, which thereby comes to the same numbers without having seen the others; all others, which
 //! are nearly all, are handed over as rows. What is left costs a second decoding, and decides nothing here.
 
@@ -23,6 +23,8 @@ const SPARE_GROUPS: usize = 1024;
 #[derive(Debug, Default)]
 pub struct Ahead {
     pub parts: Vec<Part>,
+    /// What `tags` of all decoded rows points at, as in [`Readings::tag_sets`](crate::readings::Readings::tag_sets).
+    pub tag_sets: Vec<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub enum Part {
     Decoded(Box<Group>),
 }
 
-/// Messages that were decoded: each of one element, with its readings one behind the other, without texts and tags.
+/// Messages that were decoded: each of one element, with its readings one behind the other, none of them a text.
 #[derive(Debug, Default)]
 pub struct Group {
     pub decoded: Decoded,
@@ -96,6 +98,7 @@ impl AheadDecoder {
             }
             self.close(intake, &together[first..], &mut group, &mut ahead);
         }
+        ahead.tag_sets = std::mem::take(&mut group.decoded.readings.tag_sets);
         self.keep(group);
         ahead
     }
@@ -109,8 +112,10 @@ impl AheadDecoder {
         }
     }
 
+    /// Keeps the memory of a group, but not of one that a huge message has made large.
     fn keep(&mut self, mut group: Box<Group>) {
-        if self.spare.len() < SPARE_GROUPS {
+        let is_usual = group.decoded.readings.series.capacity() <= 2 * GROUP_ROWS;
+        if is_usual && self.spare.len() < SPARE_GROUPS {
             group.clear();
             self.spare.push(group);
         }
@@ -123,13 +128,12 @@ impl AheadDecoder {
         let (rows, elements) = (decoded.readings.len(), decoded.elements.len());
         let way = self.decoder.decode(*message, decoded);
         let payload_start = intake.place(message).payload_start;
-        if way == Way::Short && decoded.readings.len() > rows && decoded.readings.tag_sets.is_empty() {
+        if way == Way::Short && decoded.readings.len() > rows {
             group.messages.push(GroupMessage { channel: decoded.channel, payload_start });
             return true;
         }
         decoded.readings.truncate(rows);
         decoded.readings.texts.clear();
-        decoded.readings.tag_sets.clear();
         decoded.elements.truncate(elements);
         false
     }
@@ -146,7 +150,9 @@ impl AheadDecoder {
             messages.iter().for_each(|message| ahead.leave(intake.place(message)));
             return group.clear();
         }
-        let next = self.spare.pop().unwrap_or_default();
+        let mut next = self.spare.pop().unwrap_or_default();
+        // They are those of the intake.
+        next.decoded.readings.tag_sets = std::mem::take(&mut group.decoded.readings.tag_sets);
         ahead.parts.push(Part::Decoded(std::mem::replace(group, next)));
     }
 }
@@ -161,8 +167,10 @@ impl Ahead {
 }
 
 impl Group {
+    /// Forgets all messages. Tag sets stay.
     fn clear(&mut self) {
-        self.decoded.readings.clear();
+        self.decoded.readings.truncate(0);
+        self.decoded.readings.texts.clear();
         self.decoded.elements.clear();
         self.decoded.events.clear();
         self.decoded.rejects.clear();

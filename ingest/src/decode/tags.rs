@@ -70,7 +70,8 @@ impl TagSets {
         Some(number)
     }
 
-    fn number_of(&mut self, canonical: &str, readings: &mut Readings) -> u32 {
+    /// The number of tags as [`canonical`] writes them.
+    pub(super) fn number_of(&mut self, canonical: &str, readings: &mut Readings) -> u32 {
         if readings.tag_sets.is_empty() {
             self.numbers.clear();
         }

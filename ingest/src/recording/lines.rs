@@ -11,7 +11,7 @@ pub const LINE_BYTES_MAX: usize = 64 << 20;
 /// What is kept of a line that is too long.
 const CUT_BYTES: usize = 64 << 10;
 
-/// Read at a time; also how far one can look ahead.
+/// How far one can look ahead.
 const PIECE_BYTES: usize = 256 << 10;
 
 /// Asked of the file at a time, where nobody looks ahead: it is in the processor's cache until its lines have been read.

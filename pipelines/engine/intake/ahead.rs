@@ -10,6 +10,31 @@ use super::TOGETHER;
 use super::applied::Taken;
 use crate::engine::{Engine, EngineError};
 
+/// Tag sets of an intake, and the numbers that they have in the open block.
+struct Tags<'a> {
+    sets: &'a [Box<str>],
+    /// For each the block in which it was looked up last, and its number there.
+    numbers: Vec<(u32, u32)>,
+    /// Counts up whenever another block may be open.
+    block: u32,
+}
+
+impl<'a> Tags<'a> {
+    fn of(sets: &'a [Box<str>]) -> Self {
+        Tags { sets, numbers: vec![(0, 0); sets.len()], block: 1 }
+    }
+
+    #[inline]
+    fn number(&mut self, of_intake: u32, number_of: impl FnOnce(&str) -> u32) -> u32 {
+        let place = of_intake as usize - 1;
+        let (block, number) = &mut self.numbers[place];
+        if *block != self.block {
+            (*block, *number) = (self.block, number_of(&self.sets[place]));
+        }
+        *number
+    }
+}
+
 impl Engine {
     /// A decoder that goes ahead of this engine: `fresh`, of the same configuration, with the numbers given out so far.
     ///
@@ -36,22 +61,29 @@ impl Engine {
         self.has_come_to(intake);
         self.decoder.begin_intake();
         let mut together = Vec::with_capacity(TOGETHER);
-        for part in &mut ahead.parts {
+        let Ahead { parts, tag_sets } = ahead;
+        let mut tags = Tags::of(tag_sets);
+        for part in parts {
             match part {
-                Part::Decoded(group) => self.group(intake, group)?,
+                Part::Decoded(group) => self.group(intake, group, &mut tags)?,
                 Part::Left(places) => {
                     for places in places.chunks(TOGETHER) {
                         together.clear();
                         together.extend(places.iter().map(|place| intake.at(place)));
                         self.messages(&together)?;
                     }
+                    tags.block += 1;
                 }
             }
         }
         self.messages_taken(out)
     }
 
-    fn group(&mut self, intake: &Intake, group: &mut Group) -> Result<(), EngineError> {
+    fn group(&mut self, intake: &Intake, group: &mut Group, tags: &mut Tags<'_>) -> Result<(), EngineError> {
+        for number in group.decoded.readings.tags.iter_mut().filter(|number| **number > 0) {
+            let number_of = |set: &str| self.decoder.number_of_tags(set, &mut self.decoded.readings);
+            *number = tags.number(*number, number_of);
+        }
         let body = intake.body();
         let readings = &group.decoded.readings;
         let mut taken = Vec::with_capacity(group.messages.len());
@@ -72,6 +104,7 @@ impl Engine {
         self.counts.decoded += messages;
         if self.open.readings.len() >= self.block_rows {
             self.seal()?;
+            tags.block += 1;
         }
         Ok(())
     }

@@ -65,8 +65,10 @@ fn told_of(decoder: &mut Decoder, message: MessageRef<'_>) -> Vec<String> {
     lines
 }
 
-fn told_of_group(group: &Group) -> Vec<String> {
-    let elements = told(&group.decoded);
+fn told_of_group(group: &Group, tag_sets: &[Box<str>]) -> Vec<String> {
+    let mut decoded = group.decoded.clone();
+    decoded.readings.tag_sets = tag_sets.to_vec();
+    let elements = told(&decoded);
     let channels = group.messages.iter().map(|message| format!("channel {}", message.channel));
     channels.zip(elements).flat_map(|(channel, element)| [channel, element]).collect()
 }
@@ -93,7 +95,7 @@ fn both(all: &[Vec<(u8, usize, u32)>], group_from: usize) -> (Vec<String>, Vec<S
                 }
                 Part::Decoded(group) => {
                     handed_over += group.messages.len();
-                    helped.extend(told_of_group(group));
+                    helped.extend(told_of_group(group, &ahead.tag_sets));
                 }
             }
         }
@@ -116,11 +118,15 @@ fn messages_like_those_before_are_handed_over_and_whatever_gives_out_a_number_is
 }
 
 #[test]
-fn tags_and_texts_are_numbered_by_whoever_applies_them() {
-    let messages: Vec<_> = (0..40).map(|number| (if number % 2 == 0 { 3 } else { 4 }, 0, number)).collect();
-    let (plain, helped, handed_over) = both(&[messages.clone(), messages], 1);
+fn texts_are_numbered_by_whoever_applies_them_and_tags_come_with_the_rows() {
+    let messages = |kind: u8| (0..40).map(|number| (kind, 0, number)).collect::<Vec<_>>();
+    let (plain, helped, handed_over) = both(&[messages(4), messages(4)], 1);
     assert_eq!(plain, helped);
     assert_eq!(handed_over, 0);
+    let (plain, helped, handed_over) = both(&[messages(3), messages(3)], 1);
+    assert_eq!(plain, helped);
+    // Three spellings of tags are read for the first time.
+    assert_eq!(handed_over, 77);
 }
 
 #[test]
