@@ -20,6 +20,7 @@ mod history;
 mod parse;
 mod run;
 mod told;
+mod way;
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,8 @@ use self::told::counts_line;
 use crate::config::{Config, Mistake};
 
 pub use parse::parse_time;
-pub use run::{Hashes, Run, RunError, Way};
+pub use run::{Hashes, Run, RunError};
+pub use way::Way;
 
 /// A message, before it is in an entry.
 #[derive(Clone, Debug)]

@@ -220,7 +220,7 @@ impl Decoder {
         let undecodable = match scanned {
             Ok(None) => return Way::Exact,
             Ok(Some(shape)) => (Reason::WrongShape, shape.to_owned()),
-            Err(Syntax { at, expected }) => (Reason::NotJson, not_json(text, at, expected)),
+            Err(Syntax { at, expected }) => (Reason::NotJson, reject::not_json(text, at, expected)),
         };
         // Nothing of a message that is undecodable as a whole is applied.
         out.readings.truncate(before.0);
@@ -286,16 +286,5 @@ fn element<'a>(scanner: &mut Scanner<'a>, work: &mut Work<'a>, kind: Kind) -> Sc
         Kind::Telemetry => json::element(scanner, work),
         Kind::Status => status::element(scanner, work),
         kind => events::element(scanner, work, kind),
-    }
-}
-
-#[cold]
-fn not_json(text: &str, at: usize, expected: &'static str) -> String {
-    if text.trim().is_empty() {
-        return "the payload is empty".to_owned();
-    }
-    match text.get(at..).and_then(|rest| rest.chars().next()) {
-        Some(found) => format!("byte {at}: expected {expected}, found {found:?}"),
-        None => format!("byte {at}: expected {expected}, found the end"),
     }
 }

@@ -1,6 +1,5 @@
 //! An engine that a scenario goes through.
 
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::error::ArrowError;
@@ -12,39 +11,12 @@ use sinks::sink::SinkError;
 use sinks::view::Counts;
 
 use super::history::AskError;
-use super::{Action, Message, told};
+use super::{Action, Message, Way, told};
 use crate::config::Config;
 use crate::digest::Digest;
 use crate::engine::{Engine, EngineError, Past, PastEntries, PastError};
 use crate::refill::RefillError;
 use crate::wire::{self, WireError};
-
-/// How messages are grouped into entries, and whether the engine is moved to another process meanwhile. What comes out
-/// is the same in every way; the default is an entry for each message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Way {
-    /// All messages between two ticks in one entry.
-    pub together: bool,
-    /// Each second of a tick entry as an entry of its own.
-    pub second_by_second: bool,
-    /// After every entry the state goes into a fresh engine, as at a start after a crash.
-    pub restored: bool,
-    /// Rows of a block, if not as many as usual.
-    pub block_rows: Option<NonZeroUsize>,
-    /// Threads that windows are folded on, if not as many as are worth their start.
-    pub threads: Option<NonZeroUsize>,
-    /// Messages are decoded ahead of the engine, in groups of so many or more.
-    pub ahead_from: Option<NonZeroUsize>,
-}
-
-impl Way {
-    fn engine(self, config: &Config) -> Result<Engine, RunError> {
-        let mut engine = wire::engine(config)?;
-        self.block_rows.into_iter().for_each(|rows| engine.fill_blocks_to(rows));
-        self.threads.into_iter().for_each(|threads| engine.fold_on(threads));
-        Ok(engine)
-    }
-}
 
 /// Engine with what it has put out.
 #[derive(Debug)]

@@ -39,3 +39,15 @@ pub(super) fn part(message: &MessageRef<'_>, raw: &[u8], reason: Reason, detail:
         metric: None,
     }
 }
+
+/// What is wrong with a text at that byte.
+#[cold]
+pub(super) fn not_json(text: &str, at: usize, expected: &'static str) -> String {
+    if text.trim().is_empty() {
+        return "the payload is empty".to_owned();
+    }
+    match text.get(at..).and_then(|rest| rest.chars().next()) {
+        Some(found) => format!("byte {at}: expected {expected}, found {found:?}"),
+        None => format!("byte {at}: expected {expected}, found the end"),
+    }
+}
