@@ -59,14 +59,6 @@ pub use limits::DecodeLimits;
 pub use reject::REJECT_BYTES_MAX;
 pub use state::{DecoderState, RestoreError};
 
-/// How a message was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// It is like those before, and gave out no number.
-    Short,
-    Exact,
-}
-
 /// Reads messages, in the order of the journal. Numbers that it gives out (series, channels, units) are a
 /// pure function of the messages before.
 #[derive(Debug)]
@@ -140,6 +132,12 @@ impl Decoder {
         self.channels.begin_intake();
     }
 
+    /// How many numbers it has given out.
+    fn numbers_given(&self) -> usize {
+        let Names { series, units, .. } = &self.names;
+        series.all().len() + series.bays().len() + units.codes().len() + self.channels.topics().len()
+    }
+
     /// Looks up the messages' topics and touches what is kept of them, so that it is near when they are decoded one by
     /// one. Changes no result.
     pub fn fetch(&mut self, messages: &[MessageRef<'_>]) {
@@ -157,9 +155,8 @@ impl Decoder {
         self.tags.number_of(tag_set, readings)
     }
 
-    /// Reads one message, and says on which way. Readings and elements are added to those in `out`; everything else there
-    /// is replaced.
-    pub fn decode(&mut self, message: MessageRef<'_>, out: &mut Decoded) -> Way {
+    /// Reads one message. Readings and elements are added to those in `out`; everything else there is replaced.
+    pub fn decode(&mut self, message: MessageRef<'_>, out: &mut Decoded) {
         out.events.clear();
         out.rejects.clear();
         out.ignored_output = false;
@@ -170,10 +167,7 @@ impl Decoder {
         } = self;
         let (number, channel) = match channels.find(&message, topics) {
             Ok(found) => found,
-            Err((reason, detail)) => {
-                out.rejects.push(reject::message(&message, reason, detail));
-                return Way::Exact;
-            }
+            Err((reason, detail)) => return out.rejects.push(reject::message(&message, reason, detail)),
         };
         out.channel = number;
         let Channel { slots, shape, kind, has_site, is_complete, route } = channel;
@@ -181,7 +175,7 @@ impl Decoder {
         out.kind = Some(kind);
         if kind == Kind::Output {
             out.ignored_output = true;
-            return Way::Exact;
+            return;
         }
         let is_object =
             message.payload.first() == Some(&b'{') && message.payload.len() <= limits.message_bytes_max;
@@ -202,15 +196,12 @@ impl Decoder {
             if fast.element(message.payload).is_some() {
                 #[cfg(test)]
                 (self.short_ways += 1);
-                return Way::Short;
+                return;
             }
         }
         let text = match checked(&message, *limits) {
             Ok(text) => text,
-            Err((reason, detail)) => {
-                out.rejects.push(reject::message(&message, reason, detail));
-                return Way::Exact;
-            }
+            Err((reason, detail)) => return out.rejects.push(reject::message(&message, reason, detail)),
         };
         let before = (out.readings.len(), out.readings.texts.len(), out.elements.len());
         let mut scanner = Scanner::new(text);
@@ -218,7 +209,7 @@ impl Decoder {
         let scanned = payload(&mut scanner, &mut work, kind);
         *members = work.recycled_members();
         let undecodable = match scanned {
-            Ok(None) => return Way::Exact,
+            Ok(None) => return,
             Ok(Some(shape)) => (Reason::WrongShape, shape.to_owned()),
             Err(Syntax { at, expected }) => (Reason::NotJson, reject::not_json(text, at, expected)),
         };
@@ -229,7 +220,6 @@ impl Decoder {
         out.events.clear();
         out.rejects.clear();
         out.rejects.push(reject::message(&message, undecodable.0, undecodable.1));
-        Way::Exact
     }
 }
 

@@ -1,12 +1,12 @@
 //! Decoding ahead of whoever applies the messages, on a thread of its own.
 //!
-//! Only messages that go the exact way teach a decoder numbers (series, channels, units). These are left to the
-//! decoder of whoever applies, which thereby comes to the same numbers without having seen the others; all others, which
+//! Messages that give out numbers (series, channels, units) are left to the decoder of whoever applies, which thereby comes
+//! to the same numbers without having seen the others; so is whatever is more than readings of numbers. All others, which
 //! are nearly all, are handed over as rows. What is left costs a second decoding, and decides nothing here.
 
 use std::num::NonZeroUsize;
 
-use super::{Decoder, Way};
+use super::Decoder;
 use crate::entry::{Intake, MessagePlace, MessageRef};
 use crate::readings::Decoded;
 
@@ -34,17 +34,18 @@ pub enum Part {
     Decoded(Box<Group>),
 }
 
-/// Messages that were decoded: each of one element, with its readings one behind the other, none of them a text.
+/// Messages that were decoded: elements with one reading or more, none of them a text, one behind the other.
 #[derive(Debug, Default)]
 pub struct Group {
     pub decoded: Decoded,
-    /// One for each element.
     pub messages: Vec<GroupMessage>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct GroupMessage {
     pub channel: u32,
+    /// How many it has, behind those of the messages before.
+    pub elements: u32,
     /// Where its payload begins in the intake's body.
     pub payload_start: u32,
 }
@@ -114,7 +115,8 @@ impl AheadDecoder {
 
     /// Keeps the memory of a group, but not of one that a huge message has made large.
     fn keep(&mut self, mut group: Box<Group>) {
-        let is_usual = group.decoded.readings.series.capacity() <= 2 * GROUP_ROWS;
+        let Decoded { readings, rejects, .. } = &group.decoded;
+        let is_usual = readings.series.capacity().max(rejects.capacity()) <= 2 * GROUP_ROWS;
         if is_usual && self.spare.len() < SPARE_GROUPS {
             group.clear();
             self.spare.push(group);
@@ -126,15 +128,25 @@ impl AheadDecoder {
     fn takes(&mut self, intake: &Intake, message: &MessageRef<'_>, group: &mut Group) -> bool {
         let decoded = &mut group.decoded;
         let (rows, elements) = (decoded.readings.len(), decoded.elements.len());
-        let way = self.decoder.decode(*message, decoded);
-        let payload_start = intake.place(message).payload_start;
-        if way == Way::Short && decoded.readings.len() > rows {
-            group.messages.push(GroupMessage { channel: decoded.channel, payload_start });
+        let numbers_given = self.decoder.numbers_given();
+        self.decoder.decode(*message, decoded);
+        let added = &decoded.elements[elements..];
+        let is_whole = !added.is_empty()
+            && added.iter().all(|element| !element.readings.is_empty())
+            && decoded.rejects.is_empty()
+            && decoded.events.is_empty()
+            && decoded.readings.texts.is_empty();
+        if is_whole && self.decoder.numbers_given() == numbers_given {
+            let elements = u32::try_from(added.len()).expect("fewer than bytes");
+            let payload_start = intake.place(message).payload_start;
+            group.messages.push(GroupMessage { channel: decoded.channel, elements, payload_start });
             return true;
         }
         decoded.readings.truncate(rows);
         decoded.readings.texts.clear();
         decoded.elements.truncate(elements);
+        decoded.events.clear();
+        decoded.rejects.clear();
         false
     }
 
@@ -170,10 +182,7 @@ impl Group {
     /// Forgets all messages. Tag sets stay.
     fn clear(&mut self) {
         self.decoded.readings.truncate(0);
-        self.decoded.readings.texts.clear();
         self.decoded.elements.clear();
-        self.decoded.events.clear();
-        self.decoded.rejects.clear();
         self.messages.clear();
     }
 }

@@ -87,13 +87,17 @@ impl Engine {
         let body = intake.body();
         let readings = &group.decoded.readings;
         let mut taken = Vec::with_capacity(group.messages.len());
-        for (place, (message, element)) in group.messages.iter().zip(&group.decoded.elements).enumerate() {
+        let mut first = 0;
+        for message in &group.messages {
+            let elements = first..first + message.elements as usize;
+            let row = group.decoded.elements[first].readings.start;
+            first = elements.end;
             taken.push(Taken {
-                ordinal: readings.message[element.readings.start],
-                arrived_ms: readings.arrived_ms[element.readings.start],
+                ordinal: readings.message[row],
+                arrived_ms: readings.arrived_ms[row],
                 channel: message.channel,
                 from_payload: &body[message.payload_start as usize..],
-                elements: place..place + 1,
+                elements,
             });
         }
         let messages = taken.len() as u64;
