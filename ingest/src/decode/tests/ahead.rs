@@ -17,7 +17,7 @@ fn payload(kind: u8, number: u32) -> String {
         2 => format!(r#"{{"ts":{number},"metrics":{{"torque":1,"angle":{number}}}}}"#),
         3 => format!(r#"{{"ts":{number},"metric":"torque","value":2,"tags":{{"job":"J{}"}}}}"#, number % 3),
         4 => format!(r#"{{"ts":{number},"metric":"state","value":"open {}"}}"#, number % 5),
-        5 if number % 2 == 0 => {
+        5 if number.is_multiple_of(2) => {
             format!(r#"[{{"ts":{number},"metric":"oil","value":1}},{{"ts":{number},"metric":"oil"}}]"#)
         }
         5 => format!(
