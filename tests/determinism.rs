@@ -805,3 +805,25 @@ fn new_windows_that_were_open_at_the_switch_are_whole_with_the_journal_and_wait_
     let empty = hops_around_a_switch(false);
     assert_eq!(empty, [(200, 60), (220, 60)]);
 }
+
+/// Tags of an intake that was decoded ahead are numbered for the block that is open, and blocks fill up in its midst.
+#[test]
+fn readings_of_one_moment_that_fill_several_blocks_keep_their_tags() {
+    let reading = |number: i64| {
+        let payload = format!(
+            r#"{{"ts":{},"metric":"torque","value":50,"seq":{number},"tags":{{"joint":"A{}"}}}}"#,
+            START_MS + number,
+            number % 3
+        );
+        let topic = "workshop/lyon/bay-01/tq-1/telemetry".to_owned();
+        Action::Message(Message { at_ms: START_MS + 500, topic, payload: payload.into_bytes() })
+    };
+    let actions: Vec<Action> = (0..300).map(reading).collect();
+    let apart = outcome(&shipped(), &actions, Way::default(), &[], &[], true);
+    for block_rows in [1, 50, 100] {
+        let ahead_from = NonZeroUsize::new(8);
+        let way = Way { block_rows: NonZeroUsize::new(block_rows), ahead_from, ..together() };
+        let ahead = outcome(&shipped(), &actions, way, &[], &[], true);
+        assert_eq!(differences(&apart, &ahead), Vec::<String>::new(), "blocks of {block_rows} rows");
+    }
+}
