@@ -18,6 +18,7 @@ use std::path::Path;
 
 use alone::{Alone, cpu_ns, for_each_entry};
 use clap::Parser;
+use ingest::decode::TOGETHER;
 use ingest::entry::Entry;
 use ingest::readings::Decoded;
 use pipelines::commands::replay::{self, ReplayArgs};
@@ -51,10 +52,10 @@ fn decode_ns(config: &Config, entries: &[Entry], messages: u64) -> f64 {
         let Entry::Intake(intake) = entry else { continue };
         decoder.begin_intake();
         let mut messages = intake.iter();
-        let mut together = Vec::with_capacity(64);
+        let mut together = Vec::with_capacity(TOGETHER);
         loop {
             together.clear();
-            messages.take_into(64, &mut together);
+            messages.take_into(TOGETHER, &mut together);
             if together.is_empty() {
                 break;
             }

@@ -54,7 +54,7 @@ mod unlike;
 mod words;
 mod work;
 
-pub use ahead::{Ahead, AheadDecoder, Group, GroupMessage, Part};
+pub use ahead::{Ahead, AheadDecoder, Group, GroupMessage, Part, TOGETHER};
 pub use limits::DecodeLimits;
 pub use reject::REJECT_BYTES_MAX;
 pub use state::{DecoderState, RestoreError};

@@ -5,6 +5,7 @@ mod applied;
 mod seen;
 mod usual;
 
+use ingest::decode::TOGETHER;
 use ingest::entry::{Intake, MessageRef};
 use sinks::channels::Sums;
 use sinks::emission::Emission;
@@ -13,10 +14,6 @@ use self::applied::Taken;
 use super::block::{Block, Rows, Stretch};
 use super::rules::{OnArrival, Verdicts};
 use super::{Engine, EngineError, expected};
-
-/// Messages that go together: each step of the way is done for all of them before the next, so that the processor
-/// fetches what they touch at the same time.
-const TOGETHER: usize = 64;
 
 impl Engine {
     pub(super) fn intake(&mut self, intake: &Intake, out: &mut Vec<Emission>) -> Result<(), EngineError> {

@@ -10,8 +10,9 @@ use super::Decoder;
 use crate::entry::{Intake, MessagePlace, MessageRef};
 use crate::readings::Decoded;
 
-/// Messages of a group, which go through each step of the way together.
-const GROUP_MESSAGES: usize = 64;
+/// Messages that go together: each step of the way is done for all of them before the next, so that the processor
+/// fetches what they touch at the same time. A group has no more.
+pub const TOGETHER: usize = 64;
 /// A group with so many rows takes no further message.
 const GROUP_ROWS: usize = 256;
 /// A smaller group between messages that are left is not worth its own way: it is left as well.
@@ -44,7 +45,7 @@ pub struct Group {
 #[derive(Clone, Copy, Debug)]
 pub struct GroupMessage {
     pub channel: u32,
-    /// How many it has, behind those of the messages before.
+    /// How many of the group's elements are its own. They follow those of the message before.
     pub elements: u32,
     /// Where its payload begins in the intake's body.
     pub payload_start: u32,
@@ -76,10 +77,10 @@ impl AheadDecoder {
         let mut ahead = Ahead::default();
         let mut group = self.spare.pop().unwrap_or_default();
         let mut messages = intake.iter();
-        let mut together = Vec::with_capacity(GROUP_MESSAGES);
+        let mut together = Vec::with_capacity(TOGETHER);
         loop {
             together.clear();
-            messages.take_into(GROUP_MESSAGES, &mut together);
+            messages.take_into(TOGETHER, &mut together);
             if together.is_empty() {
                 break;
             }
@@ -163,7 +164,7 @@ impl AheadDecoder {
             return group.clear();
         }
         let mut next = self.spare.pop().unwrap_or_default();
-        // They are those of the intake.
+        // Tag sets are numbered for the whole intake, and move on from group to group.
         next.decoded.readings.tag_sets = std::mem::take(&mut group.decoded.readings.tag_sets);
         ahead.parts.push(Part::Decoded(std::mem::replace(group, next)));
     }

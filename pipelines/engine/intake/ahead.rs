@@ -2,11 +2,10 @@
 
 use std::mem::swap;
 
-use ingest::decode::{Ahead, AheadDecoder, Decoder, Group, Part};
+use ingest::decode::{Ahead, AheadDecoder, Decoder, Group, Part, TOGETHER};
 use ingest::entry::Intake;
 use sinks::emission::Emission;
 
-use super::TOGETHER;
 use super::applied::Taken;
 use crate::engine::{Engine, EngineError};
 
