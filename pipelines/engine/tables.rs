@@ -73,7 +73,6 @@ pub(super) fn event_name(event: StepEventKind) -> &'static str {
 #[must_use]
 pub(super) fn stray_reject(bay: &str, told: &Told) -> Reject {
     let record = &told.record;
-    let event = event_name(record.event);
     let (topic, payload) = record.raw.clone().unwrap_or_default();
     Reject {
         message: record.message,
@@ -82,11 +81,16 @@ pub(super) fn stray_reject(bay: &str, told: &Told) -> Reject {
         payload: payload.into_boxed_bytes(),
         reason: Reason::StepNotStarted,
         metric: None,
-        detail: format!(
-            "`{event}` of step {}/{} on bay {bay}, which was not started; send its `started` event first",
-            record.job, record.step
-        ),
+        detail: not_started(record.event, &record.job, &record.step, bay),
     }
+}
+
+/// What to do about an event of a step that nobody has started.
+pub(super) fn not_started(event: StepEventKind, job: &str, step: &str, bay: &str) -> String {
+    let event = event_name(event);
+    format!(
+        "`{event}` of step {job}/{step} on bay {bay}, which was not started; send its `started` event first"
+    )
 }
 
 /// Bookings that are due; none if no resource was used.

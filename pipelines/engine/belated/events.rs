@@ -1,6 +1,8 @@
 //! Step events, bookings, cards and assets of the past.
 
 use super::*;
+use crate::engine::steps::Known;
+use crate::engine::tables;
 use ingest::decode::REJECT_BYTES_MAX;
 use ingest::readings::Reason;
 
@@ -37,7 +39,18 @@ impl Engine {
             rejects.push(reject);
             return;
         }
-        if self.is_belated_repeat(print, lane) || (is_import && self.is_known(&event)) {
+        let known = self.known(&event, is_import);
+        if let (Lane::Replay { .. }, Some(Known::Refused), What::Step(step)) = (lane, known, &event.what) {
+            // Tried again too early: its record stays as it is.
+            self.counts.events_quarantined += 1;
+            let reject = clock::reject(message, message.payload, Reason::StepNotStarted, event.ts_ms);
+            rejects.push(Reject {
+                detail: tables::not_started(step.event, &step.job, &step.step, &step.bay),
+                ..reject
+            });
+            return;
+        }
+        if known.is_some() || self.is_belated_repeat(print, lane) {
             self.counts.event_duplicates += 1;
             taken.duplicates += 1;
             return;
@@ -71,12 +84,18 @@ impl Engine {
         }
     }
 
-    /// Whether the present says something of the same card or asset.
-    fn is_known(&self, event: &Event) -> bool {
-        match &event.what {
-            What::Job(card) => self.steps.has_card(&event.site, &card.job),
-            What::Asset(asset) => self.assets.has(&event.site, &asset.asset),
-            What::Step(_) | What::Booking(_) => false,
-        }
+    /// How the present knows what the event says: a step event that it has; of what is imported, something of the same card
+    /// or asset.
+    fn known(&self, event: &Event, is_import: bool) -> Option<Known> {
+        let is_said = match &event.what {
+            What::Step(step) => {
+                let bay = self.bay_number(&event.site, &step.bay);
+                return self.steps.known(bay, event.ts_ms, step, is_import);
+            }
+            What::Job(card) => is_import && self.steps.has_card(&event.site, &card.job),
+            What::Asset(asset) => is_import && self.assets.has(&event.site, &asset.asset),
+            What::Booking(_) => false,
+        };
+        is_said.then_some(Known::Said)
     }
 }

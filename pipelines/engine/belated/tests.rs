@@ -164,3 +164,48 @@ fn a_replayed_asset_sets_its_bays_bounds_as_a_live_one_does() {
     assert_eq!(lag(Some(ask(what, of_asset(2)))), live);
     assert_ne!(lag(None), live, "the kind makes a difference");
 }
+
+/// It waited beside the first, which is told once its start comes, and so it was told and booked twice.
+#[test]
+fn a_finish_sent_anew_before_its_start_is_not_told_twice() {
+    let step = |message: u64, event: &str, ago_ms: i64| {
+        let ts_ms = AT_MS - ago_ms;
+        let payload = format!(r#"{{"ts":{ts_ms},"job":"J1","step":"S1","event":"{event}"}}"#);
+        let mut messages = IntakeBuilder::new();
+        messages.push("workshop/lyon/bay-01/steps", payload.as_bytes(), AT_MS);
+        messages.finish(message)
+    };
+    let again = |key: &str, message: u64| {
+        let reason = Some(key.to_owned());
+        ask(
+            What::Replay { record: "finish".into(), origin: 1, metric: None, reason },
+            step(message, "finished", 20_000),
+        )
+    };
+    let tick = |engine: &mut Engine, after_ms: i64| {
+        let told = apply(engine, &Entry::Tick { first_ms: AT_MS + after_ms, last_ms: AT_MS + after_ms });
+        let rows = |stream: &str| {
+            let of_stream = told.iter().filter(|emission| *emission.stream == *stream);
+            of_stream.map(|emission| emission.rows.num_rows()).sum::<usize>()
+        };
+        (rows("steps"), rows("quarantine"))
+    };
+    let mut engine = engine();
+    let present = [reading(AT_MS, 85.0)];
+    apply(&mut engine, &Entry::Intake(step(1, "finished", 20_000)));
+    apply(&mut engine, &Entry::Intake(messages(2, &present)));
+    assert_eq!(tick(&mut engine, 1000), (0, 1), "nobody has started it");
+
+    apply(&mut engine, &again("too early", 3));
+    let answer = engine.take_answers().last().expect("it was answered").clone();
+    assert_eq!(answer.outcome, Outcome::Conflict);
+    assert!(answer.detail.contains("send its `started` event first"), "{}", answer.detail);
+    assert_eq!(tick(&mut engine, 2000), (0, 0), "no second record of it");
+
+    apply(&mut engine, &Entry::Intake(step(4, "started", 50_000)));
+    assert_eq!(tick(&mut engine, 3000), (2, 0), "it is told with its start");
+    apply(&mut engine, &again("too late", 5));
+    assert_eq!(outcome(&mut engine).0, Outcome::Conflict);
+    assert_eq!(tick(&mut engine, 4000), (0, 0), "it has been told");
+    assert!(engine.counts().adds_up());
+}
