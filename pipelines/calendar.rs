@@ -108,6 +108,12 @@ impl SiteCalendar {
         time.to_zoned(self.zone.clone()).date().to_string()
     }
 
+    /// Date and time of day that the calendar's clock shows at a time, as 2026-03-29 14:05.
+    #[must_use]
+    pub fn minute(&self, time: Timestamp) -> String {
+        time.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
     /// A time as cards and assets write it: ms since 1970, RFC 3339, or a day, which is meant to its end here.
     #[must_use]
     pub fn time_ms(&self, said: &serde_json::Value) -> Option<i64> {

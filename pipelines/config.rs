@@ -92,7 +92,7 @@ pub use publish::OutputSettings;
 pub use quantity::{QuantityError, parse_duration, parse_period, parse_size, print_duration, print_size};
 pub use retention::RetentionSettings;
 pub use rule::{CountsWhile, ExceptionKind, Lane, RuleSettings, Severity};
-pub(crate) use rules::ranks;
+pub(crate) use rules::{Wording, ranks};
 pub use store::StoreSettings;
 
 /// Files beside `andon.toml` that may be absent.

@@ -38,6 +38,7 @@ pub(crate) mod lamps;
 mod ledger;
 mod limits;
 mod live;
+mod message;
 mod names;
 mod open_block;
 mod overdue;

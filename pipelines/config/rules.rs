@@ -5,11 +5,13 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 mod causes;
+mod columns;
 mod life;
+mod wording;
 
 use super::document::Reader;
 use super::kind::Kind;
-use super::mistake::{Fault, Mistake, SourceFile, nearest};
+use super::mistake::{Fault, Mistake, SourceFile};
 use super::setting::Fallback::{Absent, Is, Required};
 use super::setting::{Setting, duration, key};
 use super::values::Values;
@@ -19,6 +21,7 @@ use crate::plan::PlanError;
 pub(super) use causes::check_causes;
 pub(crate) use causes::ranks;
 pub(super) use life::{PlanRule, Planned, planned};
+pub(crate) use wording::Wording;
 
 static RULE: &[Setting] = &[
     key("rule", Kind::Name, Absent("\"tool_drift\"")),
@@ -252,29 +255,16 @@ impl Rule {
     }
 
     fn check_sql(&self, plan: PlanRule<'_>) -> Vec<Mistake> {
-        let Planned { columns, looks_at, clear_when, silence } = match plan(&self.settings) {
+        let planned = match plan(&self.settings) {
             Ok(planned) => planned,
             Err(error) => return vec![self.mistake_within(self.sql_at, error)],
         };
-        let placeholders = pattern::braced(&self.settings.message).unwrap_or_default();
-        let keys = self.settings.key.iter().flatten().map(String::as_str);
-        let uses = placeholders
-            .into_iter()
-            .map(|name| (format!("`message` has the placeholder `{{{name}}}`"), name, self.message_at));
-        let uses = uses.chain(keys.map(|name| (format!("`key` names `{name}`"), name, self.key_at)));
-        let unknown = uses.filter(|(_, name, _)| !columns.iter().any(|column| column == name));
-        let mistakes = unknown.map(|(what, name, at)| {
-            let remedy = match nearest(name, columns.iter().map(String::as_str)) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("add it to the SELECT, or use one of {}", columns.join(", ")),
-            };
-            self.mistake(at, format!("{what}, and the SQL has no such column"), remedy)
-        });
-        let mistakes = mistakes.chain(self.check_life(looks_at));
-        let mistakes = mistakes.chain(clear_when.map(|error| self.mistake_within(self.clear_at, error)));
+        let mut mistakes = self.check_columns(&planned);
+        let Planned { looks_at, clear_when, silence, .. } = planned;
+        mistakes.extend(self.check_life(looks_at));
+        mistakes.extend(clear_when.map(|error| self.mistake_within(self.clear_at, error)));
+        mistakes.extend(silence.map(|fault| self.mistake(self.silent_at, fault.message, fault.remedy)));
         mistakes
-            .chain(silence.map(|fault| self.mistake(self.silent_at, fault.message, fault.remedy)))
-            .collect()
     }
 
     /// A mistake within a text that begins at `text_at`.

@@ -36,7 +36,9 @@ pub(crate) use self::operator::{Operator, OperatorState};
 pub(super) use self::operator::{Refusal, SHELVED_S_MAX};
 pub(super) use self::out_of_service::OutOfService;
 pub(super) use self::overview::Overview;
+use super::message::Message;
 use super::rule_row::RuleRow;
+use crate::calendar::Calendars;
 use crate::config::{ExceptionKind, RuleSettings, Severity};
 
 /// Closed exceptions that are kept for the board; the oldest is forgotten.
@@ -57,13 +59,13 @@ pub(super) struct RuleLife {
     pub raise_after_ms: i64,
     pub clear_after_ms: i64,
     pub realarm_after_ms: i64,
-    pub message: String,
+    pub message: Message,
 }
 
 impl RuleLife {
     /// Of a rule's settings; `kind` where the file leaves it open.
     #[must_use]
-    pub(super) fn new(settings: &RuleSettings, kind: ExceptionKind) -> Self {
+    pub(super) fn new(settings: &RuleSettings, kind: ExceptionKind, calendars: &Arc<Calendars>) -> Self {
         let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         RuleLife {
             name: settings.name.as_str().into(),
@@ -74,7 +76,7 @@ impl RuleLife {
             raise_after_ms: millis(settings.raise_after),
             clear_after_ms: millis(settings.clear_after),
             realarm_after_ms: millis(settings.realarm_after),
-            message: settings.message.clone(),
+            message: Message::new(&settings.message, calendars),
         }
     }
 }
@@ -219,7 +221,7 @@ fn new_exception(
         value: row.value,
         limit_min: row.limit_min,
         limit_max: row.limit_max,
-        message: row.fill(&rule.message),
+        message: rule.message.of(row),
         evidence: Value::Object(evidence).to_string(),
         operator,
     }

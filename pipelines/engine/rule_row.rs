@@ -6,8 +6,6 @@ use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType, UInt32Ty
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_json::{Map, Value, json};
 
-use super::template;
-
 /// The fields that exceptions have columns for, and all columns as text for the message.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct RuleRow {
@@ -66,17 +64,6 @@ impl RuleRow {
                 })
                 .collect(),
         }
-    }
-
-    /// Fills `{column}` in a message's text.
-    #[must_use]
-    pub(super) fn fill(&self, template: &str) -> String {
-        template::fill(template, |name, filled| {
-            match self.columns.iter().find(|(column, _)| column == name) {
-                Some((_, text)) => filled.push_str(text),
-                None => filled.extend(["{", name, "}"]),
-            }
-        })
     }
 
     /// What a verdict on this row rests on.

@@ -140,11 +140,11 @@ impl Rules {
                 (Plan::Rows(plan), Some(lasts)) => {
                     let expected = SilencePlan::new(&plan, one.key.as_deref(), one.counts_while);
                     let expected = expected.map_err(|refusal| wrong(refusal.locate(&one.sql)))?;
-                    let life = RuleLife::new(one, ExceptionKind::Condition);
+                    let life = RuleLife::new(one, ExceptionKind::Condition, calendars);
                     silences.push(SilenceRule::new(life, expected, Patience::new(one, lasts)));
                 }
                 (Plan::Rows(plan), None) => rows.push(RowRule {
-                    life: RuleLife::new(one, ExceptionKind::Event),
+                    life: RuleLife::new(one, ExceptionKind::Event, calendars),
                     is_view: one.is_view,
                     lane: one.lane,
                     key: one.key.clone(),
@@ -159,7 +159,7 @@ impl Rules {
                 (Plan::Window(plan), _) => windows.push(WindowRule {
                     key: one.key.clone(),
                     clear_when,
-                    life: RuleLife::new(one, ExceptionKind::Condition),
+                    life: RuleLife::new(one, ExceptionKind::Condition, calendars),
                     is_view: one.is_view,
                     needs_steps,
                     opens_ms: i64::MIN,

@@ -58,7 +58,7 @@ pub(super) fn recompute(history: &Path, found: &Found, config: &Config) -> Resul
     let evidence = found.evidence();
     let again = match plan {
         Plan::Rows(_) if rule.lasts().is_some() => of_silence(last, &evidence, rule),
-        Plan::Rows(plan) => of_row(history, last, &evidence, rule, &plan)?,
+        Plan::Rows(plan) => of_row((history, config), last, &evidence, rule, &plan)?,
         Plan::Window(plan) => of_window(history, last, &evidence, rule, &plan, config)?,
     };
     Ok(Recomputed {
@@ -104,7 +104,7 @@ fn of_silence(last: &Exception, evidence: &Value, rule: &RuleSettings) -> Result
 }
 
 fn of_row(
-    history: &Path,
+    (history, config): (&Path, &Config),
     last: &Exception,
     evidence: &Value,
     rule: &RuleSettings,
@@ -124,7 +124,7 @@ fn of_row(
     let Some(row) = row_of_id(files, &schema, id)? else {
         return Ok(Err(format!("row {id} of {} is not in the history", stream.as_str())));
     };
-    let said = say_of_row(rule, plan, &row)?;
+    let said = say_of_row(rule, plan, &row, &config.calendars)?;
     let mut again = Again {
         is_same: said.matches && is_value(&said, last),
         matches: said.matches,

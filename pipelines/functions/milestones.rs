@@ -128,8 +128,7 @@ fn named<'a>(job: &'a Job, step: &'a str) -> &'a str {
 fn filled(template: &str, job: &Job, calendar: &SiteCalendar, step: &str) -> String {
     let head = &job.head;
     let promised = head.promised_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    let promised =
-        promised.map(|time| time.to_zoned(calendar.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string());
+    let promised = promised.map(|time| calendar.minute(time));
     let vehicle = head.vehicle.as_deref().unwrap_or("your vehicle");
     // What is filled in is never looked through for places itself.
     let mut text = String::with_capacity(template.len());

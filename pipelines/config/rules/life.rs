@@ -1,5 +1,7 @@
 //! What of a rule's life fits what it judges: known only once its SQL is planned.
 
+use arrow::datatypes::DataType;
+
 use super::Rule;
 use crate::config::mistake::{Fault, Mistake};
 use crate::config::{CountsWhile, ExceptionKind, Lane, RuleSettings};
@@ -13,6 +15,8 @@ pub(in crate::config) type PlanRule<'a> = &'a dyn Fn(&RuleSettings) -> Result<Pl
 pub(in crate::config) struct Planned {
     /// Names of the columns of SELECT.
     pub(in crate::config) columns: Vec<String>,
+    /// Their types.
+    pub(in crate::config) kinds: Vec<DataType>,
     pub(in crate::config) looks_at: LooksAt,
     /// Why `clear_when` does not compile.
     pub(in crate::config) clear_when: Option<PlanError>,
@@ -37,8 +41,9 @@ pub(in crate::config) fn planned(planner: &Planner, rule: &RuleSettings) -> Resu
         Plan::Rows(rows) if rows.stream() == Stream::Telemetry => LooksAt::Readings,
         Plan::Rows(rows) => LooksAt::Rows(rows.stream()),
     };
-    let columns: Vec<String> =
-        plan.output_schema().fields().iter().map(|field| field.name().clone()).collect();
+    let fields = plan.output_schema().fields();
+    let columns: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+    let kinds = fields.iter().map(|field| field.data_type().clone()).collect();
     let clear_when =
         rule.clear_when.as_deref().map(|text| Clearing::new(planner, text, plan.output_schema()));
     let key_is_there = rule.key.iter().flatten().all(|name| columns.contains(name));
@@ -55,7 +60,7 @@ pub(in crate::config) fn planned(planner: &Planner, rule: &RuleSettings) -> Resu
         }
         _ => None,
     };
-    Ok(Planned { columns, looks_at, clear_when: clear_when.and_then(Result::err), silence })
+    Ok(Planned { columns, kinds, looks_at, clear_when: clear_when.and_then(Result::err), silence })
 }
 
 /// What a rule makes where its file does not say.

@@ -66,7 +66,7 @@ fn life(name: &str, settings: Settings) -> RuleLife {
         raise_after_ms: settings.raise_after_ms,
         clear_after_ms: settings.clear_after_ms,
         realarm_after_ms: settings.realarm_after_ms,
-        message: String::new(),
+        message: Message::new("", &Arc::default()),
     }
 }
 

@@ -10,7 +10,7 @@ fn rule(kind: ExceptionKind, raise_after_ms: i64, clear_after_ms: i64) -> RuleLi
         raise_after_ms,
         clear_after_ms,
         realarm_after_ms: 0,
-        message: "{bay} has {value} bar".into(),
+        message: Message::new("{bay} has {value} bar", &Arc::default()),
     }
 }
 

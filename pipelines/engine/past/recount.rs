@@ -1,13 +1,17 @@
 //! One rule asked again, of one window or one row.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use ingest::readings::Reject;
 use ingest::series::{Series, SeriesTable};
 
+use super::super::message::Message;
 use super::super::rule_row::{RuleRow, text_of};
 use super::super::rules::{Rules, Said};
 use super::super::{EngineError, rows_error};
 use super::{Part, Passed, Shop};
+use crate::calendar::Calendars;
 use crate::config::{Config, Lane, RuleSettings};
 use crate::plan::{RowsPlan, Stream, series_batch};
 
@@ -95,6 +99,7 @@ pub(crate) fn say_of_row(
     rule: &RuleSettings,
     plan: &RowsPlan,
     rows: &RecordBatch,
+    calendars: &Arc<Calendars>,
 ) -> Result<Said, EngineError> {
     let wrong = |error: datafusion::error::DataFusionError| EngineError::Window {
         rule: rule.name.clone(),
@@ -116,5 +121,6 @@ pub(crate) fn say_of_row(
     let found = plan.evaluate(&wanted).map_err(wrong)?;
     let matches = is_in_scope && found.rows.value(0);
     let output = plan.outputs(&wanted).map_err(wrong)?;
-    Ok(Said::new(&RuleRow::new(&output, 0, String::new(), 0), &rule.message, matches, None))
+    let message = Message::new(&rule.message, calendars);
+    Ok(Said::new(&RuleRow::new(&output, 0, String::new(), 0), &message, matches, None))
 }

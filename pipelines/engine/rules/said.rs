@@ -5,6 +5,7 @@ use ingest::series::SeriesTable;
 use super::super::EngineError;
 use super::super::bays::Bays;
 use super::super::exceptions::Says;
+use super::super::message::Message;
 use super::super::rule_row::RuleRow;
 use super::windows::Watermarks;
 use super::{Rules, window_error};
@@ -38,12 +39,12 @@ impl Said {
     #[must_use]
     pub(in crate::engine) fn new(
         row: &RuleRow,
-        template: &str,
+        message: &Message,
         matches: bool,
         window: Option<SaidWindow>,
     ) -> Self {
         let RuleRow { value, limit_min, limit_max, .. } = *row;
-        Said { matches, value, limit_min, limit_max, message: row.fill(template), window }
+        Said { matches, value, limit_min, limit_max, message: message.of(row), window }
     }
 }
 
