@@ -32,6 +32,7 @@ mod inference;
 mod input;
 mod inspection;
 mod job;
+mod jobs;
 mod milestones;
 mod orders;
 mod progress;
@@ -43,7 +44,7 @@ mod told;
 mod views;
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,7 @@ use self::flood::Floods;
 pub(crate) use self::inference::{Asks, Evidence, Parts, Sign, Sought, Trace, Watch};
 pub(crate) use self::input::{CardPlan, Checked, ExceptionChange, Input, Measured, Used};
 use self::job::{Job, JobKey};
+use self::jobs::Jobs;
 use self::milestones::Outbox;
 pub(crate) use self::orders::{Done, Refusal};
 pub(crate) use self::queues::Item;
@@ -72,7 +74,7 @@ const JOBS_MAX: usize = 10_000;
 /// All functions.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Functions {
-    jobs: BTreeMap<JobKey, Job>,
+    jobs: Jobs,
     /// Jobs so far.
     accepted: u64,
     /// What came since it was last looked at.
@@ -93,9 +95,6 @@ pub(crate) struct Functions {
     at_ms: i64,
     #[serde(skip)]
     told: Told,
-    /// What to look for, until something changes.
-    #[serde(skip)]
-    watch: Option<Arc<Watch>>,
     /// How often something was told, for who shows it.
     #[serde(skip)]
     changes: u64,
@@ -125,6 +124,11 @@ impl Functions {
         self.changes = changes + 1;
         self.is_to_assign = true;
         self.touched.extend(self.jobs.keys().cloned());
+    }
+
+    /// What to look for as things stand.
+    pub(crate) fn watch(&mut self) -> Arc<Watch> {
+        self.jobs.watch()
     }
 
     /// Something has happened; it is looked at at the next tick or command.
@@ -167,11 +171,7 @@ impl Functions {
     }
 
     fn take_inputs(&mut self) {
-        let inputs = std::mem::take(&mut self.inputs);
-        if !inputs.is_empty() {
-            self.watch = None;
-        }
-        for input in inputs {
+        for input in std::mem::take(&mut self.inputs) {
             match input {
                 Input::Card { site, card, ts_ms } => self.take_card(&site, card, ts_ms),
                 Input::Step { site, event, ts_ms } => self.take_step(&site, &event, ts_ms),
@@ -201,7 +201,6 @@ impl Functions {
 
     /// Something has changed of a job: what follows for its steps, for itself, and for its bill.
     fn follow(&mut self, key: &JobKey) {
-        self.watch = None;
         self.inspect(key);
         self.advance(key);
         self.bill(key);
@@ -235,7 +234,6 @@ impl Functions {
         }
         // Some more than needed, so that it is not done for each new one.
         let surplus = self.jobs.len() - JOBS_MAX + JOBS_MAX / 100;
-        self.watch = None;
         let rank = |job: &Job| (job.head.released_ms.is_none(), job.head.released_ms, job.number);
         let mut oldest: Vec<_> = self.jobs.iter().map(|(key, job)| (rank(job), key.clone())).collect();
         oldest.sort_unstable();

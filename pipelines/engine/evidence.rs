@@ -46,19 +46,30 @@ enum Flag {
 impl Lookout {
     /// Takes in what is looked for now, and what series are new in `table`.
     fn follow(&mut self, watch: Arc<Watch>, table: &SeriesTable, usage: &Usage) {
-        let is_same = self.watch.as_ref().is_some_and(|known| Arc::ptr_eq(known, &watch));
-        let known = if is_same { self.flags.len() } else { 0 };
-        if is_same && known == table.all().len() {
-            return;
-        }
-        self.flags.truncate(known);
+        let before = self.watch.take().unwrap_or_default();
+        let known = self.flags.len();
         self.flags.resize(table.all().len(), Flag::Nothing);
-        let bays: Vec<Option<&Sought>> = table.bays().iter().map(|place| watch.bays.get(place)).collect();
-        for (place, series) in table.all().iter().enumerate().skip(known) {
-            let Some(sought) = bays[table.bay_of()[place] as usize] else { continue };
-            let is_amount = usage.is_amount(u32::try_from(place).expect("series are numbered in u32"));
-            let of_work = watch.of_work.get(&series.site);
-            self.flags[place] = flag(sought, of_work, &series.metric, is_amount);
+        let is_same = Arc::ptr_eq(&before, &watch);
+        if !is_same || known < self.flags.len() {
+            // Of nearly all bays the same is looked for as before.
+            let is_other = |place: &(Box<str>, Box<str>)| {
+                !is_same
+                    && (watch.bays.get(place).map(Arc::as_ptr) != before.bays.get(place).map(Arc::as_ptr)
+                        || watch.of_work.get(&place.0).map(Arc::as_ptr)
+                            != before.of_work.get(&place.0).map(Arc::as_ptr))
+            };
+            let bays: Vec<(Option<&Arc<Sought>>, bool)> =
+                table.bays().iter().map(|place| (watch.bays.get(place), is_other(place))).collect();
+            for (place, series) in table.all().iter().enumerate() {
+                let (sought, is_other) = bays[table.bay_of()[place] as usize];
+                if !is_other && place < known {
+                    continue;
+                }
+                let is_amount = usage.is_amount(u32::try_from(place).expect("series are numbered in u32"));
+                let of_work = watch.of_work.get(&series.site);
+                self.flags[place] =
+                    sought.map_or(Flag::Nothing, |sought| flag(sought, of_work, &series.metric, is_amount));
+            }
         }
         self.is_any = watch.any;
         self.watch = Some(watch);
@@ -72,7 +83,7 @@ impl Lookout {
     }
 }
 
-fn flag(sought: &Sought, of_work: Option<&BTreeSet<Box<str>>>, metric: &str, is_amount: bool) -> Flag {
+fn flag(sought: &Sought, of_work: Option<&Arc<BTreeSet<Box<str>>>>, metric: &str, is_amount: bool) -> Flag {
     if sought.metrics.contains(metric) || (is_amount && sought.resources) {
         Flag::Asked
     } else if sought.work && (is_amount || of_work.is_some_and(|metrics| metrics.contains(metric))) {

@@ -102,9 +102,6 @@ impl Functions {
                 placed.push((key, one.place, bay.to_owned(), technician.to_owned()));
             }
         }
-        if !placed.is_empty() {
-            self.watch = None;
-        }
         for (key, place, bay, technician) in placed {
             let job = self.jobs.get_mut(&key).expect("it was just looked at");
             let head = &mut job.steps[place].head;

@@ -31,6 +31,7 @@
 mod asks;
 mod evidence;
 mod inferred;
+mod outlook;
 mod standing;
 mod watch;
 
@@ -43,6 +44,7 @@ pub(crate) use self::asks::Asks;
 pub(crate) use self::evidence::{Evidence, Sign, Trace};
 use self::inferred::{EXPECTED, Inference, NAMED, OF_NAMED_JOB, TOOL_USE};
 pub(crate) use self::inferred::{Inferred, Parts, Unclocked};
+pub(super) use self::outlook::Outlook;
 use self::standing::Standing;
 pub(crate) use self::watch::{Sought, Watch};
 use super::Functions;
@@ -72,13 +74,12 @@ impl Functions {
             }
             step.unclocked.asks = asks;
         }
-        self.watch = None;
     }
 
     /// Takes in what has become certain.
     pub(crate) fn infer(&mut self, mut evidence: Vec<Evidence>, units: &Units, at_ms: i64) {
         evidence.sort_by_key(|one| (one.ts_ms, one.place));
-        let mut standing = Standing::of(&self.jobs);
+        let mut outlook = self.jobs.take_outlook();
         let mut before: BTreeMap<(JobKey, usize), Option<Inferred>> = BTreeMap::new();
         let (mut clocked, mut has_begun) = (Vec::new(), false);
         for Evidence { site, bay, ts_ms, sign, .. } in evidence {
@@ -89,7 +90,7 @@ impl Functions {
                 }
                 Sign::Trace(trace) => trace,
             };
-            let found = self.spoken_of((&site, &bay), ts_ms, &trace, &standing, units);
+            let found = self.spoken_of((&site, &bay), ts_ms, &trace, &outlook.standing, units);
             let Some(Found { key, place, weight }) = found else { continue };
             let tolerance = self.settings.billing.of(&key.0).quantity_tolerance();
             let job = self.jobs.get_mut(&key).expect("it was just found");
@@ -103,9 +104,10 @@ impl Functions {
             inference.take(ts_ms, &trace, weight, asks.as_deref(), tolerance, units);
             if is_new {
                 has_begun = true;
-                standing.put(&key, job);
+                outlook.put(&key, Some(job));
             }
         }
+        self.jobs.keep(outlook);
         if has_begun || !clocked.is_empty() {
             self.end_overtaken(&clocked, &mut before);
         }
@@ -113,7 +115,6 @@ impl Functions {
             let job = self.jobs.get_mut(&key).expect("it was just found");
             if job.steps[place].inferred() != before {
                 self.told.step(job, place, at_ms);
-                self.watch = None;
             }
         }
     }

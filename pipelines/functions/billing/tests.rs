@@ -119,7 +119,8 @@ fn a_price_lets_lines_go_that_lacked_it_alone() {
 #[test]
 fn what_left_with_something_open_stays_held_with_its_price() {
     let mut functions = handed_over(vec![used("gasket", 2.0, "1", None)]);
-    let job = functions.jobs.values_mut().next().expect("a job");
+    let key = functions.jobs.keys().next().expect("a job").clone();
+    let job = functions.jobs.get_mut(&key).expect("it is known");
     job.head.reason = Some("step S2 is active".into());
     let (_, lines, items) = reprice(functions, &[("gasket", price(4.0, "1"))]);
     assert_eq!(lines, ["gasket Some(8.0) handed over with something open: step S2 is active"]);

@@ -12,16 +12,19 @@ use std::collections::BTreeMap;
 
 use ingest::units::Units;
 
-use super::super::job::{Job, JobKey, JobState, Step, StepState};
+use super::super::job::{Job, JobKey, Step, StepState};
 use super::Trace;
+use super::watch::Place;
 
-/// By site and bay.
-#[derive(Debug, Default)]
-pub(super) struct Standing(BTreeMap<(Box<str>, Box<str>), Vec<Vehicle>>);
+/// Vehicles by bay.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Standing {
+    vehicles: BTreeMap<Place, BTreeMap<JobKey, Vehicle>>,
+    bays: BTreeMap<JobKey, Box<str>>,
+}
 
 #[derive(Clone, Debug)]
 struct Vehicle {
-    key: JobKey,
     /// A step of it is assigned to the bay.
     is_assigned: bool,
     /// Since when it is there.
@@ -31,40 +34,38 @@ struct Vehicle {
 }
 
 impl Standing {
-    pub(super) fn of(jobs: &BTreeMap<JobKey, Job>) -> Self {
-        let mut standing = Standing::default();
-        for (key, job) in jobs.iter().filter(|(_, job)| job.head.state != JobState::Released) {
-            standing.stand(key, job);
+    /// A job may stand elsewhere now, or nowhere: gives back on which bay it stands.
+    pub(super) fn put(&mut self, key: &JobKey, job: Option<&Job>) -> Option<Box<str>> {
+        if let Some(bay) = self.bays.remove(key) {
+            let place = (key.0.clone(), bay);
+            if let Some(there) = self.vehicles.get_mut(&place) {
+                there.remove(key);
+                if there.is_empty() {
+                    self.vehicles.remove(&place);
+                }
+            }
         }
-        standing
-    }
-
-    /// A job may stand elsewhere now.
-    pub(super) fn put(&mut self, key: &JobKey, job: &Job) {
-        self.0.values_mut().for_each(|vehicles| vehicles.retain(|vehicle| vehicle.key != *key));
-        self.stand(key, job);
-    }
-
-    fn stand(&mut self, key: &JobKey, job: &Job) {
-        if let Some((bay, vehicle)) = vehicle(key, job) {
-            self.0.entry((key.0.clone(), bay.into())).or_default().push(vehicle);
-        }
+        let (bay, vehicle) = vehicle(job?)?;
+        let place = (key.0.clone(), bay.into());
+        self.vehicles.entry(place).or_default().insert(key.clone(), vehicle);
+        self.bays.insert(key.clone(), bay.into());
+        Some(bay.into())
     }
 
     /// The jobs on a bay at a time.
     pub(super) fn on(&self, site: &str, bay: &str, ts_ms: i64) -> Vec<&JobKey> {
-        let all = self.0.get(&(site.into(), bay.into())).map_or(&[][..], Vec::as_slice);
-        let there = || all.iter().filter(|vehicle| vehicle.since_ms <= ts_ms);
+        let all = self.vehicles.get(&(site.into(), bay.into()));
+        let there = || all.into_iter().flatten().filter(|(_, vehicle)| vehicle.since_ms <= ts_ms);
         let rank = |vehicle: &Vehicle| {
             (vehicle.is_assigned, if vehicle.is_assigned { 0 } else { vehicle.newest_ms })
         };
-        let Some(first) = there().map(rank).max() else { return Vec::new() };
-        there().filter(|vehicle| rank(vehicle) == first).map(|vehicle| &vehicle.key).collect()
+        let Some(first) = there().map(|(_, vehicle)| rank(vehicle)).max() else { return Vec::new() };
+        there().filter(|(_, vehicle)| rank(vehicle) == first).map(|(key, _)| key).collect()
     }
 
-    /// All of them.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&(Box<str>, Box<str>), &JobKey)> {
-        self.0.iter().flat_map(|(place, vehicles)| vehicles.iter().map(move |vehicle| (place, &vehicle.key)))
+    /// All that stand on a bay.
+    pub(super) fn keys(&self, place: &Place) -> impl Iterator<Item = &JobKey> {
+        self.vehicles.get(place).into_iter().flat_map(BTreeMap::keys)
     }
 }
 
@@ -77,7 +78,7 @@ fn begun(job: &Job) -> impl Iterator<Item = (i64, &str)> {
     })
 }
 
-fn vehicle<'a>(key: &JobKey, job: &'a Job) -> Option<(&'a str, Vehicle)> {
+fn vehicle(job: &Job) -> Option<(&str, Vehicle)> {
     if job.steps.iter().any(|step| matches!(step.head.state, StepState::Active | StepState::Paused)) {
         return None;
     }
@@ -90,7 +91,6 @@ fn vehicle<'a>(key: &JobKey, job: &'a Job) -> Option<(&'a str, Vehicle)> {
         || begun(job).filter(|(_, begun)| *begun == bay && newest.is_some_and(|(_, newest)| newest == bay));
     let since = here().chain(assigned).map(|(ms, _)| ms);
     let vehicle = Vehicle {
-        key: key.clone(),
         is_assigned: assigned.is_some(),
         since_ms: since.min().unwrap_or(i64::MIN),
         newest_ms: here().map(|(ms, _)| ms).max().unwrap_or(i64::MIN),

@@ -249,6 +249,7 @@ proptest! {
         let at = at.index(all.len());
         let run = |is_kept: bool| {
             let mut shop = Shop::new(&cards);
+            shop.functions.watch();
             shop.event(5, "J1", "S1", "assigned");
             let lines: Vec<&str> = all.iter().map(String::as_str).collect();
             shop.hear(&lines[..at]);
@@ -259,8 +260,9 @@ proptest! {
                 shop.functions = read.under_settings_of(&shop.functions);
                 shop.functions.set_unclocked(postcard::from_bytes(&unclocked).expect("read"));
             }
+            let sought = format!("{:?}", shop.functions.watch());
             shop.hear(&lines[at..]);
-            (shop.inferred("J1"), shop.inferred("J2"))
+            (sought, shop.inferred("J1"), shop.inferred("J2"))
         };
         prop_assert_eq!(run(false), run(true));
     }
