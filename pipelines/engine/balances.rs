@@ -53,6 +53,9 @@ pub(super) struct Balances {
     attention: BTreeMap<u32, BTreeSet<MeterDay>>,
     /// By bay: its frontier when it told what it had.
     told_ms: BTreeMap<u32, i64>,
+    /// By bay: up to which frontier none of its balances has anything to say, unless it is time or one is changed.
+    #[serde(skip)]
+    idle_until_ms: BTreeMap<u32, i64>,
 }
 
 impl Balances {
@@ -65,6 +68,12 @@ impl Balances {
         let balance = self.days.entry(day.clone()).or_insert(fresh);
         write(balance);
         balance.is_changed = true;
+        let ended_ms = if balance.is_passed || balance.kind == MeterKind::Level {
+            i64::MIN
+        } else {
+            balance.ended_ms
+        };
+        self.idle_until_ms.entry(bay).and_modify(|until_ms| *until_ms = ended_ms.min(*until_ms));
         self.attention.entry(bay).or_default().insert(day);
         true
     }
@@ -94,6 +103,10 @@ impl Balances {
     pub(super) fn due(&mut self, bay: u32, passed: Passed, is_time: bool) -> Vec<(MeterDay, Balance)> {
         let Some(attention) = self.attention.get(&bay) else { return Vec::new() };
         let Passed { frontier_ms, is_closed, .. } = passed;
+        let is_idle = |until_ms: &i64| frontier_ms < *until_ms;
+        if !is_time && !is_closed && self.idle_until_ms.get(&bay).is_some_and(is_idle) {
+            return Vec::new();
+        }
         let (mut told, mut tanks) = (Vec::new(), BTreeSet::new());
         for day in attention {
             let Some(balance) = self.days.get_mut(day) else { continue };
@@ -118,6 +131,15 @@ impl Balances {
         if let Some(attention) = self.attention.get_mut(&bay) {
             let days = &self.days;
             attention.retain(|day| days.get(day).is_some_and(|balance| !balance.is_settled()));
+            // What a tank has to say follows from what others drew.
+            let waits_alone = |balance: &Balance| !balance.is_passed && balance.kind != MeterKind::Level;
+            let mut waiting = attention.iter().filter_map(|day| days.get(day)).peekable();
+            if waiting.peek().is_some() && waiting.clone().all(waits_alone) {
+                let ends_ms = waiting.map(|balance| balance.ended_ms).min();
+                self.idle_until_ms.extend(ends_ms.map(|ms| (bay, ms)));
+            } else {
+                self.idle_until_ms.remove(&bay);
+            }
         }
         told
     }

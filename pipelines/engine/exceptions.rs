@@ -18,6 +18,7 @@ mod causes;
 mod conditions;
 mod events;
 mod exception;
+mod kept;
 mod operator;
 mod out_of_service;
 mod overview;
@@ -32,6 +33,7 @@ pub(super) use self::causes::Causes;
 use self::causes::{Origin, Unsettled};
 pub(super) use self::conditions::Says;
 pub(crate) use self::exception::{Exception, State};
+use self::kept::{Conditions, Latched};
 pub(crate) use self::operator::{Operator, OperatorState};
 pub(super) use self::operator::{Refusal, SHELVED_S_MAX};
 pub(super) use self::out_of_service::OutOfService;
@@ -87,15 +89,14 @@ pub(super) type ReadingPlace = (u64, u32);
 /// All exceptions that are open or lately closed.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Exceptions {
-    /// By (rule, key).
-    conditions: BTreeMap<(Arc<str>, String), Condition>,
+    conditions: Conditions,
     /// Raised on arrival by reading, until its step is certain.
     arrived: FxHashMap<ReadingPlace, Vec<Exception>>,
     /// Verdicts of condition rules on arrival that matched, until the step is certain: rules by reading.
     arrived_matches: FxHashMap<ReadingPlace, Vec<Arc<str>>>,
     /// Last word on a booking by (rule, booking), and whether it was taken back.
     amendable: BTreeMap<(Arc<str>, String), (Exception, bool)>,
-    latched: BTreeMap<String, Exception>,
+    latched: Latched,
     recent: VecDeque<Exception>,
     /// Distinct exceptions so far.
     pub raised: u64,
@@ -130,13 +131,16 @@ struct Condition {
     again_until_ms: i64,
     /// What is open, or opened again, is shelved.
     shelved: Option<Operator>,
+    /// It is among those that are [`Conditions::waiting`].
+    #[serde(skip)]
+    is_noted: bool,
 }
 
 impl Exceptions {
     fn raise(&mut self, exception: Exception, origin: Origin) {
         self.raised += 1;
         if exception.state == State::Latched {
-            self.latched.insert(exception.id.clone(), exception.clone());
+            self.latched.put(exception.clone());
         }
         self.begin(exception, origin);
     }

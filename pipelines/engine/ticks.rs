@@ -102,7 +102,7 @@ impl Engine {
             );
         }
         let (bays, age_ms) = (&self.bays, self.age_bound_ms);
-        self.usage.forget(|bay| bays.watermark_ms(bay).saturating_sub(age_ms));
+        self.usage.forget(bays.all().len(), |bay| bays.watermark_ms(bay).saturating_sub(age_ms));
         let settled_ms = |bay| bays.watermark_ms(bay).saturating_sub(horizon_ms);
         self.balances.forget(settled_ms);
         self.unassigned.forget(settled_ms);

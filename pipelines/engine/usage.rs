@@ -47,6 +47,9 @@ pub(super) struct Usage {
     registers: FxHashMap<u32, (i64, f64)>,
     #[serde(skip)]
     kinds: Kinds,
+    /// No book ended before it; not known after a checkpoint.
+    #[serde(skip)]
+    ended_from_ms: Option<i64>,
 }
 
 impl Usage {
@@ -199,6 +202,8 @@ impl Usage {
         book.started_ms = book.started_ms.min(run.started_ms);
         book.ended_ms = Some(book.ended_ms.map_or(ended_ms, |known_ms| known_ms.max(ended_ms)));
         book.is_changed = true;
+        let book_ended_ms = book.ended_ms;
+        self.ended_from_ms = self.ended_from_ms.min(book_ended_ms);
         self.attention.entry(bay).or_default().insert(key);
     }
 
@@ -222,14 +227,20 @@ impl Usage {
 
     /// Forgets final books that ended before what `before_ms` says of their bay, and beyond [`BOOKS_MAX`] those that
     /// ended first: rework of their steps would begin a new book.
-    pub(super) fn forget(&mut self, before_ms: impl Fn(u32) -> i64) {
-        self.forget_beyond(BOOKS_MAX, before_ms);
+    pub(super) fn forget(&mut self, bays: usize, before_ms: impl Fn(u32) -> i64) {
+        self.forget_beyond(BOOKS_MAX, bays, before_ms);
     }
 
-    fn forget_beyond(&mut self, books_max: usize, before_ms: impl Fn(u32) -> i64) {
+    fn forget_beyond(&mut self, books_max: usize, bays: usize, before_ms: impl Fn(u32) -> i64) {
+        self.attention.retain(|_, keys| !keys.is_empty());
+        // Mostly nothing is so old, and not each book has to be looked at for that.
+        let latest_ms = (0..).zip(0..bays).map(|(bay, _)| before_ms(bay)).max();
+        if self.books.len() <= books_max && self.ended_from_ms.is_some() && latest_ms <= self.ended_from_ms {
+            return;
+        }
         let final_end = |book: &Book| book.ended_ms.filter(|_| book.is_final && !book.is_changed);
         self.books.retain(|_, book| final_end(book).is_none_or(|ended_ms| ended_ms >= before_ms(book.bay)));
-        self.attention.retain(|_, keys| !keys.is_empty());
+        self.ended_from_ms = self.books.values().filter_map(|book| book.ended_ms).min().or(Some(i64::MAX));
         if self.books.len() <= books_max {
             return;
         }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::kept::Slot;
 use super::{Exception, Exceptions, ReadingPlace, State, with_evidence, without_evidence};
 use crate::config::RuleSettings;
 
@@ -153,7 +154,7 @@ impl Exceptions {
     fn cause_of(&self, exception: &Exception) -> Option<&Exception> {
         let held = self.causes.held.get(&exception.rule)?;
         let conditions = held.by.iter().flat_map(|rule| self.conditions_of(rule));
-        let latched = self.latched.values().filter(|latched| held.by.contains(&latched.rule));
+        let latched = held.by.iter().flat_map(|rule| self.latched.of_rule(rule));
         let open = conditions.filter_map(|(_, condition)| condition.open.as_ref()).chain(latched);
         open.filter(|cause| cause.state != State::Suppressed && covers(cause, exception))
             .min_by_key(|cause| (cause.raised_ms, &cause.id))
@@ -177,12 +178,13 @@ impl Exceptions {
     pub(in crate::engine) fn release_suppressed(&mut self) {
         self.settle();
         let rank = |rule: &Arc<str>| self.causes.held.get(rule).map_or(0, |held| held.rank);
-        let mut suppressed: Vec<(usize, (Arc<str>, String))> = Vec::new();
-        for (slot, condition) in self.causes.held.keys().flat_map(|rule| self.conditions_of(rule)) {
-            if condition.open.as_ref().is_some_and(|open| open.state == State::Suppressed) {
-                suppressed.push((rank(&slot.0), slot.clone()));
-            }
-        }
+        let waiting: Vec<Slot> = self.conditions.waiting().iter().cloned().collect();
+        let is_suppressed = |slot: &Slot| {
+            let open = self.conditions.get(slot).and_then(|condition| condition.open.as_ref());
+            open.is_some_and(|open| open.state == State::Suppressed) && self.causes.held.contains_key(&slot.0)
+        };
+        let waiting = waiting.into_iter().filter(is_suppressed);
+        let mut suppressed: Vec<(usize, Slot)> = waiting.map(|slot| (rank(&slot.0), slot)).collect();
         suppressed.sort();
         for (_, slot) in suppressed {
             let Some(open) = self.conditions[&slot].open.as_ref() else { continue };

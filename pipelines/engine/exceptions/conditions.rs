@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::super::ids::row_id;
 use super::super::rule_row::RuleRow;
+use super::kept::Slot;
 use super::{
     Condition, Exception, Exceptions, Origin, ReadingPlace, RuleLife, State, new_exception, with_evidence,
 };
@@ -86,7 +87,7 @@ impl Exceptions {
     pub(super) fn conditions_of(
         &self,
         rule: &Arc<str>,
-    ) -> impl Iterator<Item = (&(Arc<str>, String), &Condition)> {
+    ) -> impl Iterator<Item = (&Slot, &Condition)> {
         let from = (Arc::clone(rule), String::new());
         self.conditions.range(from..).take_while(move |((name, _), _)| name == rule)
     }
@@ -120,7 +121,7 @@ impl Exceptions {
         } else if says != Says::Wrong {
             return;
         }
-        let condition = self.conditions.entry(slot.clone()).or_default();
+        let condition = self.conditions.get_or_new(&slot);
         condition.newest_ms = Some(ts_ms);
         condition.clear_after_ms = rule.clear_after_ms;
         condition.realarm_after_ms = rule.realarm_after_ms;
@@ -141,7 +142,7 @@ impl Exceptions {
                 if rule.latch {
                     if let Some(open) = condition.open.take() {
                         let latched = Exception { state: State::Latched, ..open };
-                        self.latched.insert(latched.id.clone(), latched.clone());
+                        self.latched.put(latched.clone());
                         self.tell(latched);
                     }
                 } else if let Some(cleared) = condition.take_right_before(ts_ms) {
@@ -165,7 +166,7 @@ impl Exceptions {
         if late_join {
             evidence.insert("late_join".into(), json!(true));
         }
-        let condition = self.conditions.entry(slot.clone()).or_default();
+        let condition = self.conditions.get_or_new(&slot);
         condition.opened_ms = row.ts_ms;
         let again_until_ms = condition.again_until_ms;
         let again = condition.ended.take().filter(|_| since_ms <= again_until_ms);
@@ -216,7 +217,9 @@ impl Exceptions {
     /// Clears what has been right for long enough by the time of its bay, though no row says so any more.
     pub(in crate::engine) fn clear_passed(&mut self, frontier_ms: impl Fn(&str, &str) -> Option<i64>) {
         let mut cleared = Vec::new();
-        for condition in self.conditions.values_mut() {
+        let waiting: Vec<Slot> = self.conditions.waiting().iter().cloned().collect();
+        for slot in waiting {
+            let Some(condition) = self.conditions.get_mut(&slot) else { continue };
             let open = condition.open.as_ref().filter(|_| condition.misses_since_ms.is_some());
             let Some((site, bay)) = open.and_then(|open| Some((&open.site, open.bay.as_ref()?))) else {
                 continue;
@@ -254,13 +257,9 @@ impl Exceptions {
             rules.retain(|rule| is_there(rule));
             !rules.is_empty()
         });
-        self.latched.retain(|_, exception| {
-            let stays = is_there(&exception.rule);
-            if !stays {
-                ended.push(exception.clone());
-            }
-            stays
-        });
+        let gone = self.latched.values().filter(|latched| !is_there(&latched.rule));
+        let gone: Vec<String> = gone.map(|latched| latched.id.clone()).collect();
+        ended.extend(gone.iter().filter_map(|id| self.latched.remove(id)));
         for exception in ended {
             let evidence = with_evidence(&exception.evidence, "reason", json!("rule_removed"));
             let cleared_ms = Some(at_ms.max(exception.raised_ms));

@@ -55,8 +55,8 @@ impl Exceptions {
                     (one.job.clone(), one.step.clone(), one.limit_min, one.limit_max, one.message.clone())
                 };
                 if says(&before) != says(&certain) {
-                    if let Some(latched) = self.latched.get_mut(&certain.id) {
-                        latched.clone_from(&certain);
+                    if self.latched.contains_key(&certain.id) {
+                        self.latched.put(certain.clone());
                     }
                     self.tell(certain);
                 }
@@ -112,7 +112,7 @@ impl Exceptions {
                     return;
                 }
                 if now.state == State::Latched {
-                    self.latched.insert(now.id.clone(), now.clone());
+                    self.latched.put(now.clone());
                 }
                 self.tell(now.clone());
                 now

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::kept::Slot;
 use super::{Exception, Exceptions, LATCHED_MAX, State, with_evidence};
 
 /// Nothing is shelved for longer than a shift.
@@ -98,7 +99,7 @@ impl Exceptions {
             (_, OperatorState::OutOfService) => conflict(OUT_OF_SERVICE),
             _ => {
                 let by = Operator { state: OperatorState::Shelved, ..by };
-                for condition in self.conditions.values_mut() {
+                for condition in self.conditions.all_mut() {
                     if condition.open.as_ref().is_some_and(|open| open.id == id) {
                         condition.shelved = Some(by.clone());
                     }
@@ -114,7 +115,7 @@ impl Exceptions {
         if known.operator.state != OperatorState::Shelved || known.state == State::Cleared {
             return Err(Refusal::Conflict(format!("exception `{id}` is not shelved")));
         }
-        for condition in self.conditions.values_mut() {
+        for condition in self.conditions.all_mut() {
             if condition.open.as_ref().is_some_and(|open| open.id == id) {
                 condition.shelved = None;
             }
@@ -176,7 +177,9 @@ impl Exceptions {
             operator.state == OperatorState::Shelved && operator.until_ms.is_some_and(|ms| ms <= at_ms)
         };
         let mut over: Vec<String> = Vec::new();
-        for condition in self.conditions.values_mut() {
+        let waiting: Vec<Slot> = self.conditions.waiting().iter().cloned().collect();
+        for slot in waiting {
+            let Some(condition) = self.conditions.get_mut(&slot) else { continue };
             if condition.shelved.as_ref().is_some_and(is_over) {
                 condition.shelved = None;
             }
@@ -184,8 +187,10 @@ impl Exceptions {
                 condition.open.iter().filter(|open| is_over(&open.operator)).map(|open| open.id.clone()),
             );
         }
-        let latched = self.latched.values().filter(|latched| is_over(&latched.operator));
-        over.extend(latched.map(|latched| latched.id.clone()));
+        let ended = self.latched.ends().iter().take_while(|(ms, _)| *ms <= at_ms);
+        let mut latched: Vec<String> = ended.map(|(_, id)| id.clone()).collect();
+        latched.sort_unstable();
+        over.extend(latched);
         for id in over {
             let reason = Some("shelved until now".to_owned());
             self.mark(&id, &Operator { reason, since_ms: Some(at_ms), ..Operator::default() });
@@ -194,9 +199,8 @@ impl Exceptions {
 
     /// The next whole second after `at_ms` at which a shelving ends.
     pub(in crate::engine) fn next_deadline_ms(&self, at_ms: i64) -> Option<i64> {
-        let conditions = self.conditions.values().filter_map(|condition| condition.shelved.as_ref());
-        let latched = self.latched.values().map(|latched| &latched.operator);
-        let ends = conditions.chain(latched).filter_map(|operator| operator.until_ms);
+        let latched = self.latched.ends().iter().map(|(ms, _)| *ms);
+        let ends = self.conditions.ends_ms().chain(latched);
         ends.map(|ms| -(-ms).div_euclid(1000) * 1000).filter(|&ms| ms > at_ms).min()
     }
 
@@ -219,9 +223,10 @@ impl Exceptions {
 
     /// Changes every copy of an exception that later words are made from, and tells it.
     pub(super) fn mark(&mut self, id: &str, operator: &Operator) -> Exception {
-        let conditions = self.conditions.values_mut();
+        let mut latched = self.latched.remove(id);
+        let conditions = self.conditions.all_mut();
         let kept = conditions.flat_map(|condition| condition.open.iter_mut().chain(&mut condition.ended));
-        let kept = kept.chain(self.latched.values_mut()).chain(self.arrived.values_mut().flatten());
+        let kept = kept.chain(&mut latched).chain(self.arrived.values_mut().flatten());
         let kept = kept.chain(self.amendable.values_mut().map(|(exception, _)| exception));
         let mut told: Option<Exception> = None;
         for exception in kept.chain(&mut self.recent).filter(|exception| exception.id == id) {
@@ -231,6 +236,7 @@ impl Exceptions {
                 told = Some(exception.clone());
             }
         }
+        latched.into_iter().for_each(|latched| self.latched.put(latched));
         let told = told.expect("only what is known is marked");
         self.changes.push(told.clone());
         told

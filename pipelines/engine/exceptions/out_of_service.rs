@@ -50,7 +50,7 @@ impl Exceptions {
         }
         let by = Operator { state: OperatorState::OutOfService, until_ms: None, ..by };
         self.out_of_service.0.insert(name, by.clone());
-        for condition in self.conditions.values_mut() {
+        for condition in self.conditions.all_mut() {
             if condition.open.as_ref().is_some_and(|open| is_of(open, site, tool)) {
                 condition.shelved = None;
             }

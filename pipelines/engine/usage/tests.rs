@@ -60,10 +60,10 @@ fn beyond_the_bound_the_books_that_ended_first_are_forgotten_and_open_ones_stay(
         let book = Book { ended_ms, is_final: ended_ms.is_some(), ..Book::new(0, 0) };
         usage.books.insert(key, book);
     }
-    usage.forget_beyond(2, |_| i64::MIN);
+    usage.forget_beyond(2, 1, |_| i64::MIN);
     let kept: Vec<&str> = usage.books.keys().map(|key| &*key.step).collect();
     assert_eq!(kept, ["S0", "S1"]);
-    usage.forget_beyond(2, |_| 31);
+    usage.forget_beyond(2, 1, |_| 31);
     assert_eq!(usage.books.len(), 1, "too old");
 }
 
