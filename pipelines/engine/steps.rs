@@ -268,9 +268,9 @@ impl Steps {
             for (_, key) in oldest.into_iter().take(self.progress.len() - keep) {
                 self.progress.remove(&key);
             }
+            let progress = &self.progress;
+            self.doubles.forget(|key| progress.contains_key(key));
         }
-        let progress = &self.progress;
-        self.doubles.forget(|key| progress.contains_key(key));
         if self.cards.len() <= keep {
             return;
         }

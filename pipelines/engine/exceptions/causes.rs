@@ -190,6 +190,8 @@ impl Exceptions {
             let Some(open) = self.conditions[&slot].open.as_ref() else { continue };
             let cause = self.cause_of(open).map(|cause| cause.id.clone());
             let changed = match cause {
+                // Mostly it has been told of it.
+                Some(cause) if open.evidence.contains(&format!("\"cause\":{}", json!(cause))) => continue,
                 Some(cause) => {
                     let evidence = with_evidence(&open.evidence, "cause", json!(cause));
                     Exception { evidence, ..open.clone() }

@@ -233,9 +233,7 @@ impl Exceptions {
 
     /// Forgets the keys of conditions that nothing was heard of since `before_ms` and that are not open.
     pub(in crate::engine) fn forget(&mut self, before_ms: i64) {
-        self.conditions.retain(|_, condition| {
-            condition.open.is_some() || condition.newest_ms.is_none_or(|newest_ms| newest_ms >= before_ms)
-        });
+        self.conditions.forget(before_ms);
     }
 
     /// After a restart: ends what rules raised that are not there any more, for nothing else would.

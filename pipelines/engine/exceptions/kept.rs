@@ -21,6 +21,9 @@ pub(super) struct Conditions {
     /// can be any: after a checkpoint, and when all were handed out.
     #[serde(skip)]
     waiting: Option<BTreeSet<Slot>>,
+    /// Of none was heard before it; not known after a checkpoint, nor once another has come.
+    #[serde(skip)]
+    heard_from_ms: Option<i64>,
 }
 
 impl Deref for Conditions {
@@ -39,7 +42,10 @@ impl Conditions {
     }
 
     pub(super) fn get_or_new(&mut self, slot: &Slot) -> &mut Condition {
-        let condition = self.all.entry(slot.clone()).or_default();
+        let condition = self.all.entry(slot.clone()).or_insert_with(|| {
+            self.heard_from_ms = None;
+            Condition::default()
+        });
         note(&mut self.waiting, slot, condition);
         condition
     }
@@ -57,9 +63,22 @@ impl Conditions {
         self.all.retain(stays);
     }
 
+    /// Forgets those of which nothing was heard since `before_ms` and that are not open.
+    pub(super) fn forget(&mut self, before_ms: i64) {
+        // Mostly none is so old, and not each has to be looked at for that.
+        if self.heard_from_ms.is_some_and(|from_ms| before_ms <= from_ms) {
+            return;
+        }
+        self.all.retain(|_, condition| {
+            condition.open.is_some() || condition.newest_ms.is_none_or(|newest_ms| newest_ms >= before_ms)
+        });
+        let heard_ms = self.all.values().filter_map(|condition| condition.newest_ms);
+        self.heard_from_ms = heard_ms.min().or(Some(i64::MAX));
+    }
+
     /// Those of which time may bring something, in order.
     pub(super) fn waiting(&mut self) -> &BTreeSet<Slot> {
-        let Conditions { all, waiting } = self;
+        let Conditions { all, waiting, .. } = self;
         match waiting {
             Some(waiting) => waiting.retain(|slot| {
                 all.get_mut(slot).is_some_and(|condition| {
