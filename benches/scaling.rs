@@ -1,8 +1,9 @@
-//! How the engine's cost grows with the work: rows, bays, limit rules, window queries; and its memory with series and
-//! open panes. Figures, and a chart of them in the target folder.
+//! How the engine's cost grows with the work: rows, bays, limit rules, window queries, hours of work; and its memory
+//! with series and open panes. Figures, and a chart of them in the target folder.
 //!
 //! The engine alone, entries in and emissions thrown away, CPU ns a message, decoding included.
-//! `cargo bench --bench scaling -- rows limits` does these parts alone; all are rows, bays, limits, windows and memory.
+//! `cargo bench --bench scaling -- rows limits` does these parts alone; all are rows, bays, limits, windows, hours
+//! and memory.
 //! `ANDON_MESSAGES` sets how many readings a point has (a million), `ANDON_RUNS` how often each is measured.
 
 #[path = "support/alone.rs"]
@@ -11,6 +12,8 @@ mod alone;
 mod asked;
 #[path = "support/chart.rs"]
 mod chart;
+#[path = "scaling/hours.rs"]
+mod hours;
 #[path = "scaling/memory.rs"]
 mod memory;
 #[allow(dead_code, reason = "another benchmark uses the rest")]
@@ -229,11 +232,12 @@ fn main() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let bench =
         Bench { folder, messages: number("ANDON_MESSAGES", 1_000_000), runs: number("ANDON_RUNS", 3) };
-    let parts: [(&str, Part); 4] = [
+    let parts: [(&str, Part); 5] = [
         ("rows", Bench::rows),
         ("bays", Bench::bays),
         ("limits", Bench::limits),
         ("windows", Bench::windows),
+        ("hours", hours::panel),
     ];
     let asked = parts.iter().filter(|(name, _)| is_asked(name));
     let panels: Vec<Panel> = asked.map(|(_, part)| part(&bench)).collect();

@@ -74,6 +74,14 @@ impl Alone {
         self.cpu_ns += cpu_ns() - started;
     }
 
+    /// Bytes of a checkpoint, and the CPU time that making it takes.
+    #[allow(dead_code, reason = "another benchmark uses the rest")]
+    pub(crate) fn snapshot(&mut self) -> (usize, u64) {
+        let started = cpu_ns();
+        let bytes = self.engine.snapshot().expect("it can be written").len();
+        (bytes, cpu_ns() - started)
+    }
+
     /// Messages so far.
     pub(crate) fn messages(&self) -> u64 {
         self.engine.counts().messages

@@ -6,6 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// So long after it was heard of last, a key is forgotten that is not open.
+const FORGOTTEN_AFTER_MS: i64 = 100;
+
 /// One thing that happens.
 #[derive(Clone, Copy, Debug)]
 enum What {
@@ -15,6 +18,8 @@ enum What {
     Tick,
     /// What is open is ended for a reason of its own.
     End,
+    /// Somebody shelves what goes on, for so long.
+    Shelve(i64),
 }
 
 /// The settings of the rule.
@@ -24,6 +29,7 @@ struct Settings {
     clear_after_ms: i64,
     realarm_after_ms: i64,
     has_cause: bool,
+    latch: bool,
 }
 
 fn says() -> impl Strategy<Value = Says> {
@@ -40,8 +46,12 @@ fn what() -> impl Strategy<Value = What> {
 }
 
 /// What happens, and how long after the thing before.
-fn history() -> impl Strategy<Value = Vec<(i64, What)>> {
-    prop::collection::vec((prop_oneof![0..3_i64, 0..40_i64], what()), 1..80)
+fn history(what: impl Strategy<Value = What>) -> impl Strategy<Value = Vec<(i64, What)>> {
+    prop::collection::vec((prop_oneof![0..3_i64, 0..40_i64], what), 1..80)
+}
+
+fn what_or_shelve() -> impl Strategy<Value = What> {
+    prop_oneof![6 => what(), 1 => (1..60_i64).prop_map(What::Shelve)]
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
@@ -52,6 +62,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             clear_after_ms,
             realarm_after_ms,
             has_cause,
+            latch: false,
         },
     )
 }
@@ -62,7 +73,7 @@ fn life(name: &str, settings: Settings) -> RuleLife {
         version: "abc".into(),
         severity: Severity::High,
         kind: ExceptionKind::Condition,
-        latch: false,
+        latch: settings.latch,
         raise_after_ms: settings.raise_after_ms,
         clear_after_ms: settings.clear_after_ms,
         realarm_after_ms: settings.realarm_after_ms,
@@ -70,12 +81,23 @@ fn life(name: &str, settings: Settings) -> RuleLife {
     }
 }
 
-/// All that is told, and what is open at each step; the state goes through bytes where a bit of `restarts` is set.
-fn told(settings: Settings, history: &[(i64, What)], restarts: &[bool]) -> Vec<(Exception, i64)> {
+/// All that is told and when, and when time brings something next; the state goes through bytes where a bit of `restarts`
+/// is set.
+fn told(
+    settings: Settings,
+    history: &[(i64, What)],
+    restarts: &[bool],
+) -> (Vec<(Exception, i64)>, Vec<Option<i64>>) {
     let rule = life("pressure_low", settings);
     let cause = life(
         "gateway_down",
-        Settings { raise_after_ms: 0, clear_after_ms: 0, realarm_after_ms: 0, has_cause: false },
+        Settings {
+            raise_after_ms: 0,
+            clear_after_ms: 0,
+            realarm_after_ms: 0,
+            has_cause: false,
+            latch: false,
+        },
     );
     let causes = || {
         let all: &[(&str, &[&str])] =
@@ -83,7 +105,7 @@ fn told(settings: Settings, history: &[(i64, What)], restarts: &[bool]) -> Vec<(
         Exceptions { causes: Causes::of(all), ..Exceptions::default() }
     };
     let mut exceptions = causes();
-    let mut told = Vec::new();
+    let (mut told, mut deadlines_ms) = (Vec::new(), Vec::new());
     let mut now_ms = 1_000;
     for (place, (after_ms, what)) in history.iter().enumerate() {
         now_ms += after_ms;
@@ -106,11 +128,23 @@ fn told(settings: Settings, history: &[(i64, What)], restarts: &[bool]) -> Vec<(
             What::Tick => {
                 exceptions.clear_passed(|_, _| Some(now_ms));
                 exceptions.release_suppressed();
+                exceptions.end_shelving(now_ms);
+                exceptions.forget(now_ms - FORGOTTEN_AFTER_MS);
+            }
+            What::Shelve(for_ms) => {
+                let ids: Vec<String> = exceptions.open().map(|open| open.id.clone()).collect();
+                for id in ids {
+                    let by = Operator { until_ms: Some(now_ms + for_ms), ..Operator::default() };
+                    // What is shelved already is not shelved again.
+                    let _ = exceptions.shelve(&id, by);
+                }
             }
             What::End => exceptions.end(&rule.name, "lyon/bay-01", now_ms, "step_ended"),
         }
         told.extend(exceptions.take_changes().into_iter().map(|change| (change, now_ms)));
-        let open = exceptions.open().filter(|open| open.rule == rule.name).count() as u64;
+        deadlines_ms.push(exceptions.next_deadline_ms(now_ms));
+        let is_one = |open: &&Exception| open.rule == rule.name && open.state != State::Latched;
+        let open = exceptions.open().filter(is_one).count() as u64;
         let suppressed = exceptions.overview().suppressed;
         assert!(open + suppressed <= 1, "one at most: {open} and {suppressed}");
         if !restarts.is_empty() && restarts[place % restarts.len()] {
@@ -119,7 +153,7 @@ fn told(settings: Settings, history: &[(i64, What)], restarts: &[bool]) -> Vec<(
             exceptions = read.under_settings_of(&causes());
         }
     }
-    told
+    (told, deadlines_ms)
 }
 
 proptest! {
@@ -128,11 +162,11 @@ proptest! {
     #[test]
     fn one_is_open_at_most_each_raise_has_one_end_and_times_never_go_back(
         settings in settings(),
-        history in history(),
+        history in history(what()),
         restarts in prop::collection::vec(any::<bool>(), 0..7),
     ) {
-        let straight = told(settings, &history, &[]);
-        prop_assert_eq!(&straight, &told(settings, &history, &restarts), "a restart changes nothing");
+        let (straight, _) = told(settings, &history, &[]);
+        prop_assert_eq!(&straight, &told(settings, &history, &restarts).0, "a restart changes nothing");
         // By id: the last word on it, and its row ids.
         let mut last: BTreeMap<&str, &Exception> = BTreeMap::new();
         let mut row_ids = BTreeMap::new();
@@ -162,5 +196,17 @@ proptest! {
             // What is said twice has another id, or sinks would take it for a repeat.
             prop_assert_eq!(row_ids.insert(change.row_id(), change), None, "{:?}", change);
         }
+    }
+
+    /// What time may bring is known to who has just read a checkpoint as to who has followed all along.
+    #[test]
+    fn a_restart_changes_nothing_of_what_is_latched_shelved_or_forgotten(
+        settings in settings(),
+        latch in any::<bool>(),
+        history in history(what_or_shelve()),
+        restarts in prop::collection::vec(any::<bool>(), 1..7),
+    ) {
+        let settings = Settings { latch, ..settings };
+        prop_assert_eq!(told(settings, &history, &[]), told(settings, &history, &restarts));
     }
 }
