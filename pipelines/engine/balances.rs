@@ -68,11 +68,8 @@ impl Balances {
         let balance = self.days.entry(day.clone()).or_insert(fresh);
         write(balance);
         balance.is_changed = true;
-        let ended_ms = if balance.is_passed || balance.kind == MeterKind::Level {
-            i64::MIN
-        } else {
-            balance.ended_ms
-        };
+        let ended_ms =
+            if balance.is_passed || balance.kind == MeterKind::Level { i64::MIN } else { balance.ended_ms };
         self.idle_until_ms.entry(bay).and_modify(|until_ms| *until_ms = ended_ms.min(*until_ms));
         self.attention.entry(bay).or_default().insert(day);
         true

@@ -46,33 +46,32 @@ enum Flag {
 impl Lookout {
     /// Takes in what is looked for now, and what series are new in `table`.
     fn follow(&mut self, watch: Arc<Watch>, table: &SeriesTable, usage: &Usage) {
-        let before = self.watch.take().unwrap_or_default();
-        let known = self.flags.len();
-        self.flags.resize(table.all().len(), Flag::Nothing);
-        let is_same = Arc::ptr_eq(&before, &watch);
-        if !is_same || known < self.flags.len() {
-            // Of nearly all bays the same is looked for as before.
-            let is_other = |place: &(Box<str>, Box<str>)| {
-                !is_same
-                    && (watch.bays.get(place).map(Arc::as_ptr) != before.bays.get(place).map(Arc::as_ptr)
-                        || watch.of_work.get(&place.0).map(Arc::as_ptr)
-                            != before.of_work.get(&place.0).map(Arc::as_ptr))
-            };
-            let bays: Vec<(Option<&Arc<Sought>>, bool)> =
-                table.bays().iter().map(|place| (watch.bays.get(place), is_other(place))).collect();
-            for (place, series) in table.all().iter().enumerate() {
-                let (sought, is_other) = bays[table.bay_of()[place] as usize];
-                if !is_other && place < known {
-                    continue;
-                }
-                let is_amount = usage.is_amount(u32::try_from(place).expect("series are numbered in u32"));
-                let of_work = watch.of_work.get(&series.site);
-                self.flags[place] =
-                    sought.map_or(Flag::Nothing, |sought| flag(sought, of_work, &series.metric, is_amount));
-            }
-        }
         self.is_any = watch.any;
-        self.watch = Some(watch);
+        let before = self.watch.replace(Arc::clone(&watch)).unwrap_or_default();
+        let is_same = Arc::ptr_eq(&before, &watch);
+        let known = self.flags.len();
+        if is_same && known == table.all().len() {
+            return;
+        }
+        self.flags.resize(table.all().len(), Flag::Nothing);
+        // Of nearly all bays the same is looked for as before.
+        let is_other = |place: &(Box<str>, Box<str>)| {
+            let sought = |watch: &Watch| watch.bays.get(place).map(Arc::as_ptr);
+            let of_work = |watch: &Watch| watch.of_work.get(&place.0).map(Arc::as_ptr);
+            !is_same && (sought(&watch) != sought(&before) || of_work(&watch) != of_work(&before))
+        };
+        let bays: Vec<(Option<&Arc<Sought>>, bool)> =
+            table.bays().iter().map(|place| (watch.bays.get(place), is_other(place))).collect();
+        for (place, series) in table.all().iter().enumerate() {
+            let (sought, is_other) = bays[table.bay_of()[place] as usize];
+            if !is_other && place < known {
+                continue;
+            }
+            let is_amount = usage.is_amount(u32::try_from(place).expect("series are numbered in u32"));
+            let of_work = watch.of_work.get(&series.site);
+            self.flags[place] =
+                sought.map_or(Flag::Nothing, |sought| flag(sought, of_work, &series.metric, is_amount));
+        }
     }
 
     /// Whether a reading of no step's time can be evidence.

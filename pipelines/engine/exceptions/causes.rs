@@ -178,7 +178,7 @@ impl Exceptions {
     pub(in crate::engine) fn release_suppressed(&mut self) {
         self.settle();
         let rank = |rule: &Arc<str>| self.causes.held.get(rule).map_or(0, |held| held.rank);
-        let waiting: Vec<Slot> = self.conditions.waiting().iter().cloned().collect();
+        let waiting = self.conditions.waiting();
         let is_suppressed = |slot: &Slot| {
             let open = self.conditions.get(slot).and_then(|condition| condition.open.as_ref());
             open.is_some_and(|open| open.state == State::Suppressed) && self.causes.held.contains_key(&slot.0)

@@ -84,10 +84,7 @@ impl Exceptions {
         self.conditions_of(&rule.name).next().is_some()
     }
 
-    pub(super) fn conditions_of(
-        &self,
-        rule: &Arc<str>,
-    ) -> impl Iterator<Item = (&Slot, &Condition)> {
+    pub(super) fn conditions_of(&self, rule: &Arc<str>) -> impl Iterator<Item = (&Slot, &Condition)> {
         let from = (Arc::clone(rule), String::new());
         self.conditions.range(from..).take_while(move |((name, _), _)| name == rule)
     }
@@ -217,8 +214,7 @@ impl Exceptions {
     /// Clears what has been right for long enough by the time of its bay, though no row says so any more.
     pub(in crate::engine) fn clear_passed(&mut self, frontier_ms: impl Fn(&str, &str) -> Option<i64>) {
         let mut cleared = Vec::new();
-        let waiting: Vec<Slot> = self.conditions.waiting().iter().cloned().collect();
-        for slot in waiting {
+        for slot in self.conditions.waiting() {
             let Some(condition) = self.conditions.get_mut(&slot) else { continue };
             let open = condition.open.as_ref().filter(|_| condition.misses_since_ms.is_some());
             let Some((site, bay)) = open.and_then(|open| Some((&open.site, open.bay.as_ref()?))) else {

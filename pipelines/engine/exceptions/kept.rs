@@ -77,22 +77,16 @@ impl Conditions {
     }
 
     /// Those of which time may bring something, in order.
-    pub(super) fn waiting(&mut self) -> &BTreeSet<Slot> {
+    pub(super) fn waiting(&mut self) -> Vec<Slot> {
         let Conditions { all, waiting, .. } = self;
-        match waiting {
-            Some(waiting) => waiting.retain(|slot| {
-                all.get_mut(slot).is_some_and(|condition| {
-                    condition.is_noted = condition.waits_for_time();
-                    condition.is_noted
-                })
-            }),
-            None => {
-                all.values_mut().for_each(|condition| condition.is_noted = condition.waits_for_time());
-                let noted = all.iter().filter(|(_, condition)| condition.is_noted);
-                *waiting = Some(noted.map(|(slot, _)| slot.clone()).collect());
-            }
-        }
-        self.waiting.get_or_insert_default()
+        let waiting = waiting.get_or_insert_with(|| all.keys().cloned().collect());
+        waiting.retain(|slot| {
+            all.get_mut(slot).is_some_and(|condition| {
+                condition.is_noted = condition.waits_for_time();
+                condition.is_noted
+            })
+        });
+        waiting.iter().cloned().collect()
     }
 
     /// When shelvings end.

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::kept::Slot;
 use super::{Exception, Exceptions, LATCHED_MAX, State, with_evidence};
 
 /// Nothing is shelved for longer than a shift.
@@ -177,8 +176,7 @@ impl Exceptions {
             operator.state == OperatorState::Shelved && operator.until_ms.is_some_and(|ms| ms <= at_ms)
         };
         let mut over: Vec<String> = Vec::new();
-        let waiting: Vec<Slot> = self.conditions.waiting().iter().cloned().collect();
-        for slot in waiting {
+        for slot in self.conditions.waiting() {
             let Some(condition) = self.conditions.get_mut(&slot) else { continue };
             if condition.shelved.as_ref().is_some_and(is_over) {
                 condition.shelved = None;
