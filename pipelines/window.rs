@@ -12,6 +12,7 @@ pub(crate) mod exact;
 mod frontier;
 pub(crate) mod fused;
 mod groups;
+mod hash;
 mod mark;
 mod merging;
 mod pane;

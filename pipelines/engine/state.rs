@@ -4,8 +4,8 @@
 //! second, and behind it, in postcard as well, what is inferred of steps that nobody clocks ([`Parts`]), behind that the
 //! ledger ([`Ledger`]), behind that the tools that are out of service ([`OutOfService`]), and behind that what was told of
 //! each hour and what new windows wait for ([`Past`]), and behind that how often tools are usually heard and which bays are
-//! open ([`PaceState`]): versions 15 and 16 are the same without the last, version 14 without the last two, and so on to
-//! version 11. They hold numbers (of series, bays, channels) as they are, with the tables that give them;
+//! open ([`PaceState`]): version 17 is the same with the names of windows' groups in full, versions 15 and 16 are so without
+//! the last part, version 14 without the last two, and so on to version 11. They hold numbers (of series, bays, channels) as they are, with the tables that give them;
 //! the hash speaks in names alone, so that it does not depend on the order in which names were first seen.
 
 mod lines;
@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::functions::Parts;
 
 /// Raised with whatever [`State`] holds: `fixtures/formats` has the bytes of each version.
-pub const VERSION: u32 = 17;
+pub const VERSION: u32 = 18;
 /// Those before, which are still read: each lacks what the next one has behind it.
 const WITHOUT_INFERRED: u32 = 11;
 const WITHOUT_LEDGER: u32 = 12;

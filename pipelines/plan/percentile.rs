@@ -15,7 +15,6 @@ use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, GroupsAccumulator,
 use datafusion::physical_expr::expressions::Literal;
 
 use super::aggregate::{Each, Of, Single, State, state_fields};
-use crate::window::exact::Cut;
 use crate::window::fused::Fold;
 
 /// Bits of a number that its bucket leaves out.
@@ -117,10 +116,6 @@ impl Fold for Histogram {
         self.count += 1;
         self.least = self.least.min(value);
         self.greatest = self.greatest.max(value);
-    }
-
-    fn fold_cut(&mut self, _: Cut, value: f64) {
-        self.fold(value);
     }
 
     fn merge(&mut self, other: &Self) {

@@ -201,6 +201,11 @@ impl WindowPlan {
         &self.hash
     }
 
+    /// Whether a row's series does not decide its group alone.
+    pub(crate) fn has_row_keys(&self) -> bool {
+        self.keys.iter().any(|key| matches!(key, Key::Row(_)))
+    }
+
     /// The columns of GROUP BY without the window's: one open condition each.
     #[must_use]
     pub fn key_schema(&self) -> SchemaRef {

@@ -138,7 +138,7 @@ impl Closed {
                 Key::WindowStart => cast(&time(|said| said.start_ms), field.data_type())?,
                 Key::WindowEnd => cast(&time(|said| said.end_ms), field.data_type())?,
                 Key::Series(_) | Key::Row(_) => {
-                    let column = table.column(own.len(), &groups, field.data_type())?;
+                    let column = table.column(own.len(), &groups)?;
                     own.push(Arc::clone(&column));
                     column
                 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryArray, RecordBatch, RecordBatchOptions,
+};
 use arrow::buffer::{Buffer, ScalarBuffer};
 use arrow::datatypes::{Field, Float64Type, Schema, UInt64Type};
 use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::writer::StreamWriter;
 use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::error::DataFusionError;
 
 /// The columns of a section, one after the other.
 pub(super) struct Columns<'a> {
@@ -37,17 +40,26 @@ impl Columns<'_> {
         Ok(column.ok_or_else(wrong)?.values().clone())
     }
 
-    /// Sums as their encoding.
-    pub(super) fn exact<S>(&mut self, decode: impl Fn(&[u8]) -> Option<S>) -> Result<Vec<S>> {
-        let wrong = || exec_datafusion_err!("a state has a column that is no sum");
+    pub(super) fn sums(&mut self) -> Result<Sums> {
         let column = self.next()?;
-        let column = column.as_binary_opt::<i32>().ok_or_else(wrong)?;
-        let mut sums = Vec::with_capacity(column.len());
-        for row in 0..column.len() {
-            sums.push(decode(column.value(row)).ok_or_else(wrong)?);
-        }
-        Ok(sums)
+        Ok(Sums(column.as_binary_opt::<i32>().ok_or_else(no_sum)?.clone()))
     }
+}
+
+/// Exact sums as their encoding, a row each.
+pub(super) struct Sums(BinaryArray);
+
+impl Sums {
+    /// Lets `decode` take that of a row.
+    #[inline]
+    pub(super) fn take(&self, row: usize, decode: impl FnOnce(&[u8]) -> Option<()>) -> Result<()> {
+        decode(self.0.value(row)).ok_or_else(no_sum)
+    }
+}
+
+#[cold]
+fn no_sum() -> DataFusionError {
+    exec_datafusion_err!("a state has a column that is no sum")
 }
 
 /// What a section has besides its columns, and room for what each of them has besides its values.

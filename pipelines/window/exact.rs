@@ -28,66 +28,57 @@ pub(crate) struct ExactSum {
     side: Option<Box<Side>>,
 }
 
-/// A value in units of the two parts of a sum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cut {
-    pub high: i64,
-    pub low: i64,
-}
+/// What [`ExactSum`] holds without its side is below this.
+const BOUND: f64 = power_of_two(SUM_EXPONENT + LOW_BITS + 51);
 
-/// Whether cut values were whole numbers of units, and not too large: gathered without branches, so that many are cut at
-/// a time.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Fit {
-    /// Zero if every value was whole.
-    rest: u64,
-    /// Below zero if one was too large, or not a number.
-    room: i64,
-}
-
-impl Fit {
-    pub(crate) fn is_all(self) -> bool {
-        self.rest == 0 && self.room >= 0
-    }
-}
-
-/// Cuts a value. What it gives means nothing if the value does not fit.
+/// Whether a value is zero, or so large that its last digit is a unit at least, and within bounds.
 #[inline]
-pub(crate) fn cut(value: f64, fit: &mut Fit) -> Cut {
+pub(crate) fn is_usual(value: f64) -> bool {
+    const LEAST: u64 = power_of_two(SUM_EXPONENT + 52).to_bits();
+    // Bits of numbers without a sign are in the order of the numbers; what is no number is above all.
+    let bits = value.abs().to_bits();
+    bits == 0 || (LEAST..BOUND.to_bits()).contains(&bits)
+}
+
+/// A value in units of the high and the low part, and what is left of it: nothing, if it [`is_usual`].
+#[inline]
+fn cut(value: f64) -> (i64, i64, f64) {
     /// One and a half times 2 to so much that the last bit of a sum with it is a unit of the high, or the low part:
     /// adding it cuts a number there, and the bits count its units.
     const HIGH: f64 = 1.5 * power_of_two(SUM_EXPONENT + LOW_BITS + 52);
     const LOW: f64 = 1.5 * power_of_two(SUM_EXPONENT + 52);
-    /// What can be cut so is below this. Bits of numbers without a sign are in the order of the numbers.
-    const BOUND: f64 = power_of_two(SUM_EXPONENT + LOW_BITS + 51);
     let at_high = value + HIGH;
     let rest = value - (at_high - HIGH);
     let at_low = rest + LOW;
-    fit.rest |= ((at_low - LOW) - rest).to_bits();
-    fit.room |= BOUND.to_bits().cast_signed() - 1 - value.abs().to_bits().cast_signed();
     let units = |cut: f64, by: f64| cut.to_bits().cast_signed().wrapping_sub(by.to_bits().cast_signed());
-    Cut { high: units(at_high, HIGH), low: units(at_low, LOW) }
+    (units(at_high, HIGH), units(at_low, LOW), rest - (at_low - LOW))
 }
 
 impl ExactSum {
     /// Adds a value.
     #[inline]
     pub(crate) fn add(&mut self, value: f64) {
-        let mut fit = Fit::default();
-        let cut = cut(value, &mut fit);
-        if fit.is_all() { self.add_cut(cut, value) } else { self.add_aside(value) }
+        if is_usual(value) { self.add_usual(value) } else { self.add_unusual(value) }
     }
 
-    /// Adds a value that was [`cut`] and fits.
+    /// Adds a value that [`is_usual`].
     #[inline]
-    pub(crate) fn add_cut(&mut self, cut: Cut, value: f64) {
-        if let Some(high) = self.high.checked_add(cut.high)
-            && let Some(low) = self.low.checked_add(cut.low)
+    pub(crate) fn add_usual(&mut self, value: f64) {
+        let (high, low, _) = cut(value);
+        if let Some(high) = self.high.checked_add(high)
+            && let Some(low) = self.low.checked_add(low)
         {
             (self.high, self.low) = (high, low);
         } else {
             self.add_aside(value);
         }
+    }
+
+    /// Small ones may be whole units as well.
+    #[cold]
+    pub(crate) fn add_unusual(&mut self, value: f64) {
+        let is_whole = value.abs() < BOUND && cut(value).2 == 0.0;
+        if is_whole { self.add_usual(value) } else { self.add_aside(value) }
     }
 
     #[cold]
@@ -164,13 +155,20 @@ impl ExactSum {
     }
 
     /// What [`ExactSum::encode`] wrote; `None` if these are no such bytes.
-    #[inline]
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut sum = ExactSum::default();
+        sum.take(bytes).map(|()| sum)
+    }
+
+    /// Becomes what [`ExactSum::decode`] gives, in place, which is faster for many.
+    #[inline]
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Option<()> {
         let (units, side) = bytes.split_first_chunk()?;
         let units = i128::from_le_bytes(*units);
-        let high = i64::try_from(units >> LOW_BITS).ok()?;
-        let low = i64::try_from(units - (i128::from(high) << LOW_BITS)).ok()?;
-        Some(ExactSum { high, low, side: Side::decode(side)? })
+        self.high = i64::try_from(units >> LOW_BITS).ok()?;
+        self.low = i64::try_from(units - (i128::from(self.high) << LOW_BITS)).ok()?;
+        self.side = if side.is_empty() { None } else { Some(Box::new(Side::decode(side)?)) };
+        Some(())
     }
 }
 
@@ -262,9 +260,16 @@ impl ExactSquares {
 
     /// What [`ExactSquares::encode`] wrote; `None` if these are no such bytes.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut squares = ExactSquares::default();
+        squares.take(bytes).map(|()| squares)
+    }
+
+    /// Becomes what [`ExactSquares::decode`] gives, in place.
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Option<()> {
         let (low, rest) = bytes.split_first_chunk()?;
         let (high, side) = rest.split_first_chunk()?;
-        let (low, high) = (u128::from_le_bytes(*low), i128::from_le_bytes(*high));
-        Some(ExactSquares { low, high, side: Side::decode(side)? })
+        (self.low, self.high) = (u128::from_le_bytes(*low), i128::from_le_bytes(*high));
+        self.side = if side.is_empty() { None } else { Some(Box::new(Side::decode(side)?)) };
+        Some(())
     }
 }

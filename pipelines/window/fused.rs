@@ -1,7 +1,7 @@
 //! States of our own for the aggregates that most rules use: one load and one store for all of them together. None
 //! depends on the order of its values, so states can be merged.
 
-use super::exact::{Cut, ExactSquares, ExactSum, Fit, cut};
+use super::exact::{ExactSquares, ExactSum, is_usual};
 
 /// count, sum, min and max of one column in one group. An empty minimum is `f64::MAX` and not infinity, as in
 /// DataFusion's accumulators.
@@ -92,9 +92,6 @@ pub(crate) trait Fold: Default {
     /// Takes a value in.
     fn fold(&mut self, value: f64);
 
-    /// Takes a value in that was cut and fits.
-    fn fold_cut(&mut self, cut: Cut, value: f64);
-
     /// Takes over what `other` has seen.
     fn merge(&mut self, other: &Self);
 }
@@ -102,15 +99,14 @@ pub(crate) trait Fold: Default {
 impl Fold for Measure {
     #[inline]
     fn fold(&mut self, value: f64) {
-        self.sum.add(value);
-        self.range(value);
-    }
-
-    #[inline]
-    fn fold_cut(&mut self, cut: Cut, value: f64) {
-        self.sum.add_cut(cut, value);
-        self.count += 1;
-        self.reach(value);
+        if is_usual(value) {
+            self.count += 1;
+            self.sum.add_usual(value);
+            self.reach(value);
+        } else {
+            self.sum.add_unusual(value);
+            self.range(value);
+        }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -130,77 +126,10 @@ impl Fold for Spread {
         self.squares.add(value);
     }
 
-    #[inline]
-    fn fold_cut(&mut self, cut: Cut, value: f64) {
-        self.count += 1;
-        self.sum.add_cut(cut, value);
-        self.squares.add(value);
-    }
-
     fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.sum.merge(&other.sum);
         self.squares.merge(&other.squares);
-    }
-}
-
-/// Rows that are cut at a time, on the stack.
-const CUT_ROWS: usize = 256;
-/// So few are not worth clearing that memory.
-const FEW_ROWS: usize = 64;
-
-/// Folds `values[row]` of each of `rows` (all, if `None`) into `states[groups[row]]`, in order, but for rows outside.
-pub(crate) fn fold_cut<S: Fold>(states: &mut [S], rows: Option<&[u32]>, groups: &[u32], values: &[f64]) {
-    if rows.map_or(groups.len(), <[u32]>::len) < FEW_ROWS {
-        return fold_rows(states, rows, groups, values, S::fold);
-    }
-    let mut cuts = Cuts::default();
-    match rows {
-        None => {
-            for (groups, values) in groups.chunks(CUT_ROWS).zip(values.chunks(CUT_ROWS)) {
-                cuts.fold(states, groups, values);
-            }
-        }
-        Some(rows) => {
-            let (mut of_rows, mut taken) = ([0; CUT_ROWS], [0.0; CUT_ROWS]);
-            for rows in rows.chunks(CUT_ROWS) {
-                for ((group, value), &row) in of_rows.iter_mut().zip(&mut taken).zip(rows) {
-                    (*group, *value) = (groups[row as usize], values[row as usize]);
-                }
-                cuts.fold(states, &of_rows[..rows.len()], &taken[..rows.len()]);
-            }
-        }
-    }
-}
-
-/// Values in units of sums, a column each part.
-struct Cuts {
-    high: [i64; CUT_ROWS],
-    low: [i64; CUT_ROWS],
-}
-
-impl Default for Cuts {
-    fn default() -> Self {
-        Cuts { high: [0; CUT_ROWS], low: [0; CUT_ROWS] }
-    }
-}
-
-impl Cuts {
-    #[inline]
-    fn fold<S: Fold>(&mut self, states: &mut [S], groups: &[u32], values: &[f64]) {
-        let mut fit = Fit::default();
-        for ((high, low), &value) in self.high.iter_mut().zip(&mut self.low).zip(values) {
-            Cut { high: *high, low: *low } = cut(value, &mut fit);
-        }
-        if !fit.is_all() {
-            return fold_rows(states, None, groups, values, S::fold);
-        }
-        for (((&group, &value), &high), &low) in groups.iter().zip(values).zip(&self.high).zip(&self.low) {
-            // What is outside has no state.
-            if let Some(state) = states.get_mut(group as usize) {
-                state.fold_cut(Cut { high, low }, value);
-            }
-        }
     }
 }
 

@@ -1,19 +1,22 @@
 //! Groups as dense numbers, found by their keys.
 
 mod combinations;
+mod keys;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::{cast, take};
-use arrow::datatypes::{DataType, Schema};
-use arrow::row::{RowConverter, SortField};
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::Result;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use rustc_hash::FxBuildHasher;
 
 pub(crate) use combinations::Combinations;
+use keys::EncodedKeys;
+pub(crate) use keys::KeyFormat;
 
 /// Stands for "in no group".
 pub(crate) const OUTSIDE: u32 = u32::MAX;
@@ -24,8 +27,7 @@ pub(crate) const GROUPS_MAX: usize = 100_000;
 /// Keys and their numbers: 0, 1, 2 … by first sight. Keys are kept as bytes that sort as the keys do.
 #[derive(Debug)]
 pub(crate) struct GroupTable {
-    converter: Arc<RowConverter>,
-    kinds: Arc<[DataType]>,
+    format: Arc<KeyFormat>,
     numbers: HashTable<u32>,
     keys: Keys,
     /// Whose watermark closes each group.
@@ -36,10 +38,8 @@ pub(crate) struct GroupTable {
     ranks: Vec<u32>,
     /// Their keys as columns, without dictionaries.
     columns: Vec<ArrayRef>,
-    /// The same in the types in which they are emitted.
+    /// The same in the types of the schema.
     emitted: Vec<Option<ArrayRef>>,
-    /// A hash of each key; as `order`, of those there were.
-    digests: Vec<[u8; 16]>,
 }
 
 /// One behind the other.
@@ -61,11 +61,6 @@ impl Keys {
         &self.bytes[start..self.ends[group]]
     }
 
-    fn push(&mut self, key: &[u8]) {
-        self.bytes.extend_from_slice(key);
-        self.ends.push(self.bytes.len());
-    }
-
     fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..).take(self.len()).map(|group| self.get(group))
     }
@@ -76,17 +71,14 @@ fn hash_of(key: &[u8]) -> u64 {
 }
 
 impl GroupTable {
-    /// For keys of the types in `schema`; names in dictionaries are taken out of them.
-    pub(crate) fn new(schema: &Schema) -> Result<Self> {
-        let kinds: Arc<[DataType]> = schema.fields().iter().map(|field| flat(field.data_type())).collect();
-        let converter = RowConverter::new(kinds.iter().cloned().map(SortField::new).collect())?;
-        Ok(Self::with(Arc::new(converter), kinds))
+    /// For keys of the types in `schema`.
+    pub(crate) fn new(schema: SchemaRef) -> Result<Self> {
+        Ok(Self::of(Arc::new(KeyFormat::new(schema)?)))
     }
 
-    fn with(converter: Arc<RowConverter>, kinds: Arc<[DataType]>) -> Self {
+    fn of(format: Arc<KeyFormat>) -> Self {
         GroupTable {
-            converter,
-            kinds,
+            format,
             numbers: HashTable::new(),
             keys: Keys::default(),
             closers: Vec::new(),
@@ -94,31 +86,25 @@ impl GroupTable {
             ranks: Vec::new(),
             columns: Vec::new(),
             emitted: Vec::new(),
-            digests: Vec::new(),
         }
     }
 
     /// An empty one for the same keys.
     pub(crate) fn fresh(&self) -> Self {
-        Self::with(Arc::clone(&self.converter), Arc::clone(&self.kinds))
+        Self::of(Arc::clone(&self.format))
     }
 
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// How many columns its keys have.
-    pub(crate) fn width(&self) -> usize {
-        self.kinds.len()
+    /// The columns of its keys.
+    pub(crate) fn schema(&self) -> &Schema {
+        self.format.schema()
     }
 
     pub(crate) fn closers(&self) -> &[u32] {
         &self.closers
-    }
-
-    /// A hash of each key, by number. After [`GroupTable::settle`].
-    pub(crate) fn digests(&self) -> &[[u8; 16]] {
-        &self.digests
     }
 
     /// The numbers of the groups whose keys are the rows of `columns`, new ones for new keys, which
@@ -140,51 +126,54 @@ impl GroupTable {
         rows: usize,
         mut closer_of: impl FnMut(usize) -> u32,
     ) -> Result<Vec<u32>> {
-        if self.kinds.is_empty() {
-            return Ok((0..rows).map(|row| self.number(groups_max, &[], || closer_of(row))).collect());
-        }
-        let flat: Result<Vec<ArrayRef>, _> =
-            columns.iter().zip(self.kinds.iter()).map(|(column, kind)| cast(column, kind)).collect();
-        let encoded = self.converter.convert_columns(&flat?)?;
-        let mut number = |row: usize| self.number(groups_max, encoded.row(row).data(), || closer_of(row));
-        Ok((0..rows).map(&mut number).collect())
+        let encoded = self.format.encode(columns)?;
+        let numbers = (0..rows).map(|row| self.number(groups_max, &encoded, row, || closer_of(row)));
+        Ok(numbers.collect())
     }
 
-    fn number(&mut self, groups_max: usize, key: &[u8], closer: impl FnOnce() -> u32) -> u32 {
-        let (keys, hash) = (&self.keys, hash_of(key));
-        if let Some(&number) = self.numbers.find(hash, |&number| keys.get(number) == key) {
-            return number;
-        }
-        if keys.len() >= groups_max {
-            return OUTSIDE;
-        }
-        let number = u32::try_from(keys.len()).expect("fewer groups than rows in memory");
-        self.numbers.insert_unique(hash, number, |&number| hash_of(keys.get(number)));
-        self.keys.push(key);
-        self.closers.push(closer());
+    fn number(
+        &mut self,
+        groups_max: usize,
+        encoded: &EncodedKeys,
+        row: usize,
+        closer: impl FnOnce() -> u32,
+    ) -> u32 {
+        // It is written behind the others, where it stays if it is new.
+        let known = self.keys.bytes.len();
+        encoded.write(row, &mut self.keys.bytes);
+        let (keys, key) = (&self.keys, &self.keys.bytes[known..]);
+        let is_it = |&number: &u32| keys.get(number) == key;
+        let number = match self.numbers.entry(hash_of(key), is_it, |&number| hash_of(keys.get(number))) {
+            Entry::Vacant(place) if keys.len() < groups_max => {
+                let number = u32::try_from(keys.len()).expect("fewer groups than rows in memory");
+                place.insert(number);
+                self.keys.ends.push(self.keys.bytes.len());
+                self.closers.push(closer());
+                return number;
+            }
+            Entry::Vacant(_) => OUTSIDE,
+            Entry::Occupied(known) => *known.get(),
+        };
+        self.keys.bytes.truncate(known);
         number
     }
 
     /// Sorts the groups that are new since the last call.
     pub(crate) fn settle(&mut self) -> Result<()> {
-        if self.ranks.len() == self.keys.len() && self.columns.len() == self.kinds.len() {
+        if self.ranks.len() == self.keys.len() && self.columns.len() == self.schema().fields().len() {
             return Ok(());
         }
         let mut order: Vec<u32> = (0..).take(self.keys.len()).collect();
         order.sort_unstable_by(|&a, &b| self.keys.get(a).cmp(self.keys.get(b)));
-        for key in self.keys.iter().skip(self.digests.len()) {
-            let digest = *blake3::hash(key).as_bytes();
-            self.digests.push(std::array::from_fn(|place| digest[place]));
-        }
         self.ranks = vec![0; order.len()];
         for (rank, &group) in (0..).zip(&order) {
             self.ranks[group as usize] = rank;
         }
         self.order = order;
-        self.emitted = vec![None; self.kinds.len()];
-        if !self.kinds.is_empty() {
-            let parser = self.converter.parser();
-            self.columns = self.converter.convert_rows(self.keys.iter().map(|key| parser.parse(key)))?;
+        let width = self.schema().fields().len();
+        self.emitted = vec![None; width];
+        if width > 0 {
+            self.columns = self.format.decode(self.keys.iter())?;
         }
         Ok(())
     }
@@ -213,29 +202,22 @@ impl GroupTable {
         self.closers.reserve(groups);
     }
 
-    /// The keys of all groups by number, without dictionaries. After [`GroupTable::settle`].
-    pub(crate) fn plain_columns(&self) -> &[ArrayRef] {
-        &self.columns
-    }
-
     /// Key number `key` of `groups`, without a dictionary. After [`GroupTable::settle`].
     pub(crate) fn plain_column(&self, key: usize, groups: &UInt32Array) -> Result<ArrayRef> {
         Ok(take(&self.columns[key], groups, None)?)
     }
 
-    /// Key number `key` of `groups`, as `kind`. After [`GroupTable::settle`].
-    pub(crate) fn column(&mut self, key: usize, groups: &UInt32Array, kind: &DataType) -> Result<ArrayRef> {
-        let column = match &mut self.emitted[key] {
-            Some(column) if column.data_type() == kind => column,
-            place => place.insert(cast(&self.columns[key], kind)?),
-        };
-        Ok(take(column, groups, None)?)
+    /// Key number `key` of `groups`. After [`GroupTable::settle`].
+    pub(crate) fn column(&mut self, key: usize, groups: &UInt32Array) -> Result<ArrayRef> {
+        Ok(take(self.whole_column(key)?, groups, None)?)
     }
-}
 
-fn flat(kind: &DataType) -> DataType {
-    match kind {
-        DataType::Dictionary(_, value) => value.as_ref().clone(),
-        other => other.clone(),
+    /// Key number `key` of all groups by number. After [`GroupTable::settle`].
+    pub(crate) fn whole_column(&mut self, key: usize) -> Result<&ArrayRef> {
+        let place = &mut self.emitted[key];
+        if place.is_none() {
+            *place = Some(cast(&self.columns[key], self.format.schema().field(key).data_type())?);
+        }
+        Ok(place.as_ref().expect("it was put there"))
     }
 }

@@ -9,7 +9,7 @@ use arrow::datatypes::Float64Type;
 use datafusion::common::Result;
 use datafusion::logical_expr::GroupsAccumulator;
 
-use super::fused::{Measure, Spread, count_rows, fold_cut, fold_rows};
+use super::fused::{Fold, Measure, Spread, count_rows, fold_rows};
 use super::groups::{GroupTable, OUTSIDE};
 use super::mark::Mark;
 use crate::plan::state::{Measured, States};
@@ -132,7 +132,7 @@ impl Pane {
             let chosen = chosen(measured, groups, values, evaluated);
             let groups = chosen.as_deref().unwrap_or(groups);
             match with_sum {
-                true => fold_cut(into, rows, groups, values.values()),
+                true => fold_rows(into, rows, groups, values.values(), Measure::fold),
                 false => fold_rows(into, rows, groups, values.values(), Measure::range),
             }
         }
@@ -140,7 +140,7 @@ impl Pane {
             let values = evaluated.arguments[measured.argument].as_primitive::<Float64Type>();
             let chosen = chosen(measured, groups, values, evaluated);
             let groups = chosen.as_deref().unwrap_or(groups);
-            fold_cut(into, rows, groups, values.values());
+            fold_rows(into, rows, groups, values.values(), Spread::fold);
         }
         for (filter, into) in states.counts.iter().zip(&mut self.counts) {
             let filter = &evaluated.filters[*filter];

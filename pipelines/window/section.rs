@@ -8,22 +8,20 @@ use arrow::array::{
 };
 use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer};
 use arrow::datatypes::{Field, UInt32Type};
-use arrow::row::{RowConverter, SortField};
 use datafusion::common::Result;
 
 use super::columns::{Columns, to_ipc};
-use super::exact::{ExactSquares, ExactSum};
-use super::fused::{Fold, Measure, Spread};
+use super::fused::Fold;
 use super::groups::GroupTable;
 use super::mark::Mark;
 use super::pane::Pane;
 use crate::plan::WindowPlan;
+use crate::plan::state::States;
 
 /// A closed window that waits for corrections.
 #[derive(Debug)]
 pub(crate) struct Packed {
     pub section: Buffer,
-    pub hash: blake3::Hash,
     /// Whose watermarks close its groups, ascending.
     pub closers: Vec<u32>,
 }
@@ -46,9 +44,6 @@ impl Packed {
             .collect();
         let table = pane.groups.as_mut().unwrap_or(of_series);
         table.sort(&mut groups);
-        let mut hash = blake3::Hasher::new();
-        let digests: Vec<[u8; 16]> = groups.iter().map(|&group| table.digests()[group as usize]).collect();
-        hash.update(digests.as_flattened());
         let mut is_in = vec![false; closers.iter().max().map_or(0, |&closer| closer as usize + 1)];
         groups.iter().for_each(|&group| is_in[closers[group as usize] as usize] = true);
         let of_groups = (0..).zip(is_in).filter(|(_, is_in)| *is_in).map(|(closer, _)| closer).collect();
@@ -61,43 +56,33 @@ impl Packed {
                 (vec![field], vec![Arc::new(groups.clone()) as ArrayRef])
             }
         };
-        let section = states_section(plan, pane, &groups, (fields, columns), &mut hash)?;
-        Ok(Packed { section, hash: hash.finalize(), closers: of_groups })
+        let section = states_section(plan, pane, &groups, (fields, columns))?;
+        Ok(Packed { section, closers: of_groups })
     }
 }
 
-/// A section of the states of `groups` behind other columns, hashed as well.
+/// A section of the states of `groups` behind other columns.
 pub(super) fn states_section(
     plan: &WindowPlan,
     pane: &mut Pane,
     groups: &UInt32Array,
     (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>),
-    hash: &mut blake3::Hasher,
 ) -> Result<Buffer> {
-    let (own, others) = state_columns(plan, pane, groups)?;
-    hash_plain(hash, &own);
-    for (other, columns) in plan.states.others.iter().zip(&others) {
-        if other.function.is_distinct() {
-            hash_sets(hash, columns)?;
-        } else {
-            hash_columns(hash, columns)?;
-        }
-    }
-    let states = own.into_iter().chain(others.into_iter().flatten());
-    for (name, column) in (0..).zip(states) {
+    for (name, column) in (0..).zip(state_columns(plan, pane, groups)?) {
         fields.push(Field::new(format!("state_{name}"), column.data_type().clone(), true));
         columns.push(column);
     }
     to_ipc(fields, columns, groups.len())
 }
 
-/// Marks and fused states of `groups`, a row each, and the states of each of DataFusion's accumulators: what
+/// How many of the columns of [`state_columns`] are not of DataFusion's accumulators.
+pub(super) fn own_columns(states: &States) -> usize {
+    6 + 4 * states.measures.len() + 3 * states.spreads.len() + states.counts.len()
+}
+
+/// Marks and fused states of `groups`, a row each, and behind them the states of DataFusion's accumulators: what
 /// [`decode_states`] reads.
-fn state_columns(
-    plan: &WindowPlan,
-    pane: &mut Pane,
-    groups: &UInt32Array,
-) -> Result<(Vec<ArrayRef>, Vec<Vec<ArrayRef>>)> {
+fn state_columns(plan: &WindowPlan, pane: &mut Pane, groups: &UInt32Array) -> Result<Vec<ArrayRef>> {
     let each = || groups.values().iter().map(|&group| group as usize);
     let counts = |values: Vec<u64>| Arc::new(UInt64Array::from(values)) as ArrayRef;
     let floats = |values: Vec<f64>| Arc::new(Float64Array::from(values)) as ArrayRef;
@@ -134,29 +119,29 @@ fn state_columns(
     for states in &pane.counts {
         columns.push(counts(each().map(|group| states[group]).collect()));
     }
-    let others = plan.states.others.iter().enumerate().map(|(place, other)| {
-        if !groups.is_empty() {
-            return pane.peek(place, groups);
+    for (place, other) in plan.states.others.iter().enumerate() {
+        if groups.is_empty() {
+            // Some of DataFusion's accumulators have no columns before their first row.
+            let fields = other.function.state_fields()?;
+            columns.extend(fields.iter().map(|field| new_empty_array(field.data_type())));
+        } else {
+            columns.extend(pane.peek(place, groups)?);
         }
-        // Some of DataFusion's accumulators have no columns before their first row.
-        let fields = other.function.state_fields()?;
-        Ok(fields.iter().map(|field| new_empty_array(field.data_type())).collect())
-    });
-    let others: Result<_> = others.collect();
-    Ok((columns, others?))
+    }
+    Ok(columns)
 }
 
 fn encoded(groups: impl Iterator<Item = usize>, encode: impl Fn(usize, &mut Vec<u8>)) -> ArrayRef {
     // Of most sums: those of usual values have no side.
     const USUAL_BYTES: usize = 16;
     let rows = groups.size_hint().0;
-    let (mut bytes, mut lengths) = (Vec::with_capacity(rows * USUAL_BYTES), Vec::with_capacity(rows));
+    let (mut bytes, mut ends) = (Vec::with_capacity(rows * USUAL_BYTES), Vec::with_capacity(rows + 1));
+    ends.push(0);
     for group in groups {
-        let before = bytes.len();
         encode(group, &mut bytes);
-        lengths.push(bytes.len() - before);
+        ends.push(i32::try_from(bytes.len()).expect("a column has less than two gigabytes"));
     }
-    Arc::new(BinaryArray::new(OffsetBuffer::from_lengths(lengths), bytes.into(), None))
+    Arc::new(BinaryArray::new(OffsetBuffer::new(ends.into()), bytes.into(), None))
 }
 
 /// Takes the columns of [`state_columns`] back into `groups`, in with what these have already.
@@ -189,26 +174,30 @@ pub(super) fn decode_states(
         places().for_each(|(row, group)| pane.beside[group] += beside[row]);
     }
     for states in &mut pane.measures {
-        let (count, sum) = (columns.counts()?, columns.exact(ExactSum::decode)?);
+        let (count, sum) = (columns.counts()?, columns.sums()?);
         let (min, max) = (columns.floats()?, columns.floats()?);
-        for ((row, group), sum) in places().zip(sum) {
-            let state = Measure { count: count[row], sum, min: min[row], max: max[row] };
-            match states[group].count {
-                0 => states[group] = state,
-                _ => states[group].merge(&state),
-            }
-        }
+        take_back(
+            states,
+            places(),
+            |state| state.count,
+            |row, state| {
+                (state.count, state.min, state.max) = (count[row], min[row], max[row]);
+                sum.take(row, |bytes| state.sum.take(bytes))
+            },
+        )?;
     }
     for states in &mut pane.spreads {
-        let (count, sum) = (columns.counts()?, columns.exact(ExactSum::decode)?);
-        let squares = columns.exact(ExactSquares::decode)?;
-        for ((row, group), (sum, squares)) in places().zip(sum.into_iter().zip(squares)) {
-            let state = Spread { count: count[row], sum, squares };
-            match states[group].count {
-                0 => states[group] = state,
-                _ => states[group].merge(&state),
-            }
-        }
+        let (count, sum, squares) = (columns.counts()?, columns.sums()?, columns.sums()?);
+        take_back(
+            states,
+            places(),
+            |state| state.count,
+            |row, state| {
+                state.count = count[row];
+                sum.take(row, |bytes| state.sum.take(bytes))?;
+                squares.take(row, |bytes| state.squares.take(bytes))
+            },
+        )?;
     }
     for states in &mut pane.counts {
         let count = columns.counts()?;
@@ -222,63 +211,39 @@ pub(super) fn decode_states(
     Ok(())
 }
 
-/// The keys of `groups` (all, if `None`), names as plain text. After [`GroupTable::settle`].
+/// Lets `decode` make the state of each row, in with what its group has already.
+fn take_back<S: Fold>(
+    states: &mut [S],
+    places: impl Iterator<Item = (usize, usize)>,
+    count: impl Fn(&S) -> u64,
+    decode: impl Fn(usize, &mut S) -> Result<()>,
+) -> Result<()> {
+    for (row, group) in places {
+        let state = &mut states[group];
+        if count(state) == 0 {
+            decode(row, state)?;
+        } else {
+            let mut other = S::default();
+            decode(row, &mut other)?;
+            state.merge(&other);
+        }
+    }
+    Ok(())
+}
+
+/// The keys of `groups`, names in full, or of all if `None`, each name once. After [`GroupTable::settle`].
 pub(super) fn key_columns(
-    table: &GroupTable,
+    table: &mut GroupTable,
     groups: Option<&UInt32Array>,
 ) -> Result<(Vec<Field>, Vec<ArrayRef>)> {
-    let columns: Vec<ArrayRef> = match groups {
-        Some(groups) => {
-            (0..table.width()).map(|key| table.plain_column(key, groups)).collect::<Result<_>>()?
-        }
-        None => table.plain_columns().to_vec(),
-    };
-    let fields = columns.iter().enumerate();
-    let fields =
-        fields.map(|(key, column)| Field::new(format!("key_{key}"), column.data_type().clone(), true));
-    Ok((fields.collect(), columns))
-}
-
-/// Hashes columns of numbers and bits without nulls, made for this.
-fn hash_plain(hash: &mut blake3::Hasher, columns: &[ArrayRef]) {
-    for column in columns {
-        for buffer in column.to_data().buffers() {
-            hash.update(&(buffer.len() as u64).to_le_bytes());
-            hash.update(buffer.as_slice());
-        }
-    }
-}
-
-/// Hashes values, row by row and column by column, whatever lies under nulls.
-fn hash_columns(hash: &mut blake3::Hasher, columns: &[ArrayRef]) -> Result<()> {
-    let kinds = columns.iter().map(|column| SortField::new(column.data_type().clone()));
-    let rows = RowConverter::new(kinds.collect())?.convert_columns(columns)?;
-    for row in &rows {
-        hash.update(&(row.data().len() as u64).to_le_bytes());
-        hash.update(row.data());
-    }
-    Ok(())
-}
-
-/// Hashes lists as the sets that they stand for: a hash set gives its values in no order.
-fn hash_sets(hash: &mut blake3::Hasher, columns: &[ArrayRef]) -> Result<()> {
-    for column in columns {
-        let Some(lists) = column.as_list_opt::<i32>() else {
-            hash_columns(hash, std::slice::from_ref(column))?;
-            continue;
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for key in 0..table.schema().fields().len() {
+        let column = match groups {
+            Some(groups) => table.plain_column(key, groups)?,
+            None => Arc::clone(table.whole_column(key)?),
         };
-        let converter = RowConverter::new(vec![SortField::new(lists.value_type())])?;
-        let values = converter.convert_columns(std::slice::from_ref(lists.values()))?;
-        for ends in lists.value_offsets().windows(2) {
-            let range = ends[0].cast_unsigned() as usize..ends[1].cast_unsigned() as usize;
-            let mut set: Vec<&[u8]> = range.map(|place| values.row(place).data()).collect();
-            set.sort_unstable();
-            hash.update(&(set.len() as u64).to_le_bytes());
-            for value in set {
-                hash.update(&(value.len() as u64).to_le_bytes());
-                hash.update(value);
-            }
-        }
+        fields.push(Field::new(format!("key_{key}"), column.data_type().clone(), true));
+        columns.push(column);
     }
-    Ok(())
+    Ok((fields, columns))
 }

@@ -1,5 +1,7 @@
 //! Groups as far as a row's series decides them: looked up once a series, not once a row.
 
+use std::sync::Arc;
+
 use arrow::array::UInt32Array;
 use arrow::datatypes::Schema;
 use datafusion::common::Result;
@@ -24,13 +26,12 @@ impl OfSeries {
         let fields = plan.group_schema.fields().iter().zip(&plan.keys);
         let fields = fields.filter(|(_, key)| matches!(key, Key::Series(_)));
         let fields: Vec<_> = fields.map(|(field, _)| field.clone()).collect();
-        Ok(OfSeries { groups: GroupTable::new(&Schema::new(fields))?, of_series: Vec::new() })
+        Ok(OfSeries { groups: GroupTable::new(Arc::new(Schema::new(fields)))?, of_series: Vec::new() })
     }
 
     /// An empty table for all keys, if rows decide some of them.
     pub(crate) fn table_of_rows(plan: &WindowPlan) -> Result<Option<GroupTable>> {
-        let by_row = plan.keys.iter().any(|key| matches!(key, Key::Row(_)));
-        by_row.then(|| GroupTable::new(&plan.key_schema())).transpose()
+        plan.has_row_keys().then(|| GroupTable::new(plan.key_schema())).transpose()
     }
 
     /// The group of each row, as far as its series decides it.

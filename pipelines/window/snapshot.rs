@@ -3,14 +3,18 @@
 //! A snapshot is the header (JSON), the keys of the groups, and sections of states, all but the header as Arrow IPC: keys by
 //! name, fused states as they are, DataFusion's accumulators as their own state columns.
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::buffer::Buffer;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::buffer::{Buffer, ScalarBuffer};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, UInt32Type};
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::error::DataFusionError;
 use ingest::series::SeriesTable;
+use rustc_hash::FxHashMap;
 
 use super::columns::from_ipc;
 use super::frontier::{Closers, bays_by_name};
+use super::hash::hash_of;
 use super::{WindowError, WindowOperator};
 use crate::plan::WindowPlan;
 use crate::plan::key::Closes;
@@ -54,6 +58,10 @@ impl Header {
         serde_json::to_vec(self).map_err(|error| exec_datafusion_err!("{error}"))
     }
 
+    pub(super) fn parse(text: &[u8]) -> Result<Self, RestoreError> {
+        serde_json::from_slice(text).map_err(|error| damaged(&format!("its header: {error}")))
+    }
+
     /// Reads it, and the watermarks in it into `closers`.
     pub(super) fn take(
         rest: &mut &[u8],
@@ -61,8 +69,7 @@ impl Header {
         closers: &mut Closers,
         table: &SeriesTable,
     ) -> Result<Self, RestoreError> {
-        let header: Header = serde_json::from_slice(take_section(rest)?)
-            .map_err(|error| damaged(&format!("its header: {error}")))?;
+        let header = Header::parse(take_section(rest)?)?;
         if header.plan != plan.hash() || header.format != FORMAT {
             return Err(RestoreError::OtherPlan { found: header.plan, wanted: plan.hash().to_owned() });
         }
@@ -77,20 +84,20 @@ impl WindowOperator {
     /// # Errors
     /// An aggregate fails, see [`WindowError::State`].
     pub fn snapshot(&mut self, table: &SeriesTable) -> Result<Vec<u8>, WindowError> {
-        self.snapshot_and_hash(table).map(|(bytes, _)| bytes)
-    }
-
-    /// The same, and a hash of the state by the names of its groups: the same whatever numbers series have,
-    /// however rows were cut into batches, and whether snapshots were taken.
-    ///
-    /// # Errors
-    /// An aggregate fails, see [`WindowError::State`].
-    pub fn snapshot_and_hash(&mut self, table: &SeriesTable) -> Result<(Vec<u8>, [u8; 32]), WindowError> {
         match self {
             WindowOperator::Panes(panes) => panes.encode(table),
             WindowOperator::Spans(spans) => spans.encode(table),
         }
         .map_err(WindowError::State)
+    }
+
+    /// A hash of the state in a snapshot of this query, by the names of its groups: the same whatever numbers series have,
+    /// however rows were cut into batches, and whether snapshots were taken.
+    ///
+    /// # Errors
+    /// The bytes are no snapshot of this version.
+    pub fn hash_of(&self, snapshot: &[u8]) -> Result<blake3::Hash, RestoreError> {
+        hash_of(self.plan(), snapshot)
     }
 
     /// An operator with the state that [`WindowOperator::snapshot`] wrote. `table` has at least the bays
@@ -136,29 +143,63 @@ pub(super) fn closers_of(
         return Ok(vec![0; rows]);
     }
     let (site_key, bay_key) = plan.closing_keys;
-    let site = keys[site_key].as_string::<i32>();
-    let bay = (plan.closes == Closes::Bay).then(|| keys[bay_key].as_string::<i32>());
+    let site = Names::new(&keys[site_key]).map_err(RestoreError::Damaged)?;
+    let bay = (plan.closes == Closes::Bay).then(|| Names::new(&keys[bay_key]).map_err(RestoreError::Damaged));
+    let bay = bay.transpose()?;
     let numbers = bays_by_name(table);
-    // Keys come in order, so most are of the bay of the one before.
-    let mut last: Option<((&str, &str), u32)> = None;
+    let mut known: FxHashMap<(u32, u32), u32> = FxHashMap::default();
+    let mut last = ((u32::MAX, u32::MAX), 0);
     (0..rows)
         .map(|row| {
-            // An absent bay is an empty name in the table; where none closes, any of the site does.
-            let name =
-                (site.value(row), bay.filter(|bay| bay.is_valid(row)).map_or("", |bay| bay.value(row)));
-            if let Some((_, closer)) = last.filter(|(known, _)| *known == name) {
+            let places = (site.places[row], bay.as_ref().map_or(0, |bay| bay.places[row]));
+            if places == last.0 {
+                return Ok(last.1);
+            }
+            if let Some(&closer) = known.get(&places) {
+                last = (places, closer);
                 return Ok(closer);
             }
+            let name = (site.name(places.0), bay.as_ref().map_or("", |bay| bay.name(places.1)));
             let number = match bay {
                 Some(_) => numbers.get(&name).copied(),
+                // Where no bay closes, any of the site does.
                 None => numbers.iter().find(|((site, _), _)| *site == name.0).map(|(_, &bay)| bay),
             };
             let unknown = || RestoreError::UnknownBay { site: name.0.to_owned(), bay: name.1.to_owned() };
             let closer = closers.of_bay(number.ok_or_else(unknown)?, table);
-            last = Some((name, closer));
+            known.insert(places, closer);
+            last = (places, closer);
             Ok(closer)
         })
         .collect()
+}
+
+/// Stands for an absent name.
+const NO_NAME: u32 = u32::MAX - 1;
+
+/// Names of sites or bays, each once.
+struct Names {
+    names: StringArray,
+    /// Of each row, or [`NO_NAME`].
+    places: ScalarBuffer<u32>,
+}
+
+impl Names {
+    /// Of a key, in a dictionary or not.
+    fn new(key: &ArrayRef) -> Result<Self> {
+        let once = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
+        let key = cast(key, &once)?;
+        let (names, places) = (key.as_any_dictionary().values(), key.as_dictionary::<UInt32Type>().keys());
+        let all = || places.iter().map(|place| place.unwrap_or(NO_NAME)).collect();
+        let places = if places.null_count() == 0 { places.values().clone() } else { all() };
+        Ok(Names { names: names.as_string().clone(), places })
+    }
+
+    /// An absent bay is an empty name in the table.
+    fn name(&self, place: u32) -> &str {
+        let place = place as usize;
+        if place < self.names.len() && self.names.is_valid(place) { self.names.value(place) } else { "" }
+    }
 }
 
 /// The batch of the next section.

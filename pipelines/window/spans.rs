@@ -217,7 +217,7 @@ impl SpanOperator {
         if idle <= IDLE_MAX + self.len() {
             return Ok(());
         }
-        let (bytes, _) = self.encode(table).map_err(WindowError::State)?;
+        let bytes = self.encode(table).map_err(WindowError::State)?;
         let mut fresh = SpanOperator::new(Arc::clone(&self.plan), self.kind, self.horizon_ms)
             .map_err(WindowError::State)?;
         let decoded = fresh.decode(&bytes, table);

@@ -311,13 +311,20 @@ impl Bench {
     }
 
     pub(super) fn save_and_restore(&mut self) {
-        let (bytes, hash) = self.operator.snapshot_and_hash(&self.table).expect("a snapshot");
-        let mut restored =
+        let (bytes, hash) = self.snapshot();
+        let restored =
             WindowOperator::restore(&self.plan, self.horizon_ms, &bytes, &self.table).expect("it restores");
-        let (again, hash_again) = restored.snapshot_and_hash(&self.table).expect("a snapshot");
+        self.operator = restored;
+        let (again, hash_again) = self.snapshot();
         assert_eq!(hash, hash_again, "a restored state is the same state");
         assert_eq!(bytes.len(), again.len());
-        self.operator = restored;
+    }
+
+    /// The state as bytes, and its hash.
+    pub(super) fn snapshot(&mut self) -> (Vec<u8>, blake3::Hash) {
+        let bytes = self.operator.snapshot(&self.table).expect("a snapshot");
+        let hash = self.operator.hash_of(&bytes).expect("a hash");
+        (bytes, hash)
     }
 
     fn bay(&self, name: &str) -> usize {

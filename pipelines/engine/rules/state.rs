@@ -85,11 +85,13 @@ impl Rules {
 
     pub(in crate::engine) fn state_lines(&mut self, table: &SeriesTable) -> Result<Vec<String>, EngineError> {
         let line = |rule: &mut WindowRule| {
-            let taken = rule.operator.snapshot_and_hash(table);
-            let (_, hash) = taken.map_err(|source| window_error(&rule.life.name, source))?;
+            let taken = rule.operator.snapshot(table);
+            let bytes = taken.map_err(|source| window_error(&rule.life.name, source))?;
+            let hash =
+                rule.operator.hash_of(&bytes).map_err(|source| window_error(&rule.life.name, source))?;
             let opens =
                 if rule.opens_ms == i64::MIN { String::new() } else { format!(" from {}", rule.opens_ms) };
-            Ok(format!("window {} {}{opens}", rule.life.name, blake3::Hash::from_bytes(hash)))
+            Ok(format!("window {} {hash}{opens}", rule.life.name))
         };
         self.give_slides()?;
         self.each_window(table, line)

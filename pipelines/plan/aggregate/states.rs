@@ -8,7 +8,7 @@ use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 
 use super::Of;
-use crate::window::exact::{Cut, ExactSquares, ExactSum};
+use crate::window::exact::{ExactSquares, ExactSum};
 use crate::window::fused::{Fold, Measure, Spread};
 
 /// A state that an aggregate of fractions is made of.
@@ -32,11 +32,6 @@ impl Fold for Total {
     fn fold(&mut self, value: f64) {
         self.count += 1;
         self.sum.add(value);
-    }
-
-    fn fold_cut(&mut self, cut: Cut, value: f64) {
-        self.count += 1;
-        self.sum.add_cut(cut, value);
     }
 
     fn merge(&mut self, other: &Self) {
@@ -68,10 +63,6 @@ pub(super) struct Range(Measure);
 
 impl Fold for Range {
     fn fold(&mut self, value: f64) {
-        self.0.range(value);
-    }
-
-    fn fold_cut(&mut self, _: Cut, value: f64) {
         self.0.range(value);
     }
 

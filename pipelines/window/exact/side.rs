@@ -37,15 +37,10 @@ impl Side {
         bytes.extend(whole.to_signed_bytes_le());
     }
 
-    #[inline]
-    #[expect(clippy::option_option, reason = "no side is no mistake")]
-    pub(super) fn decode(bytes: &[u8]) -> Option<Option<Box<Self>>> {
-        if bytes.is_empty() {
-            return Some(None);
-        }
+    #[cold]
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (special, units) = bytes.split_first_chunk()?;
-        let units = BigInt::from_signed_bytes_le(units);
-        Some(Some(Box::new(Side { units, special: f64::from_le_bytes(*special) })))
+        Some(Side { units: BigInt::from_signed_bytes_le(units), special: f64::from_le_bytes(*special) })
     }
 }
 

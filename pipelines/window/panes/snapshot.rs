@@ -19,10 +19,9 @@ use super::super::snapshot::{Header, RestoreError, closers_of, put_section, take
 use super::{PaneOperator, Slot};
 
 impl PaneOperator {
-    /// See [`super::super::WindowOperator::snapshot_and_hash`].
-    pub(in crate::window) fn encode(&mut self, table: &SeriesTable) -> Result<(Vec<u8>, [u8; 32])> {
+    /// See [`super::super::WindowOperator::snapshot`].
+    pub(in crate::window) fn encode(&mut self, table: &SeriesTable) -> Result<Vec<u8>> {
         let mut sections: Vec<Buffer> = Vec::new();
-        let mut hash = blake3::Hasher::new();
         let mut windows = Vec::new();
         for start in self.panes.keys().copied().collect::<Vec<_>>() {
             if matches!(&self.panes[&start], Slot::Packed(packed) if self.has_expired(start, packed)) {
@@ -47,8 +46,6 @@ impl PaneOperator {
             }
             windows.push(start);
             sections.push(packed.section.clone());
-            hash.update(&start.to_le_bytes());
-            hash.update(packed.hash.as_bytes());
             let is_clean = matches!(slot, Slot::Live(pane) if pane.complete && !pane.dirty);
             if let (true, Some(packed)) = (is_clean, fresh)
                 && let Slot::Live(pane) = std::mem::replace(slot, Slot::Packed(packed))
@@ -61,20 +58,17 @@ impl PaneOperator {
             let packed = Packed::new(&self.plan, &mut self.of_series.groups, slide, |_| true)?;
             slides.push(start);
             sections.push(packed.section.clone());
-            hash.update(&start.to_le_bytes());
-            hash.update(packed.hash.as_bytes());
         }
         let mut header = Header::new(&self.plan, &self.closers, table, windows);
         header.slides = slides;
         let header = header.encode()?;
-        hash.update(&header);
         self.of_series.groups.settle()?;
-        let (fields, columns) = key_columns(&self.of_series.groups, None)?;
+        let (fields, columns) = key_columns(&mut self.of_series.groups, None)?;
         let keys = to_ipc(fields, columns, self.of_series.groups.len())?;
         let all = || [header.as_slice(), &keys].into_iter().chain(sections.iter().map(Buffer::as_slice));
         let mut bytes = Vec::with_capacity(all().map(|section| section.len() + 8).sum());
         all().for_each(|section| put_section(&mut bytes, section));
-        Ok((bytes, *hash.finalize().as_bytes()))
+        Ok(bytes)
     }
 
     /// Whether rows for some of its groups would be refused by now.
@@ -109,7 +103,7 @@ impl PaneOperator {
         let keys = take_batch(&mut rest)?;
         let rows = keys.num_rows();
         self.of_series.groups.reserve(rows);
-        let closers = if self.pane_groups.is_some() {
+        let closers = if plan.has_row_keys() {
             // Parts of keys close nothing.
             vec![0; rows]
         } else {

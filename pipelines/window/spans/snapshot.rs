@@ -14,8 +14,8 @@ use super::super::snapshot::{Header, RestoreError, closers_of, put_section, take
 use super::{Span, SpanKind, SpanOperator, Withdrawn};
 
 impl SpanOperator {
-    /// See [`super::super::WindowOperator::snapshot_and_hash`].
-    pub(in crate::window) fn encode(&mut self, table: &SeriesTable) -> Result<(Vec<u8>, [u8; 32])> {
+    /// See [`super::super::WindowOperator::snapshot`].
+    pub(in crate::window) fn encode(&mut self, table: &SeriesTable) -> Result<Vec<u8>> {
         let plan = Arc::clone(&self.plan);
         self.states.grow(self.spans.len());
         self.settle_newest();
@@ -39,9 +39,6 @@ impl SpanOperator {
             let row = kept.binary_search_by_key(&groups.rank(group), |&kept| groups.rank(kept));
             u32::try_from(row.expect("it was put there")).expect("groups are numbered in u32")
         };
-        let mut hash = blake3::Hasher::new();
-        let digests: Vec<[u8; 16]> = kept.iter().map(|&group| groups.digests()[group as usize]).collect();
-        hash.update(digests.as_flattened());
         let spans = || places.iter().map(|&place| &self.spans[place as usize]);
         let of_spans = [
             number("group", spans().map(|span| row_of(span.group))),
@@ -59,14 +56,7 @@ impl SpanOperator {
             .map(|span| table.bays().get(span.bay as usize).filter(|_| self.kind == SpanKind::Step))
             .collect();
         let names = serde_json::to_vec(&bay_names).map_err(|error| exec_datafusion_err!("{error}"))?;
-        hash.update(&names);
-        for (_, column) in of_spans.iter().chain(&of_withdrawn) {
-            column.to_data().buffers().iter().for_each(|buffer| {
-                hash.update(buffer.as_slice());
-            });
-        }
         let header = Header::new(&plan, &self.closers, table, Vec::new()).encode()?;
-        hash.update(&header);
         let mut bytes = Vec::new();
         put_section(&mut bytes, &header);
         let rows = kept.len();
@@ -75,11 +65,11 @@ impl SpanOperator {
         put_section(&mut bytes, &names);
         let places = UInt32Array::from(places);
         let of_spans = of_spans.into_iter().unzip();
-        let section = states_section(&plan, &mut self.states, &places, of_spans, &mut hash)?;
+        let section = states_section(&plan, &mut self.states, &places, of_spans)?;
         put_section(&mut bytes, &section);
         let (fields, columns) = of_withdrawn.into_iter().unzip();
         put_section(&mut bytes, &to_ipc(fields, columns, withdrawn.len())?);
-        Ok((bytes, *hash.finalize().as_bytes()))
+        Ok(bytes)
     }
 
     /// See [`super::super::WindowOperator::absorb`].

@@ -39,7 +39,7 @@ fn push(bench: &mut Bench, history: &[(Reading, Event)]) {
 }
 
 /// What ended before it stood anywhere is told to nobody; the rest is.
-fn go_on(mut bench: Bench, history: &[(Reading, Event)]) -> (Vec<String>, [u8; 32]) {
+fn go_on(mut bench: Bench, history: &[(Reading, Event)]) -> (Vec<String>, blake3::Hash) {
     bench.operator.close(&Frontier::still(), &mut Vec::new()).expect("it closes");
     for (reading, event) in history {
         bench.push(std::slice::from_ref(reading));
@@ -49,12 +49,12 @@ fn go_on(mut bench: Bench, history: &[(Reading, Event)]) -> (Vec<String>, [u8; 3
             bench.close(None);
         }
     }
-    let (_, hash) = bench.operator.snapshot_and_hash(&bench.table).expect("a snapshot");
+    let (_, hash) = bench.snapshot();
     bench.close(Some(&Frontier::end()));
     (bench.said, hash)
 }
 
-fn whole(sql: &str, history: &[(Reading, Event)], parts: Parts) -> (Vec<String>, [u8; 32]) {
+fn whole(sql: &str, history: &[(Reading, Event)], parts: Parts) -> (Vec<String>, blake3::Hash) {
     let (past, since) = history.split_at(parts.past);
     let (since, rest) = since.split_at(parts.since);
     let mut one = bench(sql);
@@ -66,7 +66,7 @@ fn whole(sql: &str, history: &[(Reading, Event)], parts: Parts) -> (Vec<String>,
     go_on(one, rest)
 }
 
-fn in_two(sql: &str, history: &[(Reading, Event)], parts: Parts) -> (Vec<String>, [u8; 32]) {
+fn in_two(sql: &str, history: &[(Reading, Event)], parts: Parts) -> (Vec<String>, blake3::Hash) {
     let (past, since) = history.split_at(parts.past);
     let (since, rest) = since.split_at(parts.since);
     let (mut before, mut after) = (bench(sql), bench(sql));

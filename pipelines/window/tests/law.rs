@@ -152,7 +152,7 @@ pub(super) fn known_series(reverse: bool) -> SeriesTable {
 pub(super) struct Run {
     pub(super) closed: Vec<Closed>,
     pub(super) said: Vec<String>,
-    hash: [u8; 32],
+    hash: blake3::Hash,
 }
 
 /// Runs the history; `cut` tells whether the events that must not matter happen.
@@ -216,7 +216,7 @@ pub(super) fn run_with_steps(
     }
     push(&mut bench, &mut waiting);
     finish(&mut bench, None, i64::MAX);
-    let (_, hash) = bench.operator.snapshot_and_hash(&bench.table).expect("a snapshot");
+    let (_, hash) = bench.snapshot();
     closed.extend(bench.close(Some(&Frontier::end())));
     Run { closed, said: bench.said, hash }
 }
@@ -408,7 +408,7 @@ fn a_bay_without_rows_is_the_same_state_at_the_end_whether_it_was_saved_before_o
             bench.set_watermark(0, 700);
             bench.set_site_watermark("R", 700);
             bench.close(end);
-            bench.operator.snapshot_and_hash(&bench.table).expect("a snapshot").1
+            bench.snapshot().1
         };
         for end in [None, Some(&Frontier::end())] {
             assert_eq!(hash_with(true, end), hash_with(false, end), "by {keys}, {end:?}");

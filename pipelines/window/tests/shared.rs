@@ -131,9 +131,9 @@ impl Together {
         }
     }
 
-    fn hashes(&mut self) -> Vec<[u8; 32]> {
+    fn hashes(&mut self) -> Vec<blake3::Hash> {
         self.give(i64::MAX);
-        let hash = |bench: &mut Bench| bench.operator.snapshot_and_hash(&bench.table).expect("a snapshot").1;
+        let hash = |bench: &mut Bench| bench.snapshot().1;
         self.benches.iter_mut().map(hash).collect()
     }
 }
@@ -143,7 +143,7 @@ fn run_together(
     history: &[(Reading, Event)],
     cut: bool,
     reverse: bool,
-) -> (Vec<Vec<String>>, Vec<[u8; 32]>) {
+) -> (Vec<Vec<String>>, Vec<blake3::Hash>) {
     let mut together = Together::new(queries, reverse);
     for (reading, event) in history {
         together.waiting.push(reading.clone());
