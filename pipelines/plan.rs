@@ -55,6 +55,7 @@ pub use rows::{Matches, RowsPlan};
 pub use scope::{Scope, series_batch};
 pub use silence::SilencePlan;
 pub use stream::{Stream, WindowKind, Windows};
+pub(crate) use windowed::Hindrance;
 pub use windowed::WindowPlan;
 
 /// A compiled query.

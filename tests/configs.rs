@@ -248,6 +248,33 @@ fn a_board_that_the_whole_network_can_reach_is_allowed_with_a_warning() {
 }
 
 #[test]
+fn a_rule_that_folds_each_row_into_many_windows_is_told_what_it_costs() {
+    let rule = |select: &str, keys: &str, hop: &str| {
+        let text = format!(
+            "view = \"lately\"\nsql = \"SELECT window_start, bay, {keys}{select} AS v FROM hop(telemetry, ts, {hop}) \
+             GROUP BY bay, {keys}window_start, window_end\"\n"
+        );
+        let (_folder, loaded) = load_texts(&[("andon.toml", ""), ("rules/lately.toml", &text)]);
+        let config = loaded.unwrap_or_else(|mistakes| panic!("{}", lines(&mistakes)));
+        let all = config
+            .warnings
+            .iter()
+            .map(|warning| format!("{}:{} {}", warning.line, warning.column, warning.message));
+        all.collect::<Vec<_>>().join("; ")
+    };
+    let every_5_s = "INTERVAL '5 seconds', INTERVAL '10 minutes'";
+    let told = "2:8 each row is folded into 120 windows one by one, since ";
+    let last = "last_value(value ORDER BY ts)";
+    assert_eq!(rule(last, "", every_5_s), format!("{told}`last_value` is not kept slide by slide"));
+    assert_eq!(rule("max(value)", "job, ", every_5_s), format!("{told}`job` may differ from row to row"));
+    let uneven = "INTERVAL '7 seconds', INTERVAL '10 minutes'";
+    let told_of_86 = told.replace("120", "86");
+    assert_eq!(rule("max(value)", "", uneven), format!("{told_of_86}its size is no whole number of slides"));
+    assert_eq!(rule("max(value)", "", every_5_s), "");
+    assert_eq!(rule(last, "", "INTERVAL '1 minute', INTERVAL '10 minutes'"), "");
+}
+
+#[test]
 fn relative_paths_start_at_the_folder_of_the_configuration() {
     let (folder, loaded) = load_texts(&[("andon.toml", "[export]\nfolder = \"/srv/export\"\n")]);
     let config = loaded.expect("it loads");

@@ -14,7 +14,7 @@ mod against;
 /// Check a configuration without starting or connecting anything.
 ///
 /// Prints every mistake as `file:line:column: message` with a remedy, and exits with 78; with 0 if there is
-/// none.
+/// none. Warnings say what is allowed and may not be meant, such as a rule that costs much.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   andon check --config config/andon.toml

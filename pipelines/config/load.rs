@@ -40,7 +40,7 @@ pub(super) fn load(
     let rules = loading.rules(&file, &mut service);
     loading.mistakes.extend(rules::check_names(&rules));
     if let Some(plan) = plan {
-        loading.mistakes.extend(rules::check_sql(&rules, plan));
+        loading.mistakes.extend(rules::check_sql(&rules, plan, &mut service.warnings));
         loading.mistakes.extend(rules::check_causes(&rules, plan));
     }
     let Loading { text, canonical, mut mistakes, .. } = loading;

@@ -244,9 +244,10 @@ pub(super) fn check_names(rules: &[Rule]) -> Vec<Mistake> {
     mistakes
 }
 
-/// Plans every rule, and holds placeholders and keys against the columns that come out.
-pub(super) fn check_sql(rules: &[Rule], plan: PlanRule<'_>) -> Vec<Mistake> {
-    rules.iter().flat_map(|rule| rule.check_sql(plan)).collect()
+/// Plans every rule, and holds placeholders and keys against the columns that come out. What a rule costs, if that is much,
+/// goes to `warnings`.
+pub(super) fn check_sql(rules: &[Rule], plan: PlanRule<'_>, warnings: &mut Vec<Mistake>) -> Vec<Mistake> {
+    rules.iter().flat_map(|rule| rule.check_sql(plan, warnings)).collect()
 }
 
 impl Rule {
@@ -254,13 +255,14 @@ impl Rule {
         Mistake { file: self.settings.file.clone(), line, column, message, remedy }
     }
 
-    fn check_sql(&self, plan: PlanRule<'_>) -> Vec<Mistake> {
+    fn check_sql(&self, plan: PlanRule<'_>, warnings: &mut Vec<Mistake>) -> Vec<Mistake> {
         let planned = match plan(&self.settings) {
             Ok(planned) => planned,
             Err(error) => return vec![self.mistake_within(self.sql_at, error)],
         };
         let mut mistakes = self.check_columns(&planned);
-        let Planned { looks_at, clear_when, silence, .. } = planned;
+        let Planned { looks_at, clear_when, silence, cost, .. } = planned;
+        warnings.extend(cost.map(|fault| self.mistake(self.sql_at, fault.message, fault.remedy)));
         mistakes.extend(self.check_life(looks_at));
         mistakes.extend(clear_when.map(|error| self.mistake_within(self.clear_at, error)));
         mistakes.extend(silence.map(|fault| self.mistake(self.silent_at, fault.message, fault.remedy)));

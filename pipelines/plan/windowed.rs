@@ -1,5 +1,6 @@
 //! A query with a window: which rows, which groups, which states, and what comes out of them.
 
+mod slides;
 pub(crate) mod together;
 
 use std::ops::Range;
@@ -20,6 +21,7 @@ use super::scope::{Scope, series_places, split};
 use super::state::{ResultOf, States, state_of};
 use super::stream::{Stream, WindowKind};
 use super::{evaluate_all, needed};
+pub(crate) use slides::Hindrance;
 
 /// A rule or view over windows. Runs in a [`crate::window::WindowOperator`].
 #[derive(Clone, Debug)]

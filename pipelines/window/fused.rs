@@ -100,6 +100,7 @@ impl Fold for Measure {
     #[inline]
     fn fold(&mut self, value: f64) {
         if is_usual(value) {
+            // It is a number, and is cut as it comes: cut before, many at a time, it was written and read again.
             self.count += 1;
             self.sum.add_usual(value);
             self.reach(value);

@@ -5,7 +5,7 @@ use arrow::datatypes::DataType;
 use super::Rule;
 use crate::config::mistake::{Fault, Mistake};
 use crate::config::{CountsWhile, ExceptionKind, Lane, RuleSettings};
-use crate::plan::{Clearing, Plan, PlanError, Planner, SilencePlan, Stream};
+use crate::plan::{Clearing, Hindrance, Plan, PlanError, Planner, SilencePlan, Stream, WindowPlan};
 
 /// Plans a rule's SQL.
 pub(in crate::config) type PlanRule<'a> = &'a dyn Fn(&RuleSettings) -> Result<Planned, PlanError>;
@@ -22,6 +22,8 @@ pub(in crate::config) struct Planned {
     pub(in crate::config) clear_when: Option<PlanError>,
     /// Why nothing can be expected by `silent_after`.
     pub(in crate::config) silence: Option<Fault>,
+    /// What it costs, if that is much.
+    pub(in crate::config) cost: Option<Fault>,
 }
 
 /// What a rule judges.
@@ -60,7 +62,31 @@ pub(in crate::config) fn planned(planner: &Planner, rule: &RuleSettings) -> Resu
         }
         _ => None,
     };
-    Ok(Planned { columns, kinds, looks_at, clear_when: clear_when.and_then(Result::err), silence })
+    let cost = if let Plan::Window(window) = &plan { cost_of(window) } else { None };
+    Ok(Planned { columns, kinds, looks_at, clear_when: clear_when.and_then(Result::err), silence, cost })
+}
+
+/// Up to so many windows a row, nobody need know what they cost.
+const FEW_WINDOWS: usize = 12;
+
+/// What an operator should know of what windows cost.
+fn cost_of(plan: &WindowPlan) -> Option<Fault> {
+    let (windows, hindrance) = plan.windows_a_row().filter(|(windows, _)| *windows > FEW_WINDOWS)?;
+    let (why, remedy) = match hindrance {
+        Hindrance::Uneven => (
+            "its size is no whole number of slides".to_owned(),
+            "make it a whole number of them, or the slide longer",
+        ),
+        Hindrance::Key(key) => (
+            format!("`{key}` may differ from row to row"),
+            "make the slide longer, or GROUP BY site, bay, tool and metric alone",
+        ),
+        Hindrance::Aggregate(name) => (
+            format!("`{name}` is not kept slide by slide"),
+            "make the slide longer, or use count, sum, avg, min, max, stddev and var alone: the time of the last row is max(ts)",
+        ),
+    };
+    Some(Fault::new(format!("each row is folded into {windows} windows one by one, since {why}"), remedy))
 }
 
 /// What a rule makes where its file does not say.

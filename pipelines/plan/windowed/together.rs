@@ -21,17 +21,14 @@ pub(crate) struct StatesAmong {
 }
 
 impl WindowPlan {
-    /// Its windows, if they consist of slides that can be folded for several queries at once: series decide the groups, no
-    /// expression fails, and states merge at no cost.
+    /// Its windows, if they consist of slides that can be folded for several queries at once, and no expression fails.
     fn slides(&self) -> Option<Windows> {
         let WindowKind::Fixed(windows) = self.kind else { return None };
-        let by_row = self.keys.iter().any(|key| matches!(key, Key::Row(_)));
-        let is_simple = !by_row
+        let is_simple = self.hindrance(windows).is_none()
             && self.stream() == Stream::Telemetry
-            && self.states.others.is_empty()
             && !self.rows.may_fail
             && !self.rows.with_window_columns;
-        Some(windows).filter(|windows| is_simple && windows.size_ms % windows.slide_ms == 0)
+        Some(windows).filter(|_| is_simple)
     }
 
     /// Whether both fold the same rows into the same groups and slides.

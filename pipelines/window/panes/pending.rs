@@ -16,14 +16,9 @@ use super::routing::slides_of;
 use super::{PaneOperator, Slot};
 
 impl PaneOperator {
-    /// Whether slides can be kept by themselves: DataFusion's accumulators cannot be merged at no cost, and groups that
-    /// rows decide are of one pane.
+    /// Whether slides are kept by themselves.
     pub(super) fn keeps_slides(&self) -> bool {
-        let windows = self.windows;
-        !windows.is_tumbling()
-            && windows.size_ms % windows.slide_ms == 0
-            && self.pane_groups.is_none()
-            && self.plan.states.others.is_empty()
+        !self.windows.is_tumbling() && self.plan.hindrance(self.windows).is_none()
     }
 
     /// Folds those of `rows` (all, if `None`) of the slide that starts at `start`, if none of its windows has closed for
