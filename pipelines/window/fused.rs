@@ -100,7 +100,7 @@ impl Fold for Measure {
     #[inline]
     fn fold(&mut self, value: f64) {
         if is_usual(value) {
-            // It is a number, and is cut as it comes: cut before, many at a time, it was written and read again.
+            // It is a number. Cutting a column of them beforehand is no faster: it is written and read once more.
             self.count += 1;
             self.sum.add_usual(value);
             self.reach(value);

@@ -31,7 +31,7 @@ pub(super) fn hash_of(plan: &WindowPlan, snapshot: &[u8]) -> Result<blake3::Hash
 }
 
 fn of_panes(plan: &WindowPlan, rest: &mut &[u8]) -> Result<blake3::Hash, RestoreError> {
-    let text = take_section(rest)?.trim_ascii_end();
+    let text = take_section(rest)?;
     let header = Header::parse(text)?;
     let keys = digests(&take_batch(rest)?).map_err(RestoreError::Damaged)?;
     let mut hash = blake3::Hasher::new();
@@ -62,9 +62,9 @@ fn of_pane(plan: &WindowPlan, keys: &[Digest], section: &RecordBatch) -> Result<
 }
 
 fn of_spans(plan: &WindowPlan, rest: &mut &[u8]) -> Result<blake3::Hash, RestoreError> {
-    let header = take_section(rest)?.trim_ascii_end();
+    let header = take_section(rest)?;
     let keys = take_batch(rest)?;
-    let bays = take_section(rest)?.trim_ascii_end();
+    let bays = take_section(rest)?;
     let (spans, withdrawn) = (take_batch(rest)?, take_batch(rest)?);
     let mut hash = blake3::Hasher::new();
     hash.update(digests(&keys).map_err(RestoreError::Damaged)?.as_flattened());
