@@ -139,9 +139,9 @@ impl GroupTable {
         closer: impl FnOnce() -> u32,
     ) -> u32 {
         // It is written behind the others, where it stays if it is new.
-        let known = self.keys.bytes.len();
+        let before = self.keys.bytes.len();
         encoded.write(row, &mut self.keys.bytes);
-        let (keys, key) = (&self.keys, &self.keys.bytes[known..]);
+        let (keys, key) = (&self.keys, &self.keys.bytes[before..]);
         let is_it = |&number: &u32| keys.get(number) == key;
         let number = match self.numbers.entry(hash_of(key), is_it, |&number| hash_of(keys.get(number))) {
             Entry::Vacant(place) if keys.len() < groups_max => {
@@ -152,9 +152,9 @@ impl GroupTable {
                 return number;
             }
             Entry::Vacant(_) => OUTSIDE,
-            Entry::Occupied(known) => *known.get(),
+            Entry::Occupied(place) => *place.get(),
         };
-        self.keys.bytes.truncate(known);
+        self.keys.bytes.truncate(before);
         number
     }
 

@@ -33,7 +33,10 @@ pub(super) fn hash_of(plan: &WindowPlan, snapshot: &[u8]) -> Result<blake3::Hash
 fn of_panes(plan: &WindowPlan, rest: &mut &[u8]) -> Result<blake3::Hash, RestoreError> {
     let text = take_section(rest)?;
     let header = Header::parse(text)?;
-    let keys = digests(&take_batch(rest)?).map_err(RestoreError::Damaged)?;
+    let keys = take_batch(rest)?;
+    // Where rows decide keys, each window has its own.
+    let keys = if plan.has_row_keys() { Ok(Vec::new()) } else { digests(&keys) };
+    let keys = keys.map_err(RestoreError::Damaged)?;
     let mut hash = blake3::Hasher::new();
     for start in header.windows.iter().chain(&header.slides) {
         let of_pane = of_pane(plan, &keys, &take_batch(rest)?).map_err(RestoreError::Damaged)?;
@@ -44,7 +47,7 @@ fn of_panes(plan: &WindowPlan, rest: &mut &[u8]) -> Result<blake3::Hash, Restore
     Ok(hash.finalize())
 }
 
-/// `keys` has a digest for each group of the operator's table.
+/// `keys` has a digest for each group of the operator's table, where windows have none of their own.
 fn of_pane(plan: &WindowPlan, keys: &[Digest], section: &RecordBatch) -> Result<blake3::Hash> {
     let mut hash = blake3::Hasher::new();
     let mut columns = Columns { batch: section, next: 0 };
