@@ -156,7 +156,7 @@ fn of_window(
         return Ok(Err("it rests on a single row, and the rule looks at windows now".into()));
     };
     let mut recount = Recount::new(rule, config, start_ms)?;
-    recount_window(history, last, (start_ms, end_ms), plan, config, &mut recount)?;
+    recount_window(history, last, evidence, (start_ms, end_ms), plan, config, &mut recount)?;
     let is_of_it =
         |said: &&Said| said.window.as_ref().is_some_and(|window| names(last, rule, &window.key, start_ms));
     let all: Vec<&Said> = recount.said.iter().filter(is_of_it).collect();
@@ -184,6 +184,7 @@ fn of_window(
 fn recount_window(
     history: &Path,
     last: &Exception,
+    evidence: &Value,
     (start_ms, end_ms): (i64, i64),
     plan: &WindowPlan,
     config: &Config,
@@ -191,9 +192,13 @@ fn recount_window(
 ) -> Result<(), ExplainError> {
     let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let engine = &config.engine;
-    let lateness_ms = millis(engine.longest_lateness());
-    let after_ms = lateness_ms + millis(engine.longest_horizon()) + millis(engine.longest_clock_bound());
-    let span = Span { from_ms: start_ms.saturating_sub(lateness_ms), to_ms: end_ms.saturating_add(after_ms) };
+    let around_ms = millis(engine.longest_lateness())
+        + millis(engine.longest_horizon())
+        + millis(engine.longest_clock_bound());
+    // What was shown of a bay that is silent rests on when it was last heard, which may be long before the window.
+    let heard_ms =
+        evidence["watermark_ms"].as_i64().map_or(start_ms, |watermark_ms| watermark_ms.min(start_ms));
+    let span = Span { from_ms: heard_ms.saturating_sub(around_ms), to_ms: end_ms.saturating_add(around_ms) };
     // Bays of other sites matter only where all of them close a window together.
     let site = (plan.closes != Closes::Overall).then_some(&*last.site);
     let telemetry = StreamFiles::find(history, "telemetry", &TELEMETRY, "ts", span, site)?;
