@@ -300,6 +300,15 @@ fn check_exits_with_0_for_the_shipped_configuration_and_sums_it_up() {
 }
 
 #[test]
+fn check_counts_one_rule_as_one() {
+    let rule = "rule = \"hot\"\nseverity = \"low\"\nlane = \"instant\"\nsql = \"SELECT ts, site, bay, tool, value FROM telemetry \
+                WHERE metric = 'temperature' AND value > 50\"\n";
+    let (folder, _) = load_texts(&[("andon.toml", ""), ("rules/hot.toml", rule)]);
+    let (_, out, errors) = check(folder.path().join("andon.toml"), None, false);
+    assert!(out.contains(", 1 rule, 0 views, 0 metrics, 0 assets\n"), "{out}{errors}");
+}
+
+#[test]
 fn check_exits_with_78_and_all_mistakes() {
     let path = repository().join("fixtures/configs/bad/several_at_once/andon.toml");
     let (code, out, errors) = check(path.clone(), None, false);

@@ -129,10 +129,9 @@ fn print(report: &Report, out: &mut dyn Write, errors: &mut dyn Write) -> std::i
         return writeln!(errors, "{count} {}", if count == 1 { "mistake" } else { "mistakes" });
     };
     let Summary { version, rules, views, metrics, assets, topics } = summary;
-    writeln!(
-        out,
-        "ok: configuration {version}, {rules} rules, {views} views, {metrics} metrics, {assets} assets"
-    )?;
+    let counts = [(rules, "rule"), (views, "view"), (metrics, "metric"), (assets, "asset")];
+    let counted = |(&count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    writeln!(out, "ok: configuration {version}, {}", counts.map(counted).join(", "))?;
     for topic in topics {
         writeln!(out, "  reads {topic}")?;
     }

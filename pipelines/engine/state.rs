@@ -90,6 +90,11 @@ impl Engine {
     /// # Errors
     /// If a window's state cannot be written.
     pub fn snapshot(&mut self) -> Result<Vec<u8>, EngineError> {
+        Ok(self.taken()?.0)
+    }
+
+    /// The same, and the state of windows that is in it.
+    fn taken(&mut self) -> Result<(Vec<u8>, Vec<WindowState>), EngineError> {
         self.seal()?;
         self.channels.check(&self.repeats, self.decoder.channels().len(), &self.counts);
         let windows = self.rules.snapshot(self.decoder.series())?;
@@ -133,8 +138,9 @@ impl Engine {
         let past = Past { told: Cow::Borrowed(&self.told), filling: Cow::Borrowed(&self.filling) };
         let bytes = postcard::to_extend(&past, bytes).map_err(wrong)?;
         let bytes = postcard::to_extend(&self.rules.silences.pace(), bytes).map_err(wrong)?;
+        let windows = state.windows;
         self.snapshot_bytes = bytes.len();
-        Ok(bytes)
+        Ok((bytes, windows))
     }
 
     /// Goes on from [`Engine::snapshot`], in an engine that is fresh. Settings are those of this engine, not

@@ -393,6 +393,8 @@ fn the_engines_state() {
     let (_folder, config) = shop();
     let (_changed_folder, config, mut written) = with_a_promise(&config);
     is_as_written("state-18/state", &written.snapshot().expect("a state"));
+    let both = (written.snapshot().expect("a state"), written.state_hash().expect("a hash"));
+    assert_eq!(written.snapshot_and_hash().expect("a state"), both);
     let mut restored = restored(&config, 18);
     assert_eq!(restored.state_hash().expect("a hash"), written.state_hash().expect("a hash"));
     assert_eq!(restored.filling(), written.filling());

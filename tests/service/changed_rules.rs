@@ -28,6 +28,12 @@ fn per(view: &str, seconds: u32) -> String {
     )
 }
 
+/// A view that is allowed, and dear.
+fn last_minutes() -> &'static str {
+    "view = \"last_minutes\"\nsql = \"SELECT site, bay, window_start, window_end, last_value(value ORDER BY ts) AS last \
+     FROM hop(telemetry, ts, INTERVAL '5 seconds', INTERVAL '10 minutes') GROUP BY site, bay, window_start, window_end\"\n"
+}
+
 fn write(shop: &Shop, name: &str, text: &str) {
     std::fs::write(shop.folder().join("rules").join(name), text).expect("written");
 }
@@ -115,9 +121,12 @@ fn rules_change_while_readings_flow_and_a_kill_right_after_changes_nothing() {
 
         write(&shop, "tight.toml", &above("tight", "torque", 105));
         write(&shop, "seconds.toml", &per("seconds", 2));
+        write(&shop, "last_minutes.toml", last_minutes());
         std::fs::remove_file(shop.folder().join("rules/gone.toml")).expect("removed");
         andon.ask_to_reread();
         until_changed(&mut andon, &before);
+        let said = andon.log();
+        assert!(said.contains("last_minutes.toml:2:") && said.contains("into 120 windows"), "{said}");
         // Killed before the next checkpoint, if it can be.
         andon.kill();
         andon = Andon::run(&shop);

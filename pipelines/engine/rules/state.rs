@@ -83,17 +83,19 @@ impl Rules {
         self.threads.each(self.windows.iter_mut(), groups, work)
     }
 
-    pub(in crate::engine) fn state_lines(&mut self, table: &SeriesTable) -> Result<Vec<String>, EngineError> {
-        let line = |rule: &mut WindowRule| {
-            let taken = rule.operator.snapshot(table);
-            let bytes = taken.map_err(|source| window_error(&rule.life.name, source))?;
-            let hash =
-                rule.operator.hash_of(&bytes).map_err(|source| window_error(&rule.life.name, source))?;
-            let opens =
-                if rule.opens_ms == i64::MIN { String::new() } else { format!(" from {}", rule.opens_ms) };
-            Ok(format!("window {} {hash}{opens}", rule.life.name))
+    /// What [`Rules::snapshot`] has just taken, a line each.
+    pub(in crate::engine) fn state_lines(
+        &mut self,
+        taken: &[WindowState],
+        table: &SeriesTable,
+    ) -> Result<Vec<String>, EngineError> {
+        let line = |(rule, state): (&mut WindowRule, &WindowState)| {
+            let WindowState { name, opens_ms, state, .. } = state;
+            let hash = rule.operator.hash_of(state).map_err(|source| window_error(name, source))?;
+            let opens = if *opens_ms == i64::MIN { String::new() } else { format!(" from {opens_ms}") };
+            Ok(format!("window {name} {hash}{opens}"))
         };
-        self.give_slides()?;
-        self.each_window(table, line)
+        let groups = table.all().len() * taken.len();
+        self.threads.each(self.windows.iter_mut().zip(taken), groups, line)
     }
 }

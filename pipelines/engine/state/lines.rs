@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::rules::WindowState;
 use super::super::usage::Amount;
 use super::super::{Engine, EngineError};
 
@@ -11,7 +12,16 @@ impl Engine {
     /// # Errors
     /// As [`Engine::snapshot`].
     pub fn state_hash(&mut self) -> Result<String, EngineError> {
-        Ok(blake3::hash(self.state_lines()?.join("\n").as_bytes()).to_string())
+        Ok(hash_of(&self.state_lines()?))
+    }
+
+    /// [`Engine::snapshot`] and [`Engine::state_hash`], with the state of windows, which is most of both, taken once.
+    ///
+    /// # Errors
+    /// As [`Engine::snapshot`].
+    pub fn snapshot_and_hash(&mut self) -> Result<(Vec<u8>, String), EngineError> {
+        let (bytes, windows) = self.taken()?;
+        Ok((bytes, hash_of(&self.lines(&windows)?)))
     }
 
     /// The state by names and in name order, in lines: counts, bays, open steps, books, lots, registers, balances,
@@ -21,6 +31,11 @@ impl Engine {
     /// As [`Engine::snapshot`].
     pub fn state_lines(&mut self) -> Result<Vec<String>, EngineError> {
         self.seal()?;
+        let windows = self.rules.snapshot(self.decoder.series())?;
+        self.lines(&windows)
+    }
+
+    fn lines(&mut self, windows: &[WindowState]) -> Result<Vec<String>, EngineError> {
         let table = self.decoder.series();
         let bay_name = |bay: usize| format!("{}/{}", table.bays()[bay].0, table.bays()[bay].1);
         let mut lines = vec![format!("counts {}", serde_json::to_string(&self.counts).unwrap_or_default())];
@@ -121,8 +136,12 @@ impl Engine {
         }
         lines.push(self.told.state_line());
         lines.extend(self.filling.iter().map(|filling| format!("filling {filling:?}")));
-        lines.extend(self.rules.state_lines(self.decoder.series())?);
+        lines.extend(self.rules.state_lines(windows, table)?);
         lines.sort_unstable();
         Ok(lines)
     }
+}
+
+fn hash_of(lines: &[String]) -> String {
+    blake3::hash(lines.join("\n").as_bytes()).to_string()
 }

@@ -58,14 +58,14 @@ impl<S: Sinks> Epochs<S> {
     pub(super) fn cut(&mut self, epoch: Epoch, wait: Wait<'_>) -> Result<(), RunError> {
         self.make_safe(wait)?;
         let resume_at = self.applied.next();
-        let engine = self.engine.snapshot()?;
-        let receipts = self.sinks.prepare(epoch, resume_at)?;
         let is_compared = self.abroad.as_ref().is_some_and(|abroad| abroad.is_compared(epoch));
-        let compared = if is_compared {
-            Some((self.engine.state_hash()?, self.engine.config().text.clone()))
+        let (engine, compared) = if is_compared {
+            let (engine, hash) = self.engine.snapshot_and_hash()?;
+            (engine, Some((hash, self.engine.config().text.clone())))
         } else {
-            None
+            (self.engine.snapshot()?, None)
         };
+        let receipts = self.sinks.prepare(epoch, resume_at)?;
         self.closing = Some(Closing { epoch, resume_at, engine, receipts, compared });
         Ok(())
     }

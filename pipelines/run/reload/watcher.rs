@@ -88,6 +88,9 @@ impl Watcher {
         match wire::engine(&config) {
             Ok(engine) => {
                 self.refused.set(Vec::new());
+                for warning in &config.warnings {
+                    tracing::warn!("{warning}");
+                }
                 tracing::info!(configuration = config.version, "the files have changed: this is to apply");
                 self.offered = config.text;
                 self.found.send(Box::new(engine)).is_ok()
