@@ -16,7 +16,7 @@ mod telemetry;
 use std::path::Path;
 
 pub(crate) use folder::{Span, StreamFiles};
-pub(crate) use runs::StepRuns;
+pub(crate) use runs::{BeforeStart, StepRuns};
 pub(crate) use steps::{StepRow, StepRows};
 pub(crate) use telemetry::TelemetryRows;
 

@@ -11,7 +11,9 @@ use crate::config::Config;
 use crate::engine::EngineError;
 use crate::engine::past::{Mode, Part, Passed, PastWindows, Shop, hour_of};
 use crate::engine::switch::filling::{Filled, Filling};
-use crate::history::{HistoryError, Span, StepRow, StepRows, StepRuns, StreamFiles, TelemetryRows};
+use crate::history::{
+    BeforeStart, HistoryError, Span, StepRow, StepRows, StepRuns, StreamFiles, TelemetryRows,
+};
 use crate::schema::{STEPS, TELEMETRY};
 
 /// Some minutes of reading.
@@ -63,7 +65,8 @@ pub(crate) fn read(
         return Err(RefillError::TooMany { rows: telemetry.rows() });
     }
     let telemetry = TelemetryRows::new(telemetry, &windows.telemetry_columns(), StepRuns::read(steps)?);
-    let mut feed = Feed::new(telemetry, StepRows::new(StreamFiles::default()), config, Mode::AsCorrected);
+    let no_steps = (StepRows::new(StreamFiles::default()), BeforeStart::default());
+    let mut feed = Feed::new(telemetry, no_steps, config, Mode::AsCorrected);
     while !windows.is_over && feed.next(&mut windows)? {
         if is_over() {
             return Err(RefillError::Stopped);

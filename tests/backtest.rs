@@ -301,3 +301,97 @@ fn every_exception_is_explained_and_comes_out_the_same() {
     assert!(rules.len() > 10, "{rules:?}");
     assert!(rules.contains("steps_often"), "{rules:?}");
 }
+
+/// What came to site `lyon`: second of arrival, topic below the site, and the payload behind its time, with how many seconds
+/// before that is.
+type Came<'a> = (i64, &'a str, i64, String);
+
+/// Replays what came under the rules of [`busy`], and says which exceptions of `steps_often` there are: each comes out
+/// again as arrived, and when it is explained.
+fn often(mut came: Vec<Came<'_>>) -> Vec<Value> {
+    const START_MS: i64 = 1_767_656_400_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    came.sort_by_key(|(second, ..)| *second);
+    let mut lines = String::new();
+    for (seq, (second, topic, before_s, rest)) in came.iter().enumerate() {
+        let arrived = jiff::Timestamp::from_second(START_MS / 1000 + second).expect("a time");
+        let ts_ms = START_MS + (second - before_s) * 1000;
+        let payload = format!("{{\"ts\":{ts_ms},\"seq\":{seq},\"boot\":1,{rest}}}");
+        lines += &format!(
+            "{{\"tst\":\"{}.000000+0000\",\"topic\":\"workshop/lyon/{topic}\",\"qos\":1,\"retain\":0,\"payloadlen\":{},\
+             \"payload\":{payload}}}\n",
+            arrived.strftime("%Y-%m-%dT%H:%M:%S"),
+            payload.len()
+        );
+    }
+    fs::write(path("came.ndjson"), lines).expect("written");
+    busy(&path("config"), |_, text| text);
+    busy(&path("reworded"), |_, text| {
+        text.replace("rule = \"steps_often\"", "rule = \"steps_often\"\nmessage = \"many\"")
+    });
+    let config = path("config/andon.toml");
+    let [file, input, history] =
+        [&config, &path("came.ndjson"), &path("history")].map(|path| path.display().to_string());
+    let done = andon(&["replay", "--config", &file, "--input", &input, "--out", &history]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let history = path("history");
+
+    let (new, old) = (load(&path("reworded/andon.toml")), load(&config));
+    let (from_ms, to_ms, rule) = (None, None, Some("steps_often"));
+    let request =
+        Request { new: &new, old: &old, history: &history, from_ms, to_ms, rule, mode: Mode::AsArrived };
+    let report = backtest(request, &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
+    let stored = report.stored.as_ref().expect("history has exceptions");
+    assert!(stored.same > 0 && stored.same == stored.exceptions, "{stored:?}");
+    assert!(stored.only_here.is_empty() && stored.other.is_empty(), "{stored:?}");
+
+    let sql = "SELECT DISTINCT id, value FROM exceptions WHERE rule = 'steps_often' ORDER BY id";
+    let exceptions = query(&history, sql);
+    for exception in &exceptions {
+        let id = exception["id"].as_str().expect("an id");
+        let explained = explain(&history, id, Some(&old)).unwrap_or_else(|error| panic!("{error}"));
+        let said = explained_json(&explained);
+        assert_eq!(said["recomputed"]["same"], true, "{said:#}");
+    }
+    exceptions
+}
+
+/// A lift that says something each second.
+fn lift(bay: &str, seconds: impl Iterator<Item = i64>) -> Vec<Came<'_>> {
+    let said = "\"metrics\":{\"lift_height\":0},\"units\":{\"lift_height\":\"m\"}";
+    seconds.map(|second| (second, bay, 0, said.to_owned())).collect()
+}
+
+fn step(step: &str, event: &str) -> String {
+    format!("\"job\":\"J000001\",\"step\":\"{step}\",\"technician\":\"T01\",\"event\":\"{event}\"")
+}
+
+#[test]
+fn a_finish_that_came_before_its_start_counted_at_once_as_arrived() {
+    let mut came = lift("bay-02/lift-02/telemetry", 0..800);
+    let steps = "bay-02/steps";
+    came.extend([(10, steps, 0, step("S01", "started")), (15, steps, 0, step("S01", "finished"))]);
+    // When their window closes one has no start yet, and is nothing; once it has, both are.
+    came.extend([(510, steps, 0, step("S02", "finished")), (720, steps, 230, step("S02", "started"))]);
+    let exceptions = often(came);
+    assert_eq!(exceptions.len(), 1, "in no window is there one alone: {exceptions:?}");
+}
+
+#[test]
+fn what_became_of_a_job_on_no_bay_was_never_told_as_arrived() {
+    let mut came = lift("bay-02/lift-02/telemetry", 0..800);
+    came.extend(lift("bay-01/lift-01/telemetry", (1..60).chain(240..800)));
+    let card = |second: i64, job: u32| {
+        let rest = format!(
+            "\"job\":\"J00000{job}\",\"customer\":\"C1\",\"vehicle\":\"V1\",\"service\":\"brakes\",\"steps\":[{{\"step\":\"S01\",\
+             \"operation\":\"change_pads\",\"standard_s\":600,\"skills\":[\"mechanic\"],\"expect\":[],\"resources\":[]}}]"
+        );
+        (second, "jobs", 0, rest)
+    };
+    // The first bay of the site falls silent with two of them told, and the third comes later.
+    came.extend([card(61, 2), card(63, 3), card(110, 4)]);
+    let exceptions = often(came);
+    assert_eq!(exceptions.len(), 1, "{exceptions:?}");
+    assert_eq!(exceptions[0]["value"], 2.0);
+}

@@ -8,7 +8,7 @@ use self::time::Time;
 use crate::config::Config;
 use crate::engine::EngineError;
 use crate::engine::past::{Mode, Part, Passed, PastRows, Shop};
-use crate::history::{HistoryError, StepRow, StepRows, TelemetryRows};
+use crate::history::{BeforeStart, HistoryError, StepRow, StepRows, TelemetryRows};
 
 /// Whoever judges rows of history.
 pub(crate) trait Judge {
@@ -42,8 +42,11 @@ pub(crate) struct Feed {
     shop: Shop,
     time: Time,
     mode: Mode,
-    /// Over-runs whose time has not come.
-    overruns: Vec<StepRow>,
+    /// What time alone brings and has not brought yet, with the second that does.
+    awaited: Vec<(i64, StepRow)>,
+    before_start: BeforeStart,
+    /// Events that wait for the start that they need, with its message.
+    startless: Vec<(u64, StepRow)>,
     /// Rows handed over so far.
     pub rows: u64,
     /// Event times of readings: first and last.
@@ -52,9 +55,24 @@ pub(crate) struct Feed {
 
 impl Feed {
     /// Of these rows, under the configuration that they were made with.
-    pub(crate) fn new(telemetry: TelemetryRows, steps: StepRows, config: &Config, mode: Mode) -> Self {
-        let (shop, time) = (Shop::new(config, mode), Time::new(&config.engine));
-        Feed { telemetry, steps, shop, time, mode, overruns: Vec::new(), rows: 0, readings_ms: None }
+    pub(crate) fn new(
+        telemetry: TelemetryRows,
+        (steps, before_start): (StepRows, BeforeStart),
+        config: &Config,
+        mode: Mode,
+    ) -> Self {
+        Feed {
+            telemetry,
+            steps,
+            shop: Shop::new(config, mode),
+            time: Time::new(&config.engine),
+            mode,
+            awaited: Vec::new(),
+            before_start,
+            startless: Vec::new(),
+            rows: 0,
+            readings_ms: None,
+        }
     }
 
     /// Rows of telemetry's row groups read so far.
@@ -90,7 +108,7 @@ impl Feed {
         while let Some(step) = self.steps.next_before(u64::MAX)? {
             self.step_arrived(step, judge)?;
         }
-        self.overran(i64::MAX, judge)?;
+        self.brought(i64::MAX, judge)?;
         Ok((self.shop.end(), &self.shop))
     }
 
@@ -148,37 +166,55 @@ impl Feed {
         Ok(())
     }
 
-    /// An over-run stands where the start does that it follows from, and waits until its time has come.
+    /// What time alone brings stands where the message does that it follows from, and waits until its time has come. What came
+    /// before the start that it needs was heard then, and is told now that this has come.
     fn step_arrived(&mut self, step: StepRow, judge: &mut impl Judge) -> Result<(), FeedError> {
         if step.event().is_none() {
-            self.overruns.push(step);
+            // An over-run is told by the second after it, what becomes of jobs at a second.
+            let behind_ms = if step.is_overrun() { step.ts_ms + 1 } else { step.ts_ms };
+            self.awaited.push((-(-behind_ms).div_euclid(1000) * 1000, step));
             return Ok(());
         }
         if self.mode == Mode::AsArrived {
             self.pass(step.arrived_ms, judge)?;
+            if let Some(&start) = self.before_start.get(&(step.message, step.index)) {
+                let bay = self.shop.bay_of_step(&step);
+                self.shop.heard_step(bay, &step);
+                self.startless.push((start, step));
+                return Ok(());
+            }
         }
-        self.step(&step, judge)
+        self.step(&step, judge)?;
+        let now = |(start, _): &mut (u64, StepRow)| *start == step.message;
+        for (_, waited) in self.startless.extract_if(.., now) {
+            self.rows += 1;
+            let bay = self.shop.bay_of_step(&waited);
+            judge.step(&waited, bay, &self.shop)?;
+        }
+        Ok(())
     }
 
-    /// Hands over what its time has come of by `at_ms`; gives the bays.
-    fn overran(&mut self, at_ms: i64, judge: &mut impl Judge) -> Result<Vec<u32>, FeedError> {
-        let mut due: Vec<StepRow> = self.overruns.extract_if(.., |step| step.ts_ms < at_ms).collect();
-        due.sort_by_key(|step| step.ts_ms);
-        due.iter().try_for_each(|step| self.step(step, judge))?;
-        Ok(due.iter().map(|step| self.shop.bay(&step.site, &step.bay)).collect())
+    /// Hands over what its time has come of by `at_ms`; gives the bays of over-runs.
+    fn brought(&mut self, at_ms: i64, judge: &mut impl Judge) -> Result<Vec<u32>, FeedError> {
+        let mut due: Vec<(i64, StepRow)> =
+            self.awaited.extract_if(.., |(second_ms, _)| *second_ms <= at_ms).collect();
+        due.sort_by_key(|(_, step)| step.ts_ms);
+        due.iter().try_for_each(|(_, step)| self.step(step, judge))?;
+        let overran = due.iter().filter(|(_, step)| step.is_overrun());
+        Ok(overran.map(|(_, step)| self.shop.bay_of_step(step)).collect())
     }
 
     /// The second `at_ms` has passed.
     fn tick(&mut self, at_ms: i64, judge: &mut impl Judge) -> Result<(), FeedError> {
         let mut passed = self.shop.tick(at_ms);
-        let overran = self.overran(at_ms, judge)?;
+        let overran = self.brought(at_ms, judge)?;
         self.shop.show(overran, &mut passed);
         Ok(judge.tick(&passed, &self.shop)?)
     }
 
     fn step(&mut self, step: &StepRow, judge: &mut impl Judge) -> Result<(), FeedError> {
         self.rows += 1;
-        let bay = self.shop.bay(&step.site, &step.bay);
+        let bay = self.shop.bay_of_step(step);
         judge.step(step, bay, &self.shop)?;
         self.shop.heard_step(bay, step);
         Ok(())
@@ -190,8 +226,8 @@ impl Feed {
         let mut at_ms = first_ms;
         loop {
             self.tick(at_ms, judge)?;
-            let overruns_ms = self.overruns.iter().map(|step| (step.ts_ms.div_euclid(1000) + 1) * 1000).min();
-            let deadlines = [self.shop.next_deadline_ms(at_ms), judge.next_deadline_ms(at_ms), overruns_ms];
+            let awaited_ms = self.awaited.iter().map(|(second_ms, _)| *second_ms).min();
+            let deadlines = [self.shop.next_deadline_ms(at_ms), judge.next_deadline_ms(at_ms), awaited_ms];
             match deadlines.into_iter().flatten().min() {
                 Some(next_ms) if next_ms <= last_ms => at_ms = next_ms,
                 _ => break,

@@ -92,8 +92,9 @@ impl<'a> Run<'a> {
     /// Judges all rows.
     pub(super) fn finish(mut self, progress: &mut dyn FnMut(Progress)) -> Result<Report, BacktestError> {
         let Input { telemetry, steps, booked, columns, rows } = std::mem::take(&mut self.input);
-        let runs = StepRuns::read(steps.clone())?;
-        let (telemetry, steps) = (TelemetryRows::new(telemetry, &columns, runs), StepRows::new(steps));
+        let mut runs = StepRuns::read(steps.clone())?;
+        let steps = (StepRows::new(steps), runs.take_before_start());
+        let telemetry = TelemetryRows::new(telemetry, &columns, runs);
         let mut feed = Feed::new(telemetry, steps, self.request.old, self.request.mode);
         while feed.next(&mut self.tried)? {
             let outcomes = || self.tried.0.iter().map(|tried| &tried.outcomes);

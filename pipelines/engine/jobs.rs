@@ -16,9 +16,11 @@ impl Engine {
         for OfJob { site, bay, told } in told {
             let bays = self.decoder.series().bays();
             let bay_name = bay.map_or_else(Box::default, |bay| bays[bay as usize].1.clone());
-            // One that is on no bay is looked at as by the first of its site.
-            let of_site = || (0..).zip(bays).find(|(_, (name, _))| *name == site).map(|(bay, _)| bay);
-            let bay = bay.or_else(of_site).expect("something has been heard of its site");
+            // One that is on no bay is looked at as by the first of its site: by name, which a part of history knows as well.
+            let of_site =
+                || (0..).zip(bays).filter(|(_, (name, _))| *name == site).min_by_key(|(_, names)| *names);
+            let bay =
+                bay.or_else(|| of_site().map(|(bay, _)| bay)).expect("something has been heard of its site");
             let rows = tables::steps(&site, &bay_name, &[told]);
             let rows = rows.map_err(|source| rows_error("steps", source))?;
             self.tell_judged_steps(rows, bay, out)?;

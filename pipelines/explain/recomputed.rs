@@ -203,9 +203,10 @@ fn recount_window(
     let site = (plan.closes != Closes::Overall).then_some(&*last.site);
     let telemetry = StreamFiles::find(history, "telemetry", &TELEMETRY, "ts", span, site)?;
     let steps = StreamFiles::find(history, "steps", &STEPS, "ts", span, site)?;
-    let runs = StepRuns::read(steps.clone())?;
+    let mut runs = StepRuns::read(steps.clone())?;
+    let steps = (StepRows::new(steps), runs.take_before_start());
     let telemetry = TelemetryRows::new(telemetry, &recount.telemetry_columns(), runs);
-    let mut feed = Feed::new(telemetry, StepRows::new(steps), config, Mode::AsArrived);
+    let mut feed = Feed::new(telemetry, steps, config, Mode::AsArrived);
     let reads_steps = plan.stream() == Stream::Steps;
     let mut judge = Window { recount, reads_steps };
     while feed.next(&mut judge)? {}

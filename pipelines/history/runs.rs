@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use arrow::array::RecordBatch;
 use arrow::util::display::array_value_to_string;
+use ingest::readings::StepEventKind;
 
 use super::HistoryError;
 use super::folder::StreamFiles;
@@ -12,10 +13,15 @@ use super::steps::StepRows;
 /// Site, bay, job, step.
 type Key = (String, String, String, String);
 
+/// Events that came before the start that they need, by message and place in it, with the message of the start: they were
+/// told when that came.
+pub(crate) type BeforeStart = FxHashMap<(u64, u32), u64>;
+
 /// All runs.
 #[derive(Debug, Default)]
 pub(crate) struct StepRuns {
     of_step: FxHashMap<Key, RunsOfStep>,
+    before_start: BeforeStart,
 }
 
 /// The runs of one step.
@@ -25,6 +31,8 @@ pub(crate) struct RunsOfStep {
     runs: Vec<(i64, i64)>,
     /// All ends, ascending.
     ends_ms: Vec<i64>,
+    /// Message that started the last.
+    started_by: u64,
 }
 
 impl StepRuns {
@@ -33,31 +41,43 @@ impl StepRuns {
     /// # Errors
     /// A file that cannot be read.
     pub(crate) fn read(files: StreamFiles) -> Result<Self, HistoryError> {
-        let mut events: Vec<(i64, u64, Key, bool)> = Vec::new();
+        let mut events: Vec<(i64, u64, u32, Key, StepEventKind)> = Vec::new();
         let mut rows = StepRows::new(files);
         while let Some(step) = rows.next_before(u64::MAX)? {
-            let event = text(&step.row, "event");
-            let is_start = event == "started";
-            if is_start || event == "finished" || event == "failed" {
-                let key = (step.site, step.bay, text(&step.row, "job"), text(&step.row, "step"));
-                events.push((step.ts_ms, step.message, key, is_start));
-            }
+            let kind = serde_json::from_value(serde_json::Value::from(text(&step.row, "event")));
+            // What time alone brings is no event.
+            let Ok(kind) = kind else { continue };
+            let key = (step.site, step.bay, text(&step.row, "job"), text(&step.row, "step"));
+            events.push((step.ts_ms, step.message, step.index, key, kind));
         }
-        events.sort();
-        let mut runs = StepRuns::default();
-        for (ts_ms, _, key, is_start) in events {
-            let RunsOfStep { runs, ends_ms } = runs.of_step.entry(key).or_default();
+        events.sort_by_key(|&(ts_ms, message, index, ..)| (ts_ms, message, index));
+        let mut all = StepRuns::default();
+        for (ts_ms, message, index, key, kind) in events {
+            use StepEventKind::{Failed, Finished, Paused, Resumed, Started};
+            let RunsOfStep { runs, ends_ms, started_by } = all.of_step.entry(key).or_default();
             let open = runs.last_mut().filter(|(_, ended_ms)| *ended_ms == i64::MAX);
-            match (open, is_start) {
-                (None, true) => runs.push((ts_ms, i64::MAX)),
-                (Some(open), false) => open.1 = ts_ms,
+            if open.is_some() && *started_by > message && matches!(kind, Finished | Failed | Paused | Resumed)
+            {
+                all.before_start.insert((message, index), *started_by);
+            }
+            match (open, kind) {
+                (None, Started) => {
+                    runs.push((ts_ms, i64::MAX));
+                    *started_by = message;
+                }
+                (Some(open), Finished | Failed) => open.1 = ts_ms,
                 _ => {}
             }
-            if !is_start {
+            if matches!(kind, Finished | Failed) {
                 ends_ms.push(ts_ms);
             }
         }
-        Ok(runs)
+        Ok(all)
+    }
+
+    /// What came before its start; it is not kept.
+    pub(crate) fn take_before_start(&mut self) -> BeforeStart {
+        std::mem::take(&mut self.before_start)
     }
 
     pub(crate) fn of(&self, site: &str, bay: &str, job: &str, step: &str) -> Option<&RunsOfStep> {

@@ -29,7 +29,14 @@ pub(crate) struct StepRow {
 }
 
 impl StepRow {
-    /// The event that it was told of; none of an over-run, and of a kind that is not known here.
+    /// Whether it says that work has gone over its standard time.
+    pub(crate) fn is_overrun(&self) -> bool {
+        self.row
+            .column_by_name("event")
+            .is_some_and(|event| array_value_to_string(event, 0).is_ok_and(|event| event == "overran"))
+    }
+
+    /// The event that it was told of; none of what time alone brings, and of a kind that is not known here.
     pub(crate) fn event(&self) -> Option<Event> {
         let column = |name: &str| self.row.column_by_name(name).expect("the columns are those of the stream");
         let text = |name: &str| array_value_to_string(column(name), 0).unwrap_or_default().into_boxed_str();

@@ -103,6 +103,19 @@ impl Shop {
         self.table.intern_bay(site, bay)
     }
 
+    /// The number of the bay by which a row of steps is looked at: of a job that is on none, the first of its site.
+    pub(crate) fn bay_of_step(&mut self, row: &StepRow) -> u32 {
+        if !row.bay.is_empty() {
+            return self.bay(&row.site, &row.bay);
+        }
+        // Names come with whole row groups, before their bays are heard.
+        let is_heard = |bay: u32| self.bays.watermark_ms(bay) != i64::MIN;
+        let of_site = (0..).zip(self.table.bays()).filter(|(_, (site, _))| **site == *row.site);
+        let first = of_site.filter(|(bay, _)| is_heard(*bay)).min_by_key(|(_, names)| *names);
+        let first = first.map(|(bay, _)| bay);
+        first.unwrap_or_else(|| self.bay(&row.site, &row.bay))
+    }
+
     /// The number of a unit's code; none where there are too many.
     pub(crate) fn unit(&mut self, code: &str) -> Option<u16> {
         if let Some(&number) = self.unit_numbers.get(code) {
